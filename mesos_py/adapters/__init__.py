@@ -1,0 +1,1 @@
+"""Each implements one port and imports one library."""

@@ -1,0 +1,1 @@
+"""Composition roots: configuration, adapters, mailbox, run."""

@@ -1,0 +1,1 @@
+"""The executor library's decisions (pure)."""

@@ -1,0 +1,1 @@
+"""The frameworks we ship, each on the public library only."""

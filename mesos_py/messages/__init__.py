@@ -1,0 +1,1 @@
+"""What crosses the wire, and the one codec for it."""

@@ -1,0 +1,258 @@
+"""Between a scheduler and the master: calls one way, events the other.
+
+Names and meaning follow Mesos's scheduler API (``docs/scheduler-http-api.md``). On the wire each is an object whose
+``type`` is the tag given here. The envelope (who sent it, where to answer, the master's epoch) travels in the
+AMQP properties, see ``docs/protocol.md``.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from mesos_py.messages.beacon import Beacon
+from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Role, TaskID
+from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
+from mesos_py.types.offers import DEFAULT_REFUSE_S, Offer, Operation
+from mesos_py.types.tasks import KillPolicy, TaskStatus
+
+__all__ = [
+    "Accept",
+    "Acknowledge",
+    "Call",
+    "Decline",
+    "Error",
+    "ErrorReason",
+    "Event",
+    "Failure",
+    "Heartbeat",
+    "Kill",
+    "Message",
+    "MessageReceived",
+    "Offers",
+    "Reconcile",
+    "Request",
+    "Rescind",
+    "Revive",
+    "SchedulerHeartbeat",
+    "Shutdown",
+    "Subscribe",
+    "Subscribed",
+    "Suppress",
+    "TaskToReconcile",
+    "Teardown",
+    "Update",
+]
+
+
+# Calls: scheduler to master
+
+
+class Subscribe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="SUBSCRIBE", gc=False):
+    """Join, or come back with the id given before. Answered by SUBSCRIBED or ERROR; repeat until then."""
+
+    framework: FrameworkInfo
+    framework_id: FrameworkID | None = None
+    suppressed_roles: list[Role] = field(default_factory=list)
+    """Roles that start suppressed."""
+
+
+class Teardown(Struct, frozen=True, kw_only=True, tag="TEARDOWN", gc=False):
+    """Leave for good: every task is killed, the id is never used again."""
+
+    framework_id: FrameworkID
+
+
+class Accept(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ACCEPT", gc=False):
+    """Use offers of one agent and one role. What the operations leave over is declined with ``refuse_seconds``.
+
+    If any of the offers is not valid, none is used: every task is DROPPED with INVALID_OFFERS.
+    """
+
+    framework_id: FrameworkID
+    offer_ids: list[OfferID]
+    operations: list[Operation] = field(default_factory=list)
+    refuse_seconds: float = DEFAULT_REFUSE_S
+
+
+class Decline(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="DECLINE", gc=False):
+    """Give offers back, and do not see the same resources again for ``refuse_seconds``."""
+
+    framework_id: FrameworkID
+    offer_ids: list[OfferID]
+    refuse_seconds: float = DEFAULT_REFUSE_S
+
+
+class Revive(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="REVIVE", gc=False):
+    """Forget refusals and suppression for these roles (none given: all) and be offered again."""
+
+    framework_id: FrameworkID
+    roles: list[Role] = field(default_factory=list)
+
+
+class Suppress(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="SUPPRESS", gc=False):
+    """Get no more offers for these roles (none given: all) until REVIVE."""
+
+    framework_id: FrameworkID
+    roles: list[Role] = field(default_factory=list)
+
+
+class Kill(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="KILL", gc=False):
+    """Stop a task; may be repeated. ``kill_policy`` overrides the task's."""
+
+    framework_id: FrameworkID
+    task_id: TaskID
+    agent_id: AgentID | None = None
+    kill_policy: KillPolicy | None = None
+
+
+class Shutdown(Struct, frozen=True, kw_only=True, tag="SHUTDOWN", gc=False):
+    """Stop an executor and all its tasks."""
+
+    framework_id: FrameworkID
+    agent_id: AgentID
+    executor_id: ExecutorID
+
+
+class Acknowledge(Struct, frozen=True, kw_only=True, tag="ACKNOWLEDGE", gc=False):
+    """An update with an ``update_id`` was dealt with; the agent may send that task's next."""
+
+    framework_id: FrameworkID
+    agent_id: AgentID
+    task_id: TaskID
+    update_id: int
+
+
+class TaskToReconcile(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A task whose state is asked for."""
+
+    task_id: TaskID
+    agent_id: AgentID | None = None
+
+
+class Reconcile(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="RECONCILE", gc=False):
+    """Ask for the state of tasks; none given: of all the master holds. Answered by UPDATEs without ``update_id``."""
+
+    framework_id: FrameworkID
+    tasks: list[TaskToReconcile] = field(default_factory=list)
+
+
+class Message(Struct, frozen=True, kw_only=True, tag="MESSAGE", gc=False):
+    """Bytes for an executor; best effort, may be lost or doubled."""
+
+    framework_id: FrameworkID
+    agent_id: AgentID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class Request(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="REQUEST", gc=False):
+    """Say how much is wanted for a role, replacing what was said before; none given: no statement, be offered all."""
+
+    framework_id: FrameworkID
+    role: Role
+    demands: list[Demand] = field(default_factory=list)
+
+
+class SchedulerHeartbeat(Struct, frozen=True, kw_only=True, tag="HEARTBEAT", gc=False):
+    """I am alive. Due each ``heartbeat_interval_s`` when nothing else is sent."""
+
+    framework_id: FrameworkID
+
+
+Call = (
+    Subscribe
+    | Teardown
+    | Accept
+    | Decline
+    | Revive
+    | Suppress
+    | Kill
+    | Shutdown
+    | Acknowledge
+    | Reconcile
+    | Message
+    | Request
+    | SchedulerHeartbeat
+)
+"""Whatever a scheduler may send."""
+
+
+# Events: master to scheduler
+
+
+class Subscribed(Struct, frozen=True, kw_only=True, tag="SUBSCRIBED", gc=False):
+    """The subscription holds; use this id from now on."""
+
+    framework_id: FrameworkID
+    master: MasterInfo
+    heartbeat_interval_s: float
+
+
+class Offers(Struct, frozen=True, kw_only=True, tag="OFFERS", gc=False):
+    """New offers."""
+
+    offers: list[Offer]
+
+
+class Rescind(Struct, frozen=True, kw_only=True, tag="RESCIND", gc=False):
+    """An offer is no longer valid."""
+
+    offer_id: OfferID
+
+
+class Update(Struct, frozen=True, kw_only=True, tag="UPDATE", gc=False):
+    """A task's status. Must be acknowledged exactly when it has an ``update_id``."""
+
+    status: TaskStatus
+
+
+class MessageReceived(Struct, frozen=True, kw_only=True, tag="MESSAGE", gc=False):
+    """Bytes from an executor; best effort."""
+
+    agent_id: AgentID
+    executor_id: ExecutorID
+    data: bytes
+
+
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="FAILURE", gc=False):
+    """Without an executor: the agent is lost. With one: that executor ended. Best effort."""
+
+    agent_id: AgentID
+    executor_id: ExecutorID | None = None
+    status: int | None = None
+    """Exit code of the executor; 128 + N if signal N ended it."""
+
+
+class ErrorReason(StrEnum):
+    """Why a call was refused, for programs to read."""
+
+    MALFORMED = "MALFORMED"
+    """The body or a message in it cannot be read; it was dropped."""
+    INVALID = "INVALID"
+    """The call can be read and makes no sense."""
+    FOREIGN_USER = "FOREIGN_USER"
+    """The broker user is not the one the message claims to come from."""
+    NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
+    """The framework is unknown or not subscribed from this queue: subscribe (again)."""
+    FAILED_OVER = "FAILED_OVER"
+    """Another instance of the scheduler has taken over."""
+    FRAMEWORK_REMOVED = "FRAMEWORK_REMOVED"
+    """The framework id was torn down or timed out: subscribe without an id for a fresh one."""
+
+
+class Error(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ERROR", gc=False):
+    """A call was refused. If ``fatal``, this subscription is over."""
+
+    reason: ErrorReason
+    message: str
+    call: str = ""
+    """The ``type`` of the call, where known."""
+    fatal: bool = False
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True, tag="HEARTBEAT", gc=False):
+    """The master is alive. After five intervals without any event, subscribe again."""
+
+
+Event = Subscribed | Offers | Rescind | Update | MessageReceived | Failure | Error | Heartbeat | Beacon
+"""Whatever a master may send to a scheduler."""

@@ -1,0 +1,1 @@
+"""The shell that every daemon shares: loop, mailbox, ports."""

@@ -1,0 +1,80 @@
+"""One core, one mailbox: events in, effects out, all in the loop's thread."""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from mesos_py.runtime.loop import Loop
+
+__all__ = ["Core", "Mailbox"]
+
+E = TypeVar("E", contravariant=True)
+F = TypeVar("F", covariant=True)
+Event = TypeVar("Event")
+Effect = TypeVar("Effect")
+
+
+class Core(Protocol[E, F]):
+    """The shape of every role's decisions: no clock, no IO, no threads."""
+
+    def handle(self, event: E, now: float) -> Sequence[F]:
+        """Take in what happened; say what to do."""
+
+    def next_deadline(self) -> float | None:
+        """When to send the tick event if nothing else happens first."""
+
+
+class Mailbox(Generic[Event, Effect]):
+    """Feeds one core: every waiting event, then a tick if one is due, and performs what the core asks for."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        core: Core[Event, Effect],
+        perform: Callable[[Effect], None],
+        tick: Event,
+        watch: Callable[[Event, Sequence[Effect], float], None] | None = None,
+    ) -> None:
+        """``tick`` is the event that tells the core the time; ``watch`` sees all that happens (story, log)."""
+        self._loop = loop
+        self._core = core
+        self._perform = perform
+        self._tick = tick
+        self._watch = watch
+        self._waiting: list[Event] = []
+
+    def start(self) -> None:
+        """Live in the loop from now on."""
+        self._loop.add(self)
+
+    def stop(self) -> None:
+        """Leave the loop; what waits is dropped."""
+        self._loop.remove(self)
+        self._waiting.clear()
+
+    def put(self, event: Event) -> None:
+        """Add an event; in the loop's thread only."""
+        self._waiting.append(event)
+
+    def post(self, event: Event) -> None:
+        """Add an event from any thread."""
+        self._loop.post(lambda: self._waiting.append(event))
+
+    def next_deadline(self) -> float | None:
+        """Part of Resident: at once while anything waits."""
+        return 0.0 if self._waiting else self._core.next_deadline()
+
+    def run_due(self, now: float) -> None:
+        """Part of Resident: handle all that waits, then the tick."""
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            self._handle(event, now)
+        due = self._core.next_deadline()
+        if due is not None and due <= now:
+            self._handle(self._tick, now)
+
+    def _handle(self, event: Event, now: float) -> None:
+        effects = self._core.handle(event, now)
+        if self._watch is not None:
+            self._watch(event, effects, now)
+        for effect in effects:
+            self._perform(effect)

@@ -1,0 +1,1 @@
+"""The framework library's decisions (pure), and the toolkit for authors."""

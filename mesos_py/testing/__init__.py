@@ -1,0 +1,1 @@
+"""Fakes, builders and scenarios, shipped to users too."""

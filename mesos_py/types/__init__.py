@@ -1,0 +1,1 @@
+"""Values: ids, resources, attributes, tasks, offers; no behaviour beyond arithmetic."""

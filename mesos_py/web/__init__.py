@@ -1,0 +1,1 @@
+"""The HTTP API; it reads snapshots, never a core."""

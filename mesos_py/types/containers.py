@@ -1,0 +1,42 @@
+"""What an agent asks of whatever runs its containers, and what it hears back."""
+
+from msgspec import Struct, field
+
+from mesos_py.types.ids import ContainerID, ExecutorID, FrameworkID, TaskID
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import URI, Reason
+
+__all__ = ["ContainerExit", "ContainerSpec"]
+
+
+class ContainerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One container: a process tree of one command, in one sandbox, under one set of limits."""
+
+    container_id: ContainerID
+    framework_id: FrameworkID
+    sandbox: str
+    """Absolute path of its own directory, which becomes its working directory; made by whoever runs it."""
+    argv: list[str]
+    """What to run, already with ``/bin/sh -c`` where a shell is wanted."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """All of it: nothing is inherited from the agent."""
+    uris: list[URI] = field(default_factory=list)
+    """Fetched into the sandbox before the command starts."""
+    user: str = ""
+    """Whom to run as; empty for the agent's own user."""
+    resources: Resources = field(default_factory=Resources)
+    limits: dict[str, float] = field(default_factory=dict)
+    task_id: TaskID | None = None
+    executor_id: ExecutorID | None = None
+    """Given for a custom executor: it also gets the agent's socket and a token in its environment."""
+
+
+class ContainerExit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """How a container ended; nothing of it runs any more."""
+
+    exit_code: int | None = None
+    """None if a signal ended it, or nobody could learn how it ended."""
+    signal: int | None = None
+    reason: Reason | None = None
+    """Given when the container was ended for a limit it broke, or could not be watched."""
+    message: str = ""

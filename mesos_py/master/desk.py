@@ -1,0 +1,65 @@
+"""What the parts of a master share: its state, the allocator, and the effects of the event being handled."""
+
+from collections import deque
+from collections.abc import Callable
+
+from mesos_py.allocator.base import Allocator
+from mesos_py.master.effects import MasterEffect, Persist, SendToAgent, SendToFramework
+from mesos_py.master.registry import RegistryOperation
+from mesos_py.master.state import Agent, Framework, MasterState
+from mesos_py.messages.agent import ToAgent
+from mesos_py.messages.scheduler import Error, ErrorReason, Event
+
+__all__ = ["Desk"]
+
+
+class Desk:
+    """Collects effects, and keeps what must wait until the registry is written."""
+
+    def __init__(self, state: MasterState, allocator: Allocator) -> None:
+        """One per master."""
+        self.state = state
+        self.allocator = allocator
+        self._effects: list[MasterEffect] = []
+        self._serial = 0
+        self._unwritten: deque[tuple[int, RegistryOperation, Callable[[float], None]]] = deque()
+
+    def ask(self, effect: MasterEffect) -> None:
+        """Add an effect."""
+        self._effects.append(effect)
+
+    def take(self) -> list[MasterEffect]:
+        """The effects so far; the next event starts with none."""
+        effects, self._effects = self._effects, []
+        return effects
+
+    def tell(self, framework: Framework, event: Event) -> None:
+        """Send to a framework, if it is connected."""
+        if framework.connected:
+            self._effects.append(SendToFramework(framework.queue, framework.json, event))
+
+    def order(self, agent: Agent, message: ToAgent) -> None:
+        """Send to an agent."""
+        self._effects.append(SendToAgent(agent.queue, message))
+
+    def refuse(
+        self, queue: str, json: bool, reason: ErrorReason, message: str, *, call: str = "", fatal: bool = False
+    ) -> None:
+        """Answer a call that cannot be served, and count it."""
+        self.state.counters[f"calls_refused/{reason}"] += 1
+        if queue:
+            error = Error(reason=reason, message=message, call=call, fatal=fatal)
+            self._effects.append(SendToFramework(queue, json, error))
+
+    def persist(self, operation: RegistryOperation, then: Callable[[float], None]) -> None:
+        """Write to the registry; ``then(now)`` runs when that is durable, and not before."""
+        self._serial += 1
+        self._unwritten.append((self._serial, operation, then))
+        self._effects.append(Persist(self._serial, operation))
+
+    def written(self, serial: int, now: float) -> None:
+        """Everything up to this serial is durable."""
+        while self._unwritten and self._unwritten[0][0] <= serial:
+            _, operation, then = self._unwritten.popleft()
+            operation.apply(self.state.registry)
+            then(now)

@@ -1,0 +1,98 @@
+"""What can happen to a master."""
+
+from msgspec import Struct
+
+from mesos_py.messages.agent import FromAgent
+from mesos_py.messages.codec import Malformed
+from mesos_py.messages.scheduler import Call
+from mesos_py.types.ids import FrameworkID, Principal, TaskID
+
+__all__ = [
+    "AgentSaid",
+    "BrokerConnected",
+    "BrokerLost",
+    "FrameworkSaid",
+    "MasterEvent",
+    "OperatorCall",
+    "OperatorKill",
+    "OperatorSaid",
+    "OperatorTeardown",
+    "QueueGone",
+    "RegistryWritten",
+    "Ticked",
+]
+
+
+class Ticked(Struct, frozen=True, tag=True, gc=False):
+    """Time has passed."""
+
+
+class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
+    """The inbox is declared; messages come and go (again)."""
+
+
+class BrokerLost(Struct, frozen=True, tag=True, gc=False):
+    """We are cut off: silence proves nothing until BrokerConnected."""
+
+
+class FrameworkSaid(Struct, frozen=True, tag=True, gc=False):
+    """A call of a scheduler, or what could not be read of one."""
+
+    principal: Principal
+    """Proven by the broker."""
+    queue: str
+    """Where to answer; belongs to the principal."""
+    json: bool
+    """The sender writes, and so reads, JSON."""
+    call: Call | Malformed
+
+
+class AgentSaid(Struct, frozen=True, tag=True, gc=False):
+    """A message of an agent, or what could not be read of one."""
+
+    principal: Principal
+    queue: str
+    message: FromAgent | Malformed
+
+
+class QueueGone(Struct, frozen=True, tag=True, gc=False):
+    """The broker found no such queue: its reader is gone."""
+
+    queue: str
+
+
+class RegistryWritten(Struct, frozen=True, tag=True, gc=False):
+    """Answers Persist: every operation up to this serial is durable."""
+
+    serial: int
+
+
+class OperatorKill(Struct, frozen=True, tag=True, gc=False):
+    """Kill a task on behalf of the operator."""
+
+    task_id: TaskID
+    framework_id: FrameworkID | None = None
+    """Needed only where two frameworks have a task of that id."""
+
+
+class OperatorTeardown(Struct, frozen=True, tag=True, gc=False):
+    """Remove a framework and all it runs."""
+
+    framework_id: FrameworkID
+
+
+OperatorCall = OperatorKill | OperatorTeardown
+"""Whatever an operator may ask to be changed."""
+
+
+class OperatorSaid(Struct, frozen=True, tag=True, gc=False):
+    """An operator's request, to be answered with the same ticket."""
+
+    ticket: int
+    call: OperatorCall
+
+
+MasterEvent = (
+    Ticked | BrokerConnected | BrokerLost | FrameworkSaid | AgentSaid | QueueGone | RegistryWritten | OperatorSaid
+)
+"""Whatever a master's core can be told."""

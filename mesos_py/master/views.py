@@ -1,0 +1,287 @@
+"""What the master shows of itself: values made from its state, for the HTTP API, the command line and metrics."""
+
+from itertools import islice
+
+from msgspec import Struct, field
+
+from mesos_py.allocator.base import RoleShare
+from mesos_py.master.state import Agent, Framework, MasterState, Task
+from mesos_py.types.attributes import Attributes
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
+from mesos_py.types.infos import MasterInfo
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import TaskState
+
+__all__ = [
+    "AgentView",
+    "FrameworkView",
+    "OfferView",
+    "Page",
+    "RoleView",
+    "StateView",
+    "TaskView",
+    "agent_views",
+    "framework_views",
+    "offer_views",
+    "role_views",
+    "state_view",
+    "task_views",
+]
+
+
+class Page(Struct, frozen=True, gc=False):
+    """Which part of a list to show."""
+
+    offset: int = 0
+    limit: int = 100
+
+
+class AgentView(Struct, frozen=True, kw_only=True, gc=False):
+    """One agent."""
+
+    agent_id: AgentID
+    name: str
+    hostname: str
+    url: str
+    connected: bool
+    resources: Resources
+    used: Resources
+    offered: Resources
+    attributes: Attributes
+    tasks: int
+    registered: float
+    """Seconds since the epoch."""
+    version: str
+
+
+class FrameworkView(Struct, frozen=True, kw_only=True, gc=False):
+    """One framework; ``status`` is connected, disconnected, recovered or removed."""
+
+    framework_id: FrameworkID
+    name: str
+    principal: Principal
+    roles: list[Role]
+    status: str
+    tasks: int
+    """Live ones."""
+    completed: int
+    used: Resources
+    offers: int
+    counters: dict[str, int]
+    registered: float
+    webui_url: str = ""
+
+
+class TaskView(Struct, frozen=True, kw_only=True, gc=False):
+    """One task, live, unreachable or ended."""
+
+    task_id: TaskID
+    name: str
+    framework_id: FrameworkID
+    framework_name: str
+    agent_id: AgentID
+    hostname: str
+    agent_url: str
+    """Where its sandbox can be read; empty if its agent is not known."""
+    executor_id: ExecutorID | None
+    container_id: ContainerID | None
+    role: Role
+    state: TaskState
+    resources: Resources
+    started: float
+    message: str
+    exit_code: int | None
+    healthy: bool | None
+
+
+class OfferView(Struct, frozen=True, kw_only=True, gc=False):
+    """One outstanding offer."""
+
+    offer_id: OfferID
+    framework_id: FrameworkID
+    framework_name: str
+    agent_id: AgentID
+    hostname: str
+    role: Role
+    resources: Resources
+    expires: float
+
+
+class RoleView(Struct, frozen=True, kw_only=True, gc=False):
+    """One role with a framework in it."""
+
+    role: Role
+    weight: float
+    dominant_share: float
+    allocated: Resources
+    frameworks: int
+
+
+class StateView(Struct, frozen=True, kw_only=True, gc=False):
+    """The whole cluster in one value."""
+
+    master: MasterInfo
+    connected: bool
+    agents: list[AgentView]
+    frameworks: list[FrameworkView]
+    tasks: list[TaskView]
+    offers: list[OfferView]
+    roles: list[RoleView]
+    counters: dict[str, int] = field(default_factory=dict)
+
+
+EVERYTHING = Page(0, 10**9)
+
+
+def agent_views(state: MasterState, page: Page = EVERYTHING) -> list[AgentView]:
+    """Agents in the order in which they came."""
+    return [_agent(agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
+
+
+def _agent(agent: Agent) -> AgentView:
+    return AgentView(
+        agent_id=agent.agent_id,
+        name=agent.info.name,
+        hostname=agent.info.hostname,
+        url=agent.info.url,
+        connected=agent.connected,
+        resources=agent.info.resources,
+        used=Resources.sum(agent.used().values()),
+        offered=Resources.sum(offer.resources for offer in agent.offers.values()),
+        attributes=agent.info.attributes,
+        tasks=sum(task.is_live for task in agent.tasks.values()),
+        registered=agent.registered,
+        version=agent.info.version,
+    )
+
+
+def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[FrameworkView]:
+    """Frameworks in the order in which they came, then those that were removed."""
+    views = [_framework(state, framework) for framework in state.frameworks.values()]
+    views += [
+        FrameworkView(
+            framework_id=gone.framework_id,
+            name=gone.info.name,
+            principal=gone.info.principal,
+            roles=gone.info.roles,
+            status="removed",
+            tasks=0,
+            completed=len(gone.completed),
+            used=Resources(),
+            offers=0,
+            counters={},
+            registered=gone.registered,
+        )
+        for gone in state.completed.values()
+    ]
+    return views[page.offset : page.offset + page.limit]
+
+
+def _framework(state: MasterState, framework: Framework) -> FrameworkView:
+    live = [task for task in framework.tasks.values() if task.is_live]
+    executors = [
+        executor.info.resources
+        for agent_id in dict.fromkeys(task.agent_id for task in live)
+        for (owner, _), executor in state.agents[agent_id].executors.items()
+        if owner == framework.framework_id
+    ]
+    return FrameworkView(
+        framework_id=framework.framework_id,
+        name=framework.info.name,
+        principal=framework.info.principal,
+        roles=framework.info.roles,
+        status="connected" if framework.connected else "recovered" if framework.recovered else "disconnected",
+        tasks=len(live),
+        completed=len(framework.completed),
+        used=Resources.sum([*(task.resources for task in live), *executors]),
+        offers=len(framework.offers),
+        counters=dict(framework.counters),
+        registered=framework.registered,
+        webui_url=framework.info.webui_url,
+    )
+
+
+def task_views(state: MasterState, page: Page = EVERYTHING, task_id: TaskID | None = None) -> list[TaskView]:
+    """Tasks by framework: live and unheard ones, unreachable ones, then ended ones; of one id if given."""
+    everything = (
+        (name, task)
+        for name, tasks in _tasks_by_framework(state)
+        for task in tasks
+        if task_id is None or task.info.task_id == task_id
+    )
+    return [_task(state, name, task) for name, task in islice(everything, page.offset, page.offset + page.limit)]
+
+
+def _tasks_by_framework(state: MasterState) -> list[tuple[str, list[Task]]]:
+    alive = [
+        (f.info.name, [*f.tasks.values(), *f.unreachable.values(), *f.completed]) for f in state.frameworks.values()
+    ]
+    return alive + [(gone.info.name, list(gone.completed)) for gone in state.completed.values()]
+
+
+def _task(state: MasterState, framework_name: str, task: Task) -> TaskView:
+    agent = state.agents.get(task.agent_id)
+    status = task.status
+    return TaskView(
+        task_id=task.info.task_id,
+        name=task.info.name or task.info.task_id,
+        framework_id=task.framework_id,
+        framework_name=framework_name,
+        agent_id=task.agent_id,
+        hostname=agent.info.hostname if agent else "",
+        agent_url=agent.info.url if agent else "",
+        executor_id=task.executor_id,
+        container_id=status.container_id if status else None,
+        role=task.role,
+        state=task.state,
+        resources=task.resources,
+        started=task.started,
+        message=status.message if status else "",
+        exit_code=status.exit_code if status else None,
+        healthy=status.healthy if status else None,
+    )
+
+
+def offer_views(state: MasterState, page: Page = EVERYTHING) -> list[OfferView]:
+    """Outstanding offers, oldest first."""
+    return [
+        OfferView(
+            offer_id=offer.offer_id,
+            framework_id=offer.framework_id,
+            framework_name=state.frameworks[offer.framework_id].info.name,
+            agent_id=offer.agent_id,
+            hostname=offer.hostname,
+            role=offer.role,
+            resources=offer.resources,
+            expires=expires,
+        )
+        for offer, expires in islice(state.offers.values(), page.offset, page.offset + page.limit)
+    ]
+
+
+def role_views(shares: list[RoleShare]) -> list[RoleView]:
+    """Roles in the order in which they would be offered next."""
+    return [
+        RoleView(
+            role=share.role,
+            weight=share.weight,
+            dominant_share=share.dominant_share,
+            allocated=share.allocated,
+            frameworks=share.frameworks,
+        )
+        for share in shares
+    ]
+
+
+def state_view(state: MasterState, shares: list[RoleShare]) -> StateView:
+    """Everything."""
+    return StateView(
+        master=state.info,
+        connected=not state.cut_off,
+        agents=agent_views(state),
+        frameworks=framework_views(state),
+        tasks=task_views(state),
+        offers=offer_views(state),
+        roles=role_views(shares),
+        counters=dict(state.counters),
+    )

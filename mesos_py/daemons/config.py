@@ -1,0 +1,202 @@
+"""Configuration: one frozen Struct per daemon, read once.
+
+Each field is a key of the TOML file, an environment variable ``MESOS_<FIELD>`` and a flag ``--<field>``; the later of
+these three wins. A string under a field's name is its documentation, which the command line shows as help.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from mesos_py.errors import ConfigError
+
+__all__ = ["AgentConfig", "DaemonConfig", "LocalConfig", "MasterConfig", "load", "print_config"]
+
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+C = TypeVar("C", bound=Struct)
+
+
+def _state_dir(name: str) -> str:
+    """Where a daemon keeps its files unless told: below /var/lib for root, else below the user's state directory."""
+    if os.geteuid() == 0:
+        return f"/var/lib/mesos/{name}"
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return f"{base}/mesos/{name}"
+
+
+class DaemonConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every daemon is configured with."""
+
+    broker: str = "amqp://guest:guest@127.0.0.1:5672/"
+    """URL of the AMQP broker; several nodes are separated by ';'."""
+    http_host: str = "127.0.0.1"
+    """Address the HTTP API listens on."""
+    log_level: str = "info"
+    """debug, info, warning or error."""
+    log_format: str = "auto"
+    """console, json, or auto: console on a terminal, json elsewhere."""
+    paranoid: bool = False
+    """Check every promise after every event; slow, for hunting bugs."""
+
+
+class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a master is configured with."""
+
+    http_port: Port = 5050
+    """Port of the HTTP API; 0 picks a free one."""
+    advertise_url: str = ""
+    """URL under which others reach the HTTP API; by default made of the address and port."""
+    work_dir: str = field(default_factory=lambda: _state_dir("master"))
+    """Directory of the registry."""
+    allocator: str = "drf"
+    """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weights of roles, such as web=2,batch=0.5; 1 where none is given."""
+    allocation_interval_s: Positive = 1.0
+    """Declined resources are offered again after this long."""
+    offer_timeout_s: Positive = 60.0
+    """An offer that nobody answers is rescinded after this long."""
+    heartbeat_s: Positive = 15.0
+    """How often agents and schedulers must show that they live."""
+    missed_heartbeats: Count = 5
+    """After so many silent intervals an agent is unreachable and a scheduler disconnected."""
+    max_completed_frameworks: Count = 50
+    """Removed frameworks that are remembered."""
+    max_completed_tasks: Count = 1000
+    """Ended tasks that are remembered per framework."""
+
+
+class AgentConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an agent is configured with."""
+
+    http_port: Port = 5051
+    """Port of the HTTP API, where sandboxes are read; 0 picks a free one."""
+    advertise_url: str = ""
+    """URL under which others reach the HTTP API; by default made of the host name or address and the port."""
+    work_dir: str = field(default_factory=lambda: _state_dir("agent"))
+    """Directory of sandboxes, checkpoints and the executors' socket."""
+    name: str = ""
+    """Name of this agent; by default its host name."""
+    hostname: str = ""
+    """Host name to report; by default the machine's own."""
+    resources: str = ""
+    """What to offer, such as cpus:4;mem:8192;ports:[31000-32000]; what is not named is detected."""
+    default_role: str = "*"
+    """Role that resources named without one are reserved to; * means unreserved."""
+    attributes: str = ""
+    """Facts about this agent, such as rack:r12;zone:west."""
+    executor_registration_timeout_s: Positive = 60.0
+    """An executor that has not connected after this long is killed."""
+    fetch_cache_mb: Annotated[int, Meta(ge=0)] = 2048
+    """Size of the cache for fetched URIs."""
+    max_log_mb: Positive = 10.0
+    """A task's stdout or stderr is rotated at this size; one old file is kept."""
+
+
+class LocalConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an embedded cluster is configured with: one master and some agents in one process."""
+
+    broker: str = "memory://"
+    """URL of the AMQP broker; the default needs none and serves this process only."""
+    agents: Count = 3
+    """Number of agents."""
+    http_port: Port = 5050
+    """Port of the master's HTTP API; 0 picks a free one. The agents pick free ones."""
+    work_dir: str = ""
+    """Directory for everything; by default a temporary one, which is removed at the end."""
+    resources: str = ""
+    """What each agent offers; by default an equal part of what this machine has."""
+    allocator: str = "drf"
+    """Allocation policy."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weights of roles, such as web=2,batch=0.5."""
+    offer_timeout_s: Positive = 60.0
+    """An offer that nobody answers is rescinded after this long."""
+
+
+def load(
+    kind: type[C],
+    *,
+    file: str | os.PathLike[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+) -> C:
+    """Read a configuration: file < environment < flags (those not None). Raises ConfigError with one clear line."""
+    values: dict[str, object] = {}
+    names = kind.__struct_fields__
+    if file is not None:
+        values.update(_read_file(file, names))
+    environ = os.environ if environ is None else environ
+    hints = get_type_hints(kind)
+    for name in names:
+        if (text := environ.get(f"MESOS_{name.upper()}")) is not None:
+            values[name] = _from_text(text, hints[name], f"MESOS_{name.upper()}")
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = (
+                _from_text(value, hints[name], f"--{name.replace('_', '-')}") if isinstance(value, str) else value
+            )
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_clear(str(error))) from None
+
+
+def _read_file(file: str | os.PathLike[str], names: tuple[str, ...]) -> dict[str, object]:
+    try:
+        values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+    for name in values:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"{file}: unknown key {name!r}{hint}")
+    return values
+
+
+def _from_text(text: str, hint: Any, where: str) -> object:
+    """A text as the field's type wants it: mappings as k=v,k=v."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is dict:
+        pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+        if any(not equals for _, equals, _ in pairs):
+            raise ConfigError(f"{where}: {text!r} is not of the form name=value,name=value")
+        return {name.strip(): value.strip() for name, _, value in pairs}
+    return text
+
+
+def _clear(message: str) -> str:
+    """msgspec's ``Expected `float` > 0.0 - at `$.heartbeat_s``` as ``heartbeat_s: expected `float` > 0.0``."""
+    what, at, path = message.partition(" - at `$.")
+    return f"{path.rstrip('`')}: {what[0].lower()}{what[1:]}" if at else message
+
+
+def print_config(config: Struct) -> str:
+    """The configuration as TOML, every key with its value."""
+    lines = []
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if isinstance(value, dict):
+            inner = ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items())
+            lines.append(f"{name} = {{{inner}}}")
+        else:
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    # TOML's strings, numbers and booleans are written as JSON writes them
+    return msgspec.json.encode(value).decode()

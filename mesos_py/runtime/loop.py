@@ -1,8 +1,8 @@
 """One thread's event loop: it sleeps on file descriptors and deadlines, never on a poll interval.
 
 A **turn** reads whatever is ready, lets every mailbox handle all it was given, and only then runs the end-of-turn
-work (publishing one body per receiver). Under load a turn holds many messages, when idle one: batches form by
-themselves and nothing waits for a batch to fill.
+work: first publishing (one body per receiver), last flushing (one write per socket). Under load a turn holds many
+messages, when idle one: batches form by themselves and nothing waits for a batch to fill.
 """
 
 import contextlib
@@ -48,6 +48,8 @@ class Loop:
         self._posted: deque[Callable[[], None]] = deque()
         self._residents: list[Resident] = []
         self._turn_end: list[Callable[[], None]] = []
+        self._turn_last: list[Callable[[], None]] = []
+        self._woken = False
         self._thread: int | None = None
         self._stopping = False
         self._closed = False
@@ -76,13 +78,13 @@ class Loop:
         """Let it go."""
         self._residents.remove(resident)
 
-    def at_turn_end(self, callback: Callable[[], None]) -> None:
-        """Run this at the end of every turn."""
-        self._turn_end.append(callback)
+    def at_turn_end(self, callback: Callable[[], None], *, last: bool = False) -> None:
+        """Run this at the end of every turn; ``last`` is for those who flush what the others publish there."""
+        (self._turn_last if last else self._turn_end).append(callback)
 
     def not_at_turn_end(self, callback: Callable[[], None]) -> None:
         """Undo ``at_turn_end``."""
-        self._turn_end.remove(callback)
+        (self._turn_end if callback in self._turn_end else self._turn_last).remove(callback)
 
     def post(self, callback: Callable[[], None]) -> None:
         """Run ``callback`` in the loop's thread soon. Safe from any thread."""
@@ -111,12 +113,14 @@ class Loop:
         if own_thread:
             self._thread = threading.get_ident()
         try:
+            registered = self._selector.get_map()
             for key, ready in self._selector.select(self._wait(timeout)):
-                key.data(ready)
+                if registered.get(key.fd) is key:  # else an earlier callback of this turn has changed or closed it
+                    key.data(ready)
             for _ in range(_ROUNDS_PER_TURN):
                 if not self._round():
                     break
-            for callback in self._turn_end:
+            for callback in (*self._turn_end, *self._turn_last):
                 callback()
         finally:
             if own_thread:
@@ -153,11 +157,13 @@ class Loop:
         return wait if limit is None else min(wait, limit)
 
     def _wake(self) -> None:
-        try:
+        if self._woken or self._closed:
+            return  # it will wake anyway, or nobody is left to wake
+        self._woken = True
+        with contextlib.suppress(OSError):
             os.write(self._wake_write, b"\0")
-        except (BlockingIOError, OSError):
-            pass  # full: it will wake anyway; closed: nobody is left to wake
 
     def _drain_wakeups(self, _ready: int) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.read(self._wake_read, 65536)
+            os.read(self._wake_read, 4096)
+        self._woken = False  # before what was posted is looked at: whoever posts from now on wakes again

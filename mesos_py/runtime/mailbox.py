@@ -7,16 +7,16 @@ from mesos_py.runtime.loop import Loop
 
 __all__ = ["Core", "Mailbox"]
 
-E = TypeVar("E", contravariant=True)
-F = TypeVar("F", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+F_co = TypeVar("F_co", covariant=True)
 Event = TypeVar("Event")
 Effect = TypeVar("Effect")
 
 
-class Core(Protocol[E, F]):
+class Core(Protocol[E_contra, F_co]):
     """The shape of every role's decisions: no clock, no IO, no threads."""
 
-    def handle(self, event: E, now: float) -> Sequence[F]:
+    def handle(self, event: E_contra, now: float) -> Sequence[F_co]:
         """Take in what happened; say what to do."""
 
     def next_deadline(self) -> float | None:

@@ -1,0 +1,167 @@
+"""A RabbitMQ of our own for tests: Debian's package on free loopback ports, its data in a temporary directory.
+
+Nothing of a system-wide broker is touched: own ports, own node name, own cookie, own epmd. Everything is ended by pid.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path("/usr/lib/rabbitmq/bin")
+_PATIENCE_S = 60.0
+_pause = threading.Event().wait
+
+
+class RabbitMQ:
+    """One broker node; ``url()`` is where it listens."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.node = f"mesos-test-{os.getpid()}-{self.port}@localhost"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._settings = {
+            "num_acceptors.tcp": "2",
+            "disk_free_limit.absolute": "1MB",  # a full disk on a test machine is none of our business
+            "collect_statistics": "none",
+            "log.console": "false",
+        }
+
+    def url(self, user: str = "guest", password: str = "guest", port: int | None = None, options: str = "") -> str:
+        return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}//{options}"
+
+    def start(self) -> None:
+        """Start the node and wait until it listens."""
+        self._write_settings()
+        environment = self._environment()
+        if self._epmd is None:
+            epmd = shutil.which("epmd") or "epmd"
+            command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            self._epmd = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            self._wait_listening(self._epmd_port, self._epmd)
+        with (self.work / "server.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [SCRIPTS / "rabbitmq-server"], env=environment, stdout=log, stderr=log, cwd=self.work
+            )
+        self._wait_listening(self.port, self._server)
+
+    def stop(self, *, hard: bool = False) -> None:
+        """End the node (its data stays, so that it can be started again)."""
+        if self._server is not None:
+            self._server.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+            _reap(self._server)
+            self._server = None
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self.stop(hard=True)
+        if self._epmd is not None:
+            self._epmd.terminate()
+            _reap(self._epmd)
+            self._epmd = None
+
+    def ctl(self, *arguments: str) -> str:
+        """rabbitmqctl."""
+        command = [SCRIPTS / "rabbitmqctl", "--quiet", *arguments]
+        done = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def add_user(self, user: str, password: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
+        self.ctl("add_user", user, password)
+        self.ctl("set_permissions", user, configure, write, read)
+
+    def close_connections(self, why: str = "test") -> None:
+        """Have the broker close every client's connection."""
+        self.ctl("close_all_connections", why)
+
+    def _write_settings(self) -> None:
+        lines = (f"{name} = {value}\n" for name, value in self._settings.items())
+        (self.work / "rabbitmq.conf").write_text("".join(lines))
+        (self.work / "enabled_plugins").write_text("[].\n")
+
+    def _environment(self) -> dict[str, str]:
+        work = str(self.work)
+        own = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
+        return own | {
+            "HOME": work,  # where Erlang keeps the cookie
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of watching over it
+            "RABBITMQ_NODENAME": self.node,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": f"{work}/rabbitmq.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{work}/advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{work}/enabled_plugins",
+            "RABBITMQ_GENERATED_CONFIG_DIR": f"{work}/generated",
+            "RABBITMQ_SCHEMA_DIR": f"{work}/schema",
+            "RABBITMQ_MNESIA_BASE": f"{work}/mnesia",
+            "RABBITMQ_LOG_BASE": f"{work}/log",
+            "RABBITMQ_PID_FILE": f"{work}/pid",
+        }
+
+    def _wait_listening(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                break
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            _pause(0.05)
+        log = self.work / "server.log"
+        tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
+        raise RuntimeError(f"RabbitMQ does not listen on port {port}:\n{tail}")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A running broker, shared by the tests of one process; whoever stops it starts it again."""
+    if not (SCRIPTS / "rabbitmq-server").exists():
+        if os.geteuid() == 0 and Path("/etc/debian_version").exists():
+            pytest.fail("RabbitMQ is not installed: run `make tests-prepare` or `apt-get install rabbitmq-server`")
+        pytest.skip("needs RabbitMQ: install the package rabbitmq-server (Debian) for these tests")
+    broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()

@@ -56,7 +56,7 @@ def signed_scalar_from(number: float) -> int:
         raise UserError(f"{number!r:.100} is not a number")
     thousandths = number * 1000
     if not -MAX_SCALAR <= thousandths <= MAX_SCALAR:
-        raise UserError(f"{number:.6g} is too large" if number == number else "NaN is not a number")  # noqa: PLR0124
+        raise UserError(f"{number!r:.40} is too large or not finite")
     return round(thousandths)
 
 

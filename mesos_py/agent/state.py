@@ -1,0 +1,304 @@
+"""What an agent knows: frameworks, their tasks and executors, and who has which container.
+
+A command task is its own container::
+
+    HELD ──▶ PREPARING ──▶ UP ──▶ ENDED          HELD: its record is not durable yet
+       └─────────┴──────────────────┘            PREPARING: asked for, not started yet
+
+A custom executor's container goes the same way, and each of its tasks: HELD ──▶ DELIVERED ──▶ ENDED.
+A task stays in its framework after its end until its last update is acknowledged.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from enum import Enum, auto
+
+from mesos_py.agent.checkpoint import Ending
+from mesos_py.agent.config import AgentCoreConfig
+from mesos_py.agent.health import Health
+from mesos_py.agent.paths import framework_sandboxes
+from mesos_py.agent.timers import Timer
+from mesos_py.errors import InvariantError
+from mesos_py.types.containers import ContainerExit
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.types.infos import FrameworkInfo
+from mesos_py.types.resources import EMPTY, Resources
+from mesos_py.types.tasks import TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus
+
+__all__ = ["AgentState", "Batch", "Executor", "Framework", "Group", "Stage", "Task"]
+
+
+class Stage(Enum):
+    """How far a container, or a task of an executor, has come."""
+
+    HELD = auto()
+    PREPARING = auto()
+    UP = auto()
+    DELIVERED = auto()
+    ENDED = auto()
+
+
+class Framework:
+    """One that has, or had a moment ago, something here."""
+
+    __slots__ = ("executors", "framework_id", "info", "removed", "sandboxes", "tasks")
+
+    def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, sandboxes: str) -> None:
+        self.framework_id = framework_id
+        self.info = info
+        self.sandboxes = sandboxes
+        self.removed = False
+        """Its master told us to stop all it has; nobody waits for its updates."""
+        self.tasks: dict[TaskID, Task] = {}
+        """Live ones, and ended ones with updates not acknowledged."""
+        self.executors: dict[ExecutorID, Executor] = {}
+
+
+class Group:
+    """Command tasks that start together; the failure of one is the end of all."""
+
+    __slots__ = ("broken", "key", "tasks")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.tasks: list[Task] = []
+        self.broken = False
+
+
+class Task:
+    """One task and the stream of its updates."""
+
+    __slots__ = (
+        "attempts", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health", "info",
+        "kill_timer", "newest", "next_update_id", "number", "retry_queue", "role", "sandbox", "sent_id", "stable_id",
+        "stage", "state", "status_state", "updates",
+    )  # fmt: skip
+
+    def __init__(self, framework: Framework, info: TaskInfo, role: Role) -> None:
+        self.framework = framework
+        self.info = info
+        self.role = role
+        self.container_id: ContainerID | None = None
+        self.sandbox = ""
+        self.stage = Stage.HELD
+        self.state = TaskState.STAGING
+        self.executor: Executor | None = None
+        self.group: Group | None = None
+        self.health: Health | None = None
+        # Being stopped
+        self.ending: Ending | None = None
+        self.kill_timer: Timer | None = None
+        self.completion_timer: Timer | None = None
+        # The stream
+        self.updates: list[TaskStatus] = []
+        """Not acknowledged; the first is the head."""
+        self.newest: TaskStatus | None = None
+        self.next_update_id = 1
+        self.stable_id = 0
+        """The last update that is durable."""
+        self.sent_id = 0
+        """The last update that was ever sent."""
+        self.status_state = TaskState.STAGING
+        """Of the last update that was ever sent."""
+        self.retry_queue: OrderedDict[Task, float] | None = None
+        """Where it waits to be sent again; None if its head is not out."""
+        self.attempts = 0
+        """How often the head was sent."""
+        self.number = -1
+        """The executor's own number of its last update."""
+
+
+class Batch:
+    """What is handed to an executor in one message: a task, or a whole group."""
+
+    __slots__ = ("durable", "is_group", "tasks")
+
+    def __init__(self, tasks: list[Task], *, is_group: bool) -> None:
+        self.tasks = tasks
+        self.is_group = is_group
+        self.durable = False
+
+
+class Executor:
+    """A framework's own program, its container and its tasks."""
+
+    __slots__ = (
+        "connected", "container_id", "delivered_any", "ending", "finished", "framework", "info", "kill_timer",
+        "need", "queue", "registration_timer", "role", "sandbox", "seen", "shutting_down", "stage", "tasks", "told",
+    )  # fmt: skip
+
+    def __init__(
+        self, framework: Framework, info: ExecutorInfo, role: Role, container_id: ContainerID, sandbox: str
+    ) -> None:
+        self.framework = framework
+        self.info = info
+        self.role = role
+        self.container_id = container_id
+        self.sandbox = sandbox
+        self.stage = Stage.HELD
+        self.connected = False
+        self.seen = False
+        """It has connected at least once."""
+        self.tasks: dict[TaskID, Task] = {}
+        """Live ones."""
+        self.queue: deque[Batch] = deque()
+        """Not yet handed over, in order of arrival."""
+        self.delivered_any = False
+        self.finished: OrderedDict[TaskID, int] = OrderedDict()
+        """Of tasks that ended, the last update number: their updates may still be repeated."""
+        self.need = info.resources
+        self.told: Resources = EMPTY
+        """What the container's limits were last made from."""
+        self.registration_timer: Timer | None = None
+        self.kill_timer: Timer | None = None
+        self.shutting_down = False
+        self.ending: Ending | None = None
+        """What its tasks end as when its container is gone, if that is settled already."""
+
+
+class AgentState:
+    """All of it, with its indexes."""
+
+    def __init__(self, config: AgentCoreConfig) -> None:
+        self.config = config
+        self.agent_id: AgentID | None = None
+        self.epoch = 0
+        """The newest seen; what comes from an older one is dropped."""
+        self.sequence = -1
+        """The last RunTasks obeyed in this epoch."""
+        self.master_id: MasterID | None = None
+        self.connected = False
+        self.registered = False
+        self.leaving = False
+        """No task is taken on any more."""
+        self.frameworks: dict[FrameworkID, Framework] = {}
+        self.containers: dict[ContainerID, Task | Executor] = {}
+        """Asked for and not ended."""
+        self.used = EMPTY
+        """By live tasks and executors."""
+        self.completed_tasks: OrderedDict[tuple[FrameworkID, TaskID], Task] = OrderedDict()
+        self.completed_executors: deque[tuple[Executor, ContainerExit | None]] = deque(
+            maxlen=config.completed_executors
+        )
+        self.counters: dict[str, int] = {}
+        """What was dropped or refused, by kind."""
+        self._made = 0
+
+    # Finding
+
+    def task(self, framework_id: FrameworkID, task_id: TaskID) -> Task | None:
+        """A live task, or an ended one whose updates are not all acknowledged."""
+        framework = self.frameworks.get(framework_id)
+        return framework.tasks.get(task_id) if framework is not None else None
+
+    def executor(self, framework_id: FrameworkID, executor_id: ExecutorID) -> Executor | None:
+        """A custom executor that has not ended."""
+        framework = self.frameworks.get(framework_id)
+        return framework.executors.get(executor_id) if framework is not None else None
+
+    def tasks(self) -> Iterator[Task]:
+        """Every task known."""
+        for framework in self.frameworks.values():
+            yield from framework.tasks.values()
+
+    # Changing
+
+    def count(self, what: str) -> None:
+        """One more of something worth a number on the operator's page."""
+        self.counters[what] = self.counters.get(what, 0) + 1
+
+    def new_container_id(self) -> ContainerID:
+        """Never used before."""
+        self._made += 1
+        return ContainerID(f"C-{self.config.incarnation}-{self._made}")
+
+    def add_framework(self, framework_id: FrameworkID, info: FrameworkInfo) -> Framework:
+        """Take in a framework not known."""
+        assert self.agent_id is not None
+        sandboxes = framework_sandboxes(self.config.work_dir, self.agent_id, framework_id)
+        framework = self.frameworks[framework_id] = Framework(framework_id, info, sandboxes)
+        return framework
+
+    def forget_task(self, task: Task) -> None:
+        """Nobody needs the task any more: it moves to history, and an empty framework goes with it."""
+        framework = task.framework
+        del framework.tasks[task.info.task_id]
+        key = (framework.framework_id, task.info.task_id)
+        completed = self.completed_tasks
+        completed[key] = task
+        completed.move_to_end(key)
+        if len(completed) > self.config.completed_tasks:
+            completed.popitem(last=False)
+        self.drop_if_empty(framework)
+
+    def drop_if_empty(self, framework: Framework) -> None:
+        """Forget a framework that has nothing here."""
+        if not framework.tasks and not framework.executors:
+            self.frameworks.pop(framework.framework_id, None)
+
+    def has_room_for(self, wanted: Resources) -> bool:
+        """True if this much is free, reservations aside."""
+        total = self.config.info.resources
+        used = self.used + wanted
+        return total.contains(used) or total.flatten().contains(used.flatten())
+
+    # Checking
+
+    def check(self) -> None:
+        """Raise InvariantError if something cannot be."""
+        used = EMPTY
+        containers: dict[ContainerID, Task | Executor] = {}
+        for framework in self.frameworks.values():
+            if not framework.tasks and not framework.executors:
+                raise InvariantError(f"{framework.framework_id} is kept for nothing")
+            for task in framework.tasks.values():
+                _check_task(task)
+                if task.stage is not Stage.ENDED:
+                    used += task.info.resources
+                if task.executor is None and task.stage in (Stage.PREPARING, Stage.UP):
+                    assert task.container_id is not None
+                    containers[task.container_id] = task
+            for executor in framework.executors.values():
+                used += executor.info.resources
+                _check_executor(executor)
+                if executor.stage in (Stage.PREPARING, Stage.UP):
+                    containers[executor.container_id] = executor
+        if used != self.used:
+            raise InvariantError(f"{used} is used, {self.used} is on account")
+        if not self.config.info.resources.flatten().contains(used.flatten()):
+            raise InvariantError(f"{used} is used, more than there is")
+        if containers != self.containers:
+            raise InvariantError(f"containers {sorted(containers)} live, {sorted(self.containers)} are known")
+
+
+def _check_task(task: Task) -> None:
+    name = f"{task.framework.framework_id} {task.info.task_id}"
+    ids = [status.update_id for status in task.updates]
+    if ids != list(range(task.next_update_id - len(ids), task.next_update_id)):
+        raise InvariantError(f"{name}: updates {ids} before {task.next_update_id}")
+    if any(status.state in TERMINAL for status in task.updates[:-1]):
+        raise InvariantError(f"{name}: an update follows its end")
+    if task.updates and task.updates[-1].state is not task.state:
+        raise InvariantError(f"{name} is {task.state}, its last update says {task.updates[-1].state}")
+    if (task.state in TERMINAL) != (task.stage is Stage.ENDED):
+        raise InvariantError(f"{name} is {task.state} and {task.stage}")
+    if task.stage is Stage.ENDED and not task.updates:
+        raise InvariantError(f"{name} is over and kept")
+    if task.retry_queue is not None and (not task.updates or task not in task.retry_queue):
+        raise InvariantError(f"{name} waits to be repeated, but not where it should")
+
+
+def _check_executor(executor: Executor) -> None:
+    name = f"{executor.framework.framework_id} {executor.info.executor_id}"
+    if executor.stage is Stage.ENDED:
+        raise InvariantError(f"{name} is over and kept")
+    need = Resources.sum([executor.info.resources, *(task.info.resources for task in executor.tasks.values())])
+    if need != executor.need:
+        raise InvariantError(f"{name} needs {need}, {executor.need} is on account")
+    for task in executor.tasks.values():
+        if task.executor is not executor or task.stage is Stage.ENDED:
+            raise InvariantError(f"{name} has {task.info.task_id}, which is not there")
+    queued = [task for batch in executor.queue for task in batch.tasks if task.stage is Stage.HELD]
+    held = [task for task in executor.tasks.values() if task.stage is Stage.HELD]
+    if queued != held:
+        raise InvariantError(f"{name}: the queue has lost a task")

@@ -1,0 +1,128 @@
+"""What an agent shows of itself: a snapshot for its HTTP API, made of values only."""
+
+from msgspec import Struct
+
+from mesos_py.agent.state import AgentState, Executor, Framework, Task
+from mesos_py.types.containers import ContainerExit
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.types.infos import AgentInfo, FrameworkInfo
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
+
+__all__ = ["AgentView", "ExecutorView", "FrameworkView", "TaskView", "view_of"]
+
+
+class TaskView(Struct, frozen=True, kw_only=True):
+    """A task."""
+
+    framework_id: FrameworkID
+    task_id: TaskID
+    task: TaskInfo
+    role: Role
+    state: TaskState
+    executor_id: ExecutorID | None
+    container_id: ContainerID | None
+    sandbox: str
+    """Empty for a task that was refused."""
+    newest_status: TaskStatus | None
+    unacknowledged: int
+    """How many of its updates are."""
+
+
+class ExecutorView(Struct, frozen=True, kw_only=True):
+    """A custom executor."""
+
+    framework_id: FrameworkID
+    executor: ExecutorInfo
+    role: Role
+    container_id: ContainerID
+    sandbox: str
+    connected: bool
+    resources: Resources
+    """Its own and its tasks'."""
+    exit: ContainerExit | None = None
+    """For one that has ended, if it ever ran."""
+
+
+class FrameworkView(Struct, frozen=True, kw_only=True):
+    """A framework with something here."""
+
+    framework_id: FrameworkID
+    framework: FrameworkInfo
+    removed: bool
+    tasks: list[TaskView]
+    executors: list[ExecutorView]
+
+
+class AgentView(Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    agent_id: AgentID | None
+    info: AgentInfo
+    connected: bool
+    registered: bool
+    leaving: bool
+    epoch: int
+    master_id: MasterID | None
+    used: Resources
+    frameworks: list[FrameworkView]
+    completed_tasks: list[TaskView]
+    """Oldest first."""
+    completed_executors: list[ExecutorView]
+    counters: dict[str, int]
+
+
+def view_of(state: AgentState) -> AgentView:
+    """The state at this moment."""
+    return AgentView(
+        agent_id=state.agent_id,
+        info=state.config.info,
+        connected=state.connected,
+        registered=state.registered,
+        leaving=state.leaving,
+        epoch=state.epoch,
+        master_id=state.master_id,
+        used=state.used,
+        frameworks=[_framework(framework) for framework in state.frameworks.values()],
+        completed_tasks=[_task(task) for task in state.completed_tasks.values()],
+        completed_executors=[_executor(executor, exit_) for executor, exit_ in state.completed_executors],
+        counters=dict(state.counters),
+    )
+
+
+def _framework(framework: Framework) -> FrameworkView:
+    return FrameworkView(
+        framework_id=framework.framework_id,
+        framework=framework.info,
+        removed=framework.removed,
+        tasks=[_task(task) for task in framework.tasks.values()],
+        executors=[_executor(executor, None) for executor in framework.executors.values()],
+    )
+
+
+def _task(task: Task) -> TaskView:
+    return TaskView(
+        framework_id=task.framework.framework_id,
+        task_id=task.info.task_id,
+        task=task.info,
+        role=task.role,
+        state=task.state,
+        executor_id=None if task.executor is None else task.executor.info.executor_id,
+        container_id=task.container_id,
+        sandbox=task.sandbox,
+        newest_status=task.newest,
+        unacknowledged=len(task.updates),
+    )
+
+
+def _executor(executor: Executor, exit_: ContainerExit | None) -> ExecutorView:
+    return ExecutorView(
+        framework_id=executor.framework.framework_id,
+        executor=executor.info,
+        role=executor.role,
+        container_id=executor.container_id,
+        sandbox=executor.sandbox,
+        connected=executor.connected,
+        resources=executor.need,
+        exit=exit_,
+    )

@@ -13,6 +13,7 @@ __all__ = [
     "AdmitAgent",
     "MarkReachable",
     "MarkUnreachable",
+    "RaiseEpoch",
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
@@ -28,6 +29,8 @@ class Registry:
         """An empty one."""
         self.admitted: dict[AgentID, str] = {}
         """Host names by id."""
+        self.epoch = 0
+        """Of the newest leader."""
         self.unreachable: dict[AgentID, float] = {}
         """When they were given up, seconds since the epoch."""
 
@@ -79,7 +82,17 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
         registry.unreachable.pop(self.agent_id, None)
 
 
-RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | RemoveAgent
+class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
+    """A new leader begins."""
+
+    epoch: int
+
+    def apply(self, registry: Registry) -> None:
+        """Change the registry."""
+        registry.epoch = max(registry.epoch, self.epoch)
+
+
+RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | RemoveAgent | RaiseEpoch
 """Whatever can change the registry."""
 
 encode_operation = msgspec.msgpack.Encoder().encode

@@ -1,0 +1,59 @@
+# Everything a newcomer, a developer or a CI machine runs. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+READY_TEST := $(VENV)/.ready-test
+
+.PHONY: help demo test fast lint format protocol changelog lock bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml requirements/run.txt tools/make-venv
+	@tools/make-venv $(PYTHON) $(VENV) requirements/run.txt
+	@touch $@
+
+$(READY_TEST): $(READY) requirements/test.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
+	@touch $@
+
+demo: $(READY) ## Count the words of Python's own library on an embedded cluster
+	@$(BIN)/python -m mesos_py.frameworks.wordcount
+
+test: $(READY_TEST) ## Run every test; installs RabbitMQ from Debian's packages if it is missing
+	@tools/ensure-rabbitmq
+	@$(BIN)/python -m pytest $(ARGS)
+
+fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
+	@$(BIN)/python -m pytest -m "not integration" $(ARGS)
+
+lint: $(READY_TEST) ## Check style, types, layers and spelling
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/codespell
+
+format: $(READY_TEST) ## Bring the code into shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+protocol: $(READY_TEST) ## Write the JSON Schema of the protocol anew from the message types
+	@$(BIN)/python -m mesos_py.messages.schema > docs/protocol.schema.json
+
+changelog: $(READY_TEST) ## Show the changelog that the fragments in docs/changes make
+	@$(BIN)/towncrier build --draft
+
+lock: $(READY_TEST) ## Lock the dependencies anew
+	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
+	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements/run.txt
+	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
+
+bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
+	@for name in allocation launch_rate processes idle; do $(BIN)/python -m benchmarks.$$name; done
+
+clean: ## Remove what was made here
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,134 @@
+"""Tells the log what happens, from the events and effects that pass a core: cores themselves never log.
+
+At level info there is a line for each step in a task's, agent's or framework's life, with its ids, so that the story of
+a task can be found by its id in the logs of master and agent. Heartbeats, offers and refusals are for level debug.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mesos_py.messages import agent as agents
+from mesos_py.messages import scheduler as schedulers
+from mesos_py.runtime.logs import Log
+from mesos_py.types.tasks import TERMINAL, TaskStatus
+
+__all__ = ["Narrator"]
+
+_WRAPPERS = ("call", "message", "event")
+"""Fields under which events and effects carry a message."""
+
+
+class Narrator:
+    """Sees what passes a core and writes it down."""
+
+    def __init__(self, log: Log, debug: bool = False) -> None:
+        """``debug`` also tells what has no line of its own."""
+        self._log = log
+        self._debug = debug
+
+    def watch(self, event: Any, effects: Sequence[Any], _now: float) -> None:
+        """Part of Mailbox."""
+        self._tell(event, "heard")
+        for effect in effects:
+            self._tell(effect, "said")
+
+    def _tell(self, value: Any, direction: str) -> None:
+        inner = value
+        for name in _WRAPPERS:
+            if (found := getattr(value, name, None)) is not None:
+                inner = found
+                break
+        tell = _LINES.get((direction, type(inner)))
+        if tell is not None:
+            tell(self._log, inner)
+        elif self._debug:
+            self._log.debug(direction, what=type(inner).__name__)
+
+
+def _line(text: str, *fields: str) -> Callable[[Log, Any], None]:
+    """A line with some of the message's own fields."""
+
+    def tell(log: Log, message: Any) -> None:
+        log.info(text, **{name: getattr(message, name) for name in fields})
+
+    return tell
+
+
+def _status(log: Log, status: TaskStatus, **ids: object) -> None:
+    extra: dict[str, object] = {
+        name: value
+        for name in ("reason", "message", "exit_code", "healthy", "container_id")
+        if (value := getattr(status, name)) not in (None, "")
+    }
+    text = "task ended" if status.state in TERMINAL else "task update"
+    log.info(text, task_id=status.task_id, state=status.state, **ids, **extra)
+
+
+def _status_update(log: Log, message: agents.StatusUpdate) -> None:
+    _status(log, message.status, framework_id=message.framework_id, agent_id=message.agent_id)
+
+
+def _update(log: Log, message: schedulers.Update) -> None:
+    if message.status.update_id is None:  # made by the master; the others were told when they came from the agent
+        _status(log, message.status, agent_id=message.status.agent_id)
+
+
+def _run_tasks(log: Log, message: agents.RunTasks) -> None:
+    for operation in message.operations:
+        for task in operation.tasks:
+            log.info(
+                "task launched",
+                task_id=task.task_id,
+                framework_id=message.framework_id,
+                agent_id=message.agent_id,
+                resources=str(task.resources),
+            )
+
+
+def _subscribe(log: Log, message: schedulers.Subscribe) -> None:
+    log.info("framework subscribes", name=message.framework.name, framework_id=message.framework_id)
+
+
+def _error(log: Log, message: schedulers.Error) -> None:
+    log.warning("call refused", reason=message.reason, message=message.message, call=message.call)
+
+
+def _register(log: Log, message: agents.RegisterAgent) -> None:
+    log.info("agent registers", name=message.agent.name, resources=str(message.agent.resources))
+
+
+def _start(log: Log, spec: Any) -> None:
+    log.info(
+        "container starts", container_id=spec.container_id, task_id=spec.task_id, executor_id=spec.executor_id,
+        sandbox=spec.sandbox,
+    )  # fmt: skip
+
+
+_KILL = _line("task kill ordered", "task_id", "framework_id", "agent_id")
+_REFUSED = _line("agent refused", "name", "agent_id", "message")
+
+_LINES: dict[tuple[str, type], Callable[[Log, Any], None]] = {
+    ("heard", schedulers.Subscribe): _subscribe,
+    ("said", schedulers.Subscribed): _line("framework subscribed", "framework_id"),
+    ("heard", schedulers.Teardown): _line("framework leaves", "framework_id"),
+    ("said", schedulers.Error): _error,
+    ("said", schedulers.Update): _update,
+    ("said", schedulers.Failure): _line("agent or executor lost", "agent_id", "executor_id", "status"),
+    ("heard", agents.RegisterAgent): _register,
+    ("said", agents.AgentRegistered): _line("agent registered", "agent_id", "name"),
+    ("heard", agents.AgentRegistered): _line("registered", "agent_id", "name"),
+    ("said", agents.AgentReregistered): _line("agent registered again", "agent_id"),
+    ("heard", agents.AgentReregistered): _line("registered again", "agent_id"),
+    ("heard", agents.UnregisterAgent): _line("agent leaves", "agent_id"),
+    ("said", agents.RegistrationRefused): _REFUSED,
+    ("heard", agents.RegistrationRefused): _REFUSED,
+    ("said", agents.RunTasks): _run_tasks,
+    ("heard", agents.RunTasks): _run_tasks,
+    ("said", agents.KillTask): _KILL,
+    ("heard", agents.KillTask): _KILL,
+    ("heard", agents.StatusUpdate): _status_update,
+    ("said", agents.StatusUpdate): _status_update,
+    ("said", agents.ShutdownFramework): _line("framework shut down on agent", "framework_id", "agent_id"),
+    ("heard", agents.ShutdownFramework): _line("framework shut down", "framework_id", "agent_id"),
+    ("heard", agents.ExecutorExited): _line("executor ended", "executor_id", "framework_id", "agent_id", "status"),
+}

@@ -1,0 +1,101 @@
+"""What running any daemon takes: logs, signals, a loop, and the last words of one that broke."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from mesos_py.daemons.config import DaemonConfig
+from mesos_py.daemons.narrator import Narrator
+from mesos_py.errors import ConfigError
+from mesos_py.runtime.logs import LEVELS, get_log, set_up
+from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.story import Story
+
+__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "private_dir", "run", "watcher"]
+
+EXIT_BROKEN = 70
+"""We broke our own rules (sysexits.h EX_SOFTWARE)."""
+EXIT_CONFIG = 78
+"""The configuration cannot be used (EX_CONFIG)."""
+
+Watch = Callable[[Any, Sequence[Any], float], None]
+
+
+class Daemon(Protocol):
+    """Something that lives in a loop until told to stop."""
+
+    failure: str
+    """Why it stopped by itself; empty if it was told to."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self, on_stopped: Callable[[], None]) -> None:
+        """Hand over what there is and end; then call ``on_stopped``."""
+
+    def last_words(self, directory: Path) -> None:
+        """Something broke: leave what explains it."""
+
+
+def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
+    """Run a daemon in this thread until a signal or its own end; gives the exit code."""
+    set_up(config.log_level, config.log_format)
+    log = get_log()
+    loop = Loop()
+    daemon = make(loop)
+
+    def stop(number: int, _frame: object) -> None:
+        log.info("stopping", signal=signal.Signals(number).name)
+        loop.post(lambda: daemon.stop(loop.stop))
+
+    handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        daemon.start()
+        loop.run()
+    except ConfigError:
+        raise
+    except Exception:
+        log.exception("broken", exit_code=EXIT_BROKEN)
+        daemon.last_words(Path.cwd())
+        return EXIT_BROKEN
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        loop.close()
+    if daemon.failure:
+        log.error("stopped", why=daemon.failure)
+        return 1
+    return 0
+
+
+def watcher(config: DaemonConfig, story: Story, **ids: object) -> Watch:
+    """Who watches a core: its story always, the narrator if the log's level wants it."""
+    if LEVELS.get(config.log_level, 0) > LEVELS["info"]:
+        return story.watch
+    narrator = Narrator(get_log(**ids), debug=config.log_level == "debug")
+
+    def watch(event: Any, effects: Sequence[Any], now: float) -> None:
+        narrator.watch(event, effects, now)
+        story.watch(event, effects, now)
+
+    return watch
+
+
+def private_dir(path: str) -> Path:
+    """Make a directory that only we may read. Raises ConfigError."""
+    directory = Path(path)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot make the directory {path}: {error.strerror}") from None
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise ConfigError(f"cannot write to the directory {path}")
+    return directory
+
+
+def story_file(directory: Path, role: str) -> Path:
+    """Where the story of a broken core goes."""
+    return directory / f"story-{role}-{time.strftime('%Y%m%dT%H%M%S')}.txt"

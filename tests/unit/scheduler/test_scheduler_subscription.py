@@ -1,0 +1,302 @@
+"""How a scheduler finds a master, keeps it, and gives it up."""
+
+import pytest
+
+from mesos_py.messages.beacon import Beacon
+from mesos_py.messages.scheduler import (
+    Decline,
+    Error,
+    ErrorReason,
+    Heartbeat,
+    Offers,
+    Reconcile,
+    Request,
+    Revive,
+    SchedulerHeartbeat,
+    Suppress,
+    Teardown,
+    Update,
+)
+from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered
+from mesos_py.scheduler.events import OURS
+from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import Reason
+from tests.unit.scheduler.conftest import HEARTBEAT_S, Bench, an_offer, launch
+
+
+def beacon(epoch):
+    return Beacon(master=MasterInfo(master_id=f"M{epoch}", epoch=epoch), heartbeat_s=15, interval_s=30)
+
+
+def error(reason, *, fatal=False):
+    return Error(reason=reason, message="because", fatal=fatal)
+
+
+def test_it_subscribes_once_the_broker_is_reached(bench):
+    assert bench.core.next_deadline() is None
+    bench.connect()
+    assert len(bench.subscribes) == 1
+
+
+def test_it_repeats_subscribe_with_growing_waits_until_it_is_answered(bench):
+    bench.connect()
+    start, times = bench.now, []
+    while len(bench.subscribes) < 8:
+        before = len(bench.subscribes)
+        bench.wait(0.5)
+        if len(bench.subscribes) > before:
+            times.append(bench.now - start)
+    assert times == [1, 3, 7, 15, 31, 61, 91]
+    bench.subscribed()
+    bench.look()
+    bench.wait(HEARTBEAT_S * 4)
+    assert not bench.subscribes
+
+
+def test_the_given_id_is_told_and_used_again(bench):
+    bench.connect()
+    bench.subscribed("F7")
+    assert bench.told_of(Registered)[0].framework_id == "F7"
+    assert not bench.told_of(Registered)[0].again
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    assert bench.subscribes[-1].framework_id == "F7"
+    bench.subscribed("F7")
+    assert bench.told_of(Registered)[1].again
+
+
+def test_a_heartbeat_is_sent_when_nothing_else_was(bench):
+    bench.join()
+    bench.wait(HEARTBEAT_S - 1)
+    assert not bench.sent
+    bench.wait(1)
+    assert bench.sent_of(SchedulerHeartbeat)
+    bench.look()
+    offer = bench.offer()
+    bench.now += HEARTBEAT_S - 1
+    bench.call(Decline(framework_id=OURS, offer_ids=[offer.offer_id]))
+    bench.wait(HEARTBEAT_S - 1)
+    assert not bench.sent_of(SchedulerHeartbeat)
+
+
+def test_five_silent_intervals_end_the_subscription(bench):
+    bench.join()
+    bench.wait(HEARTBEAT_S * 4)
+    bench.says(Heartbeat())
+    bench.wait(HEARTBEAT_S * 5 - 1)
+    assert not bench.told
+    bench.wait(1)
+    assert bench.told_of(Disconnected)
+    assert bench.subscribes
+
+
+def test_a_beacon_of_the_same_leader_is_no_sign_that_our_queue_works(bench):
+    bench.join()
+    for _ in range(5):
+        bench.wait(HEARTBEAT_S)
+        bench.says(beacon(1), 1)
+    assert bench.told_of(Disconnected)
+
+
+def test_a_beacon_of_a_newer_leader_makes_it_subscribe_there(bench):
+    bench.join()
+    bench.wait(1)
+    bench.says(beacon(2), 2)
+    assert bench.told_of(Disconnected)
+    assert bench.subscribes[0].framework_id == "F1"
+    bench.subscribed(epoch=2)
+    assert bench.told_of(Registered)[0].master.epoch == 2
+
+
+def test_a_beacon_ends_the_wait_for_a_master(bench):
+    bench.connect()
+    bench.wait(100)
+    bench.look()
+    bench.wait(1)
+    bench.says(beacon(3), 3)
+    assert len(bench.subscribes) == 1
+
+
+def test_a_deposed_leader_has_no_say(bench):
+    bench.join()
+    bench.says(beacon(2), 2)
+    bench.subscribed(epoch=2)
+    bench.look()
+    bench.says(Offers(offers=[an_offer()]), epoch=1)
+    bench.status("t1", "RUNNING", 1)
+    assert bench.told == []
+    assert bench.sent == []
+
+
+def test_offers_in_hand_are_void_after_a_disconnection(bench):
+    bench.join()
+    offer = bench.offer()
+    bench.disconnect()
+    assert [type(event) for event in bench.told[-2:]] == [OffersRescinded, Disconnected]
+    assert bench.told[-2].offers == [offer]
+
+
+def test_offers_of_a_subscription_that_is_over_are_not_shown(bench):
+    bench.join()
+    bench.disconnect()
+    bench.connect()
+    bench.look()
+    bench.offer()
+    assert not bench.told
+
+
+def test_not_subscribed_makes_it_subscribe_again_but_not_in_a_frenzy(bench):
+    bench.join()
+    for _ in range(10):
+        bench.says(error(ErrorReason.NOT_SUBSCRIBED))
+        bench.wait(0.1)
+        bench.subscribed()
+    assert 1 <= len(bench.subscribes) <= 2
+
+
+def test_failed_over_is_the_end(bench):
+    bench.join()
+    bench.says(error(ErrorReason.FAILED_OVER, fatal=True))
+    assert "FAILED_OVER" in bench.stopped
+    assert bench.core.next_deadline() is None
+
+
+def test_a_refused_call_is_told_and_changes_nothing(bench):
+    bench.join()
+    bench.says(error(ErrorReason.INVALID))
+    assert bench.told == [error(ErrorReason.INVALID)]
+    assert bench.stopped is None
+    assert bench.core.subscribed
+
+
+def test_a_removed_framework_goes_on_with_a_fresh_id_and_says_so(bench):
+    bench.join()
+    offer = bench.offer()
+    bench.call(_accept(offer, "t1"))
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    bench.look()
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    bench.wait(1)
+    assert bench.stopped is None
+    assert bench.told_of(Error)[0].reason == ErrorReason.FRAMEWORK_REMOVED
+    assert bench.states == [("t1", "KILLED")]
+    assert bench.told_of(Update)[0].status.reason == Reason.FRAMEWORK_REMOVED
+    assert bench.subscribes[0].framework_id is None
+    bench.subscribed("F2")
+    assert not bench.told_of(Registered)[0].again
+    assert not bench.sent_of(Reconcile)
+
+
+def test_a_removed_framework_that_must_keep_its_id_stops():
+    bench = Bench(keep_id=True, framework_id="F1")
+    bench.connect()
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    assert "FRAMEWORK_REMOVED" in bench.stopped
+
+
+def test_a_removal_of_an_id_long_left_is_ignored(bench):
+    bench.join()
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    assert bench.told == []
+    assert bench.core.subscribed
+
+
+def test_suppressed_roles_and_demands_are_said_again(bench):
+    bench.join()
+    demand = [Demand(slice=Resources.of(cpus=1), count=3)]
+    bench.call(Suppress(framework_id=OURS))
+    bench.call(Request(framework_id=OURS, role="*", demands=demand))
+    assert [type(call) for call in bench.sent] == [Suppress, Request]
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    assert bench.subscribes[-1].suppressed_roles == ["*"]
+    bench.look()
+    bench.subscribed()
+    assert bench.sent_of(Request)[0].demands == demand
+
+
+@pytest.mark.parametrize("call", [Suppress, Revive])
+def test_what_is_wished_while_nobody_listens_is_said_later(bench, call):
+    bench.connect()
+    bench.call(call(framework_id=OURS))
+    assert not bench.sent_of(call)
+    bench.subscribed()
+    assert [(c.framework_id, c.roles) for c in bench.sent_of(call)] == [("F1", ["*"])]
+
+
+def test_a_doubled_subscribed_is_not_told_twice_and_loses_no_offer_for_the_master(bench):
+    bench.join()
+    offer = bench.offer()
+    bench.look()
+    bench.subscribed()
+    assert not bench.told_of(Registered)
+    assert bench.told_of(OffersRescinded)[0].offers == [offer]
+    assert bench.sent_of(Decline)[0].offer_ids == [offer.offer_id]
+
+
+def test_stop_with_teardown_tells_the_master(bench):
+    bench.join()
+    bench.stop(teardown=True)
+    assert [type(call) for call in bench.sent] == [Teardown]
+    assert bench.stopped == ""
+    bench.offer()
+    assert not bench.told
+
+
+def test_stop_without_teardown_gives_offers_back(bench):
+    bench.join()
+    offer = bench.offer()
+    bench.look()
+    bench.stop(teardown=False)
+    assert [type(call) for call in bench.sent] == [Suppress, Decline]
+    assert bench.sent[1].offer_ids == [offer.offer_id]
+    assert bench.stopped == ""
+
+
+def test_a_teardown_waits_for_a_master_but_not_for_ever():
+    for finds_one in (True, False):
+        bench = Bench().join()
+        bench.disconnect()
+        bench.stop(teardown=True)
+        assert bench.stopped is None
+        if finds_one:
+            bench.connect()
+            bench.subscribed()
+            assert bench.sent_of(Teardown)
+            assert bench.stopped == ""
+        else:
+            bench.wait(20)
+            assert "teardown" in bench.stopped
+
+
+def test_stop_before_anything_was_asked_is_at_once(bench):
+    bench.stop(teardown=True)
+    assert bench.stopped == ""
+
+
+def test_jitter_shortens_waits():
+    from mesos_py.scheduler.config import Backoff
+
+    assert Backoff(first_s=1, cap_s=60).after(3) == 4
+    assert Backoff(first_s=1, cap_s=60, jitter=0.5).after(3) == 2
+    assert Backoff(first_s=1, cap_s=60).after(10_000) == 60
+
+
+def test_roles_default_to_the_framework_s():
+    bench = Bench(framework=FrameworkInfo(name="x", roles=["a", "b"]), suppressed_roles=["a"])
+    bench.connect()
+    assert bench.subscribes[0].suppressed_roles == ["a"]
+    bench.call(Revive(framework_id=OURS, roles=["a"]))
+    bench.wait(1)
+    assert bench.subscribes[-1].suppressed_roles == []
+
+
+def _accept(offer, *task_ids):
+    from mesos_py.messages.scheduler import Accept
+
+    return Accept(framework_id=OURS, offer_ids=[offer.offer_id], operations=launch(*task_ids))

@@ -140,7 +140,7 @@ class Agent:
         epoch = message.master.epoch if isinstance(message, Beacon) else event.epoch
         if epoch < state.epoch or self._leaving.refused or self._leaving.stopped:
             state.count("orders_of_old_masters")
-        elif isinstance(message, Beacon | AgentRegistered | RegistrationRefused):
+        elif isinstance(message, (Beacon, AgentRegistered, RegistrationRefused)):
             self._note_epoch(epoch, now)
             self._standing(message, now)
         elif message.agent_id != state.agent_id:

@@ -83,16 +83,7 @@ class Launches:
     def _why_not(self, framework: Framework, info: TaskInfo) -> Ending | None:
         if why := why_not_task(info):
             return _invalid(why)
-        wanted = info.resources
-        if info.executor is not None:
-            executor, refusal = self._find_executor(framework, info.executor)
-            if refusal is not None:
-                return refusal
-            if executor is None:
-                wanted, refusal = _together(wanted, info.executor.resources)
-                if refusal is not None:
-                    return refusal
-        return self._why_not_here(framework, wanted)
+        return self._why_not_here(framework, [info.resources], info.executor)
 
     def _find_executor(self, framework: Framework, info: ExecutorInfo) -> tuple[Executor | None, Ending | None]:
         executor = framework.executors.get(info.executor_id)
@@ -105,18 +96,23 @@ class Launches:
             return executor, Ending(state=TaskState.DROPPED, reason=Reason.EXECUTOR_TERMINATED, message=why)
         return executor, None
 
-    def _why_not_here(self, framework: Framework, wanted: Resources) -> Ending | None:
+    def _why_not_here(
+        self, framework: Framework, parts: list[Resources], executor: ExecutorInfo | None
+    ) -> Ending | None:
         state = self._state
         if state.leaving:
             return Ending(state=TaskState.DROPPED, reason=Reason.AGENT_REMOVED, message="the agent is leaving")
         if why := why_not_an_id(framework.framework_id):
             return Ending(state=TaskState.ERROR, reason=Reason.INVALID_FRAMEWORK_ID, message=why)
-        try:
-            if state.has_room_for(wanted):
-                return None
-        except TypeError as error:
-            return _invalid(str(error))
-        why = f"wants {wanted}; of {state.config.info.resources}, {state.used} is used"
+        if executor is not None:
+            found, refusal = self._find_executor(framework, executor)
+            if refusal is not None:
+                return refusal
+            if found is None:
+                parts = [executor.resources, *parts]
+        if state.has_room_for(parts):
+            return None
+        why = f"wants {' and '.join(map(str, parts))}; of {state.config.info.resources}, {state.used} is used"
         return Ending(state=TaskState.DROPPED, reason=Reason.RESOURCES_UNKNOWN, message=why)
 
     # A group
@@ -152,15 +148,7 @@ class Launches:
         why = f"{known} of its tasks are known already" if known else why_not_group(infos, executor)
         if why:
             return Ending(state=TaskState.ERROR, reason=Reason.TASK_GROUP_INVALID, message=why)
-        parts = [info.resources for info in infos]
-        if executor is not None:
-            found, refusal = self._find_executor(framework, executor)
-            if refusal is not None:
-                return refusal
-            if found is None:
-                parts.append(executor.resources)
-        wanted, refusal = _together(*parts)
-        return refusal or self._why_not_here(framework, wanted)
+        return self._why_not_here(framework, [info.resources for info in infos], executor)
 
     # Taking on and refusing
 
@@ -210,10 +198,3 @@ class Launches:
 
 def _invalid(why: str) -> Ending:
     return Ending(state=TaskState.ERROR, reason=Reason.TASK_INVALID, message=why)
-
-
-def _together(*parts: Resources) -> tuple[Resources, Ending | None]:
-    try:
-        return Resources.sum(parts), None
-    except TypeError as error:
-        return parts[0], _invalid(str(error))

@@ -86,7 +86,7 @@ class Registration:
             self._unregister()
         state.master_id = beacon.master.master_id
         self._hear(beacon, now)
-        if not state.registered and self._register_at is None:
+        if state.connected and not state.registered and self._register_at is None:
             self._begin(now)
 
     def registered(self, answer: AgentRegistered, now: float) -> None:

@@ -236,11 +236,13 @@ class AgentState:
         if not framework.tasks and not framework.executors:
             self.frameworks.pop(framework.framework_id, None)
 
-    def has_room_for(self, wanted: Resources) -> bool:
-        """True if this much is free, reservations aside."""
+    def has_room_for(self, parts: list[Resources]) -> bool:
+        """True if all these are free together, reservations aside."""
         total = self.config.info.resources
-        used = self.used + wanted
-        return total.contains(used) or total.flatten().contains(used.flatten())
+        taken = [self.used, *parts]
+        if total.without(taken) is not None:
+            return True
+        return total.flatten().without([part.flatten() for part in taken]) is not None
 
     # Checking
 

@@ -1,3 +1,5 @@
 """Fixtures for all tests."""
 
-from tests.support.rabbitmq import rabbitmq as rabbitmq
+from tests.support.rabbitmq import rabbitmq
+
+__all__ = ["rabbitmq"]

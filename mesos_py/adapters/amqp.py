@@ -62,6 +62,9 @@ class AmqpTransport:
 
     def subscribe(self, queue: QueueSpec) -> None:
         """Declare and read this queue now and after every reconnection."""
+        if self._queues.get(queue.name) == queue:
+            return
+        self.unsubscribe(queue.name)
         self._queues[queue.name] = queue
         if self._session is not None:
             self._session.declare(queue)
@@ -85,7 +88,10 @@ class AmqpTransport:
         """Hand a body to the connection; False if there is none and the body is dropped."""
         if not self._up or self._session is None:
             return False
-        return self._session.publish(address, body, content_type, reply_to, epoch, mandatory)
+        try:
+            return self._session.publish(address, body, content_type, reply_to, epoch, mandatory)
+        except ValueError:  # a name that AMQP cannot carry, as a stranger may have given for replies
+            return False
 
     def flush(self) -> None:
         """Send what was published; the loop does so by itself at the end of each turn."""
@@ -115,7 +121,9 @@ class AmqpTransport:
     def _dial(self) -> None:
         """In a thread of its own: try each node once, beginning after the last one that was tried."""
         opened, reasons = self._dial_in_turn()
-        if opened is not None:
+        if opened is not None and self._stopped:
+            opened.close()
+        elif opened is not None:
             self._loop.post(lambda: self._dialled(opened))
         else:
             self._loop.post(lambda: self._failed("; ".join(reasons)))

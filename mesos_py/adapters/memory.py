@@ -186,6 +186,9 @@ class MemoryTransport:
 
     def subscribe(self, queue: QueueSpec) -> None:
         """Declare and read this queue now and after every reconnection."""
+        if self._queues.get(queue.name) == queue:
+            return
+        self.unsubscribe(queue.name)
         self._queues[queue.name] = queue
         if self._up and self._broker is not None:
             self.flush()
@@ -198,6 +201,7 @@ class MemoryTransport:
     def unsubscribe(self, queue_name: str) -> None:
         """Stop reading the queue, and delete it if it is exclusive."""
         if self._queues.pop(queue_name, None) is not None and self._broker is not None:
+            self.flush()
             with self._broker.lock:
                 self._broker.leave(queue_name, self)
 

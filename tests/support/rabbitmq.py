@@ -25,23 +25,39 @@ class RabbitMQ:
 
     def __init__(self, work: Path) -> None:
         self.work = work
-        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.port, self.tls_port, self._dist_port, self._epmd_port = free_ports(4)
         self.node = f"mesos-test-{os.getpid()}-{self.port}@localhost"
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
+        self._users: set[str] = set()
         self._settings = {
             "num_acceptors.tcp": "2",
             "disk_free_limit.absolute": "1MB",  # a full disk on a test machine is none of our business
             "collect_statistics": "none",
             "log.console": "false",
+            "listeners.ssl.1": f"127.0.0.1:{self.tls_port}",
+            "ssl_options.cacertfile": str(self.certificate),
+            "ssl_options.certfile": str(self.certificate),
+            "ssl_options.keyfile": str(self.work / "key.pem"),
+            "ssl_options.verify": "verify_none",
+            "ssl_options.fail_if_no_peer_cert": "false",
         }
 
     def url(self, user: str = "guest", password: str = "guest", port: int | None = None, options: str = "") -> str:
         return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}//{options}"
 
+    def tls_url(self, user: str = "guest", password: str = "guest") -> str:
+        return f"amqps://{user}:{password}@127.0.0.1:{self.tls_port}//?cacertfile={self.certificate}"
+
+    @property
+    def certificate(self) -> Path:
+        """Of the broker, signed by itself."""
+        return self.work / "certificate.pem"
+
     def start(self) -> None:
         """Start the node and wait until it listens."""
         self._write_settings()
+        self._make_certificate()
         environment = self._environment()
         if self._epmd is None:
             epmd = shutil.which("epmd") or "epmd"
@@ -55,6 +71,7 @@ class RabbitMQ:
                 [SCRIPTS / "rabbitmq-server"], env=environment, stdout=log, stderr=log, cwd=self.work
             )
         self._wait_listening(self.port, self._server)
+        self._wait_listening(self.tls_port, self._server)
 
     def stop(self, *, hard: bool = False) -> None:
         """End the node (its data stays, so that it can be started again)."""
@@ -84,6 +101,12 @@ class RabbitMQ:
     def add_user(self, user: str, password: str, *, configure: str = ".*", write: str = ".*", read: str = ".*") -> None:
         self.ctl("add_user", user, password)
         self.ctl("set_permissions", user, configure, write, read)
+        self._users.add(user)
+
+    def ensure_user(self, user: str, password: str) -> None:
+        """Add a user who may do everything, unless it exists."""
+        if user not in self._users:
+            self.add_user(user, password)
 
     def close_connections(self, why: str = "test") -> None:
         """Have the broker close every client's connection."""
@@ -93,6 +116,16 @@ class RabbitMQ:
         lines = (f"{name} = {value}\n" for name, value in self._settings.items())
         (self.work / "rabbitmq.conf").write_text("".join(lines))
         (self.work / "enabled_plugins").write_text("[].\n")
+
+    def _make_certificate(self) -> None:
+        if self.certificate.exists():
+            return
+        command = (
+            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+        )
+        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        files = ["-keyout", str(self.work / "key.pem"), "-out", str(self.certificate)]
+        subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
     def _environment(self) -> dict[str, str]:
         work = str(self.work)

@@ -1,0 +1,1 @@
+"""SchedulerDriver and ExecutorDriver: callbacks over the cores."""

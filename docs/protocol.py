@@ -22,6 +22,9 @@ from mesos_py.types.resources import Resources
 HERE = Path(__file__).parent
 BEGIN = "<!-- From here on made by docs/protocol.py. Do not edit. -->\n"
 
+WIDTH = 110
+MESSAGES = {type(message) for examples in EXAMPLES.values() for message in examples}
+
 HEADINGS = {
     "SchedulerCall": "Calls: scheduler to master",
     "SchedulerEvent": "Events: master to scheduler",
@@ -50,6 +53,8 @@ def type_text(hint: Any) -> str:
     if origin in (UnionType, Union):
         some = " or ".join(type_text(one) for one in inner if one is not NoneType)
         return f"{some}, or null" if NoneType in inner else some
+    if hint in MESSAGES:
+        return f"{hint.__struct_config__.tag}, as a message"
     return f"[{hint.__name__}](#{hint.__name__.lower()})"
 
 
@@ -79,25 +84,38 @@ def members(cls: type[Enum]) -> str:
     return "\n".join(["| value | meaning |", "|---|---|", *rows]) + "\n"
 
 
+def pretty(value: Any, indent: int = 0) -> str:
+    """JSON that breaks lines only where it must."""
+    line = json.dumps(value)
+    if indent + len(line) <= WIDTH or not isinstance(value, (dict, list)):
+        return line
+    pad = " " * (indent + 2)
+    if isinstance(value, dict):
+        inner = [f"{json.dumps(name)}: {pretty(item, indent + 2)}" for name, item in value.items()]
+    else:
+        inner = [pretty(item, indent + 2) for item in value]
+    begin, end = "{}" if isinstance(value, dict) else "[]"
+    return f"{begin}\n{pad}" + f",\n{pad}".join(inner) + f"\n{' ' * indent}{end}"
+
+
 def message_text(message: Any) -> str:
     """One message: what it is for, its fields, an example."""
     cls = type(message)
-    example = json.dumps(to_builtins(message), indent=2)
     tag = cls.__struct_config__.tag
-    return f"#### {tag}\n\n{prose(cls.__doc__)}\n\n{fields(cls)}\n```json\n{example}\n```\n"
+    example = pretty(to_builtins(message))
+    return f"#### {tag}\n\n{prose(cls.__doc__ or '')}\n\n{fields(cls)}\n```json\n{example}\n```\n"
 
 
 def reference() -> str:
     """Every message, then every type that is used in one."""
     parts = ["## 11. Reference\n"]
-    messages = {type(message) for examples in EXAMPLES.values() for message in examples}
     for number, (family, examples) in enumerate(EXAMPLES.items(), 1):
         assert [type(message) for message in examples] == list(get_args(FAMILIES[family])), family
         parts.append(f"### 11.{number} {HEADINGS[family]}\n")
         parts += [message_text(message) for message in examples]
     parts.append("### 11.7 Types\n")
     for name, cls in sorted(definitions().items()):
-        if cls not in messages:
+        if cls not in MESSAGES:
             table = members(cls) if issubclass(cls, Enum) else fields(cls)  # type: ignore[arg-type]
             tag = getattr(getattr(cls, "__struct_config__", None), "tag", None)
             tagged = f"Its `type` is `{tag}`.\n\n" if tag else ""

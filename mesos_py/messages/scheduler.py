@@ -52,6 +52,7 @@ class Subscribe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="SUBS
 
     framework: FrameworkInfo
     framework_id: FrameworkID | None = None
+    """Nothing the first time; later the id that SUBSCRIBED brought."""
     suppressed_roles: list[Role] = field(default_factory=list)
     """Roles that start suppressed."""
 
@@ -71,7 +72,9 @@ class Accept(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ACCEPT"
     framework_id: FrameworkID
     offer_ids: list[OfferID]
     operations: list[Operation] = field(default_factory=list)
+    """Done in order, on what the offers hold together."""
     refuse_seconds: float = DEFAULT_REFUSE_S
+    """For what is left over."""
 
 
 class Decline(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="DECLINE", gc=False):
@@ -102,6 +105,7 @@ class Kill(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="KILL", gc
     framework_id: FrameworkID
     task_id: TaskID
     agent_id: AgentID | None = None
+    """Where it runs, if known; a wrong agent makes the call void."""
     kill_policy: KillPolicy | None = None
 
 
@@ -127,6 +131,7 @@ class TaskToReconcile(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
 
     task_id: TaskID
     agent_id: AgentID | None = None
+    """Where it ran, if known; without it fewer answers are possible."""
 
 
 class Reconcile(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="RECONCILE", gc=False):
@@ -186,6 +191,7 @@ class Subscribed(Struct, frozen=True, kw_only=True, tag="SUBSCRIBED", gc=False):
     framework_id: FrameworkID
     master: MasterInfo
     heartbeat_interval_s: float
+    """How often each side is to show that it lives."""
 
 
 class Offers(Struct, frozen=True, kw_only=True, tag="OFFERS", gc=False):
@@ -245,6 +251,7 @@ class Error(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ERROR", 
 
     reason: ErrorReason
     message: str
+    """For people."""
     call: str = ""
     """The ``type`` of the call, where known."""
     fatal: bool = False

@@ -167,6 +167,18 @@ class Resources:
                 return False
         return True
 
+    def without(self, parts: Iterable[Resources]) -> Resources | None:
+        """The rest after taking each part out in turn, None if one does not fit.
+
+        Stricter than taking out their sum: two parts cannot have the same port. And it never raises.
+        """
+        rest = self
+        for part in parts:
+            if not rest.contains(part):
+                return None
+            rest -= part
+        return rest
+
     @classmethod
     def sum(cls, parts: Iterable[Resources]) -> Resources:
         """All parts added up."""

@@ -48,11 +48,15 @@ class TaskState(StrEnum):
     STARTING = "STARTING"
     """The executor has it and prepares."""
     RUNNING = "RUNNING"
+    """It runs."""
     KILLING = "KILLING"
     """It was told to stop and has its grace period."""
     FINISHED = "FINISHED"
+    """It ended well."""
     FAILED = "FAILED"
+    """It ended badly."""
     KILLED = "KILLED"
+    """It was killed because somebody asked."""
     ERROR = "ERROR"
     """Its description was refused; it never started."""
     DROPPED = "DROPPED"
@@ -166,6 +170,7 @@ class CommandInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     argv: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     uris: list[URI] = field(default_factory=list)
+    """Fetched before it starts."""
     user: str = ""
     """Run as this user of the agent's host; by default the framework's user."""
 

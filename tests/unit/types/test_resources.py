@@ -205,6 +205,16 @@ def test_two_kinds_under_one_key_do_not_add_and_contain_nothing_of_each_other():
     assert names.find(number) is None
 
 
+def test_parts_taken_out_in_turn_cannot_share_a_port():
+    left = parse("cpus:3;ports:[1-2]")
+    port = parse("cpus:1;ports:[1-1]")
+    assert left.contains(port + port)
+    assert left.without([port, port]) is None
+    assert left.without([port, parse("ports:[2-2]")]) == of(cpus=2)
+    assert left.without([]) == left
+    assert left.without([parse("licences:{a}"), parse("licences:1")]) is None
+
+
 def test_of_refuses_what_is_no_resource():
     with pytest.raises(UserError):
         of(cpus=-1)

@@ -41,8 +41,8 @@ format: $(READY_TEST) ## Bring the code into shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-protocol: $(READY_TEST) ## Write the JSON Schema of the protocol anew from the message types
-	@$(BIN)/python -m mesos_py.messages.schema > docs/protocol.schema.json
+protocol: $(READY_TEST) ## Write the reference part of docs/protocol.md and its JSON Schema anew from the message types
+	@$(BIN)/python docs/protocol.py
 
 changelog: $(READY_TEST) ## Show the changelog that the fragments in docs/changes make
 	@$(BIN)/towncrier build --draft

@@ -1,6 +1,5 @@
-"""An agent process: the core, joined to broker, containers, executors and HTTP API."""
+"""An agent process: the core, joined to broker, containers, executors and journal."""
 
-import os
 import random
 import secrets
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from mesos_py import __version__
 from mesos_py.adapters import topology
@@ -20,19 +20,239 @@ from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.service import private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
-from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
+from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed, encode_hook
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
+from mesos_py.runtime.containers import Containerizer, ExecutorServer, HealthChecker, Journal
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
-from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.runtime.ports import Address, Delivery, Transport
 from mesos_py.runtime.story import Story
 from mesos_py.types.attributes import parse_attributes
-from mesos_py.types.containers import ContainerExit
+from mesos_py.types.containers import ContainerExit, ContainerSpec
 from mesos_py.types.ids import ContainerID, Role
 from mesos_py.types.infos import AgentInfo
-from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason
+from mesos_py.web.agent import make_agent_app
+from mesos_py.web.reader import Reader
+from mesos_py.web.server import WebServer
 
-__all__ = ["AgentDaemon", "main"]
+__all__ = ["AgentDaemon", "agent_info", "main"]
+
+
+def main(config: AgentConfig) -> int:
+    """Run an agent until it is told to stop; gives the exit code."""
+    return run(config, lambda loop: AgentDaemon(config, loop))
+
+
+def agent_info(config: AgentConfig, url: str) -> AgentInfo:
+    """What the agent says of itself; what the configuration leaves open is detected. Raises ConfigError."""
+    hostname = config.hostname or detect_hostname()
+    try:
+        return AgentInfo(
+            name=config.name or hostname,
+            hostname=hostname,
+            resources=detect_resources(config.resources, Path(config.work_dir), default_role=Role(config.default_role)),
+            attributes=parse_attributes(config.attributes),
+            url=url,
+            version=__version__,
+        )
+    except UserError as error:
+        raise ConfigError(str(error)) from None
+
+
+class Parts(Struct, frozen=True):
+    """What an agent runs containers with."""
+
+    containers: Containerizer
+    executors: ExecutorServer
+    health: HealthChecker
+    journal: Journal
+    close: Callable[[], None]
+
+
+class AgentDaemon:
+    """One agent, living in a loop. It listens to the broker, to its containers and to its executors."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        loop: Loop,
+        make_parts: "Callable[[AgentConfig, Loop, AgentDaemon], Parts] | None" = None,
+    ) -> None:
+        """Take the port and look at the machine; ``make_parts`` gives other containers than real processes."""
+        self.failure = ""
+        self._config = config
+        self._loop = loop
+        self._directory = private_dir(config.work_dir)
+        app = make_agent_app(Reader(loop), lambda: self.core.view(), str(self._directory.absolute()))
+        self._web = WebServer(app, config.http_host, config.http_port)
+        url = config.advertise_url or self._web.bind()
+        incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
+        core_config = AgentCoreConfig(
+            info=agent_info(config, url),
+            work_dir=str(self._directory.absolute()),
+            incarnation=incarnation,
+            jitter=random.random(),  # noqa: S311 - only spreads the agents
+            executor_registration_timeout_s=config.executor_registration_timeout_s,
+        )
+        self.core = Agent(core_config)
+        self._story = Story(self.core.check if config.paranoid else None)
+        self._mailbox: Mailbox[AgentEvent, effects.AgentEffect] = Mailbox(
+            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="agent", agent=core_config.info.name)
+        )
+        self._log = get_log(role="agent", agent=core_config.info.name)
+        self._transport = connect(config.broker, loop, name=f"mesos agent {core_config.info.name}")
+        self._queue = topology.agent_queue(self._transport.principal, incarnation)
+        self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
+        self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
+        self._specs: dict[ContainerID, ContainerSpec] = {}
+        self._parts = (make_parts or process_parts)(config, loop, self)
+        self._on_stopped: Callable[[], None] | None = None
+        self._performers: dict[type, Callable[[Any], None]] = {
+            effects.SendToMaster: lambda effect: self._to_master.put(self._master, effect.message),
+            effects.StartContainer: lambda effect: self._start_container(effect.spec),
+            effects.SignalContainer: lambda effect: self._parts.containers.signal(effect.container_id, effect.signal),
+            effects.DestroyContainer: lambda effect: self._parts.containers.destroy(effect.container_id),
+            effects.UpdateContainer: lambda effect: self._parts.containers.update(effect.container_id, effect.resources),
+            effects.SendToExecutor: lambda effect: self._parts.executors.send(effect.container_id, effect.event),
+            effects.CheckHealth: self._check_health,
+            effects.Checkpoint: self._checkpoint,
+            effects.StopAgent: self._stop_agent,
+        }
+
+    # Life
+
+    def start(self) -> None:
+        """Connect, and register when the broker is reached."""
+        self._log.info("starting", resources=str(self.core.info.resources), work_dir=str(self._directory))
+        self._web.start()
+        self._mailbox.start()
+        self._loop.at_turn_end(self._end_turn)
+        self._transport.subscribe(self._queue)
+        self._transport.start(self)
+
+    def stop(self, on_stopped: Callable[[], None]) -> None:
+        """Kill what runs, leave the cluster, and go."""
+        self._on_stopped = on_stopped
+        self._mailbox.put(events.LeaveOrdered())
+
+    def last_words(self, directory: Path) -> None:
+        """Leave the story of what broke."""
+        file = story_file(self._directory, "agent")
+        self._story.dump(file)
+        self._log.error("story written", file=str(file), directory=str(directory))
+
+    def _stop_agent(self, effect: effects.StopAgent) -> None:
+        """The core is done: nothing runs any more."""
+        self.failure = effect.error
+        self._end_turn()
+        self._loop.not_at_turn_end(self._end_turn)
+        self._parts.close()
+        self._web.stop()
+        self._loop.post(self._mailbox.stop)
+        self._transport.stop(self._on_stopped or self._loop.stop)
+
+    # From the broker (Listener)
+
+    def connected(self) -> None:
+        """Part of Listener."""
+        self._log.info("broker connected")
+        self._mailbox.put(events.BrokerConnected())
+
+    def disconnected(self, reason: str) -> None:
+        """Part of Listener."""
+        self._log.warning("broker lost", why=reason)
+        self._mailbox.put(events.BrokerLost())
+
+    def undeliverable(self, address: Address) -> None:
+        """Part of Listener: we ask for no returns."""
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Part of Listener."""
+        for delivery in deliveries:
+            for message in AGENT_ORDERS.decode(delivery.body, delivery.content_type):
+                if isinstance(message, Malformed):
+                    self._log.warning("message refused", why=message.reason, type=message.type)
+                else:
+                    self._mailbox.put(MasterSaid(delivery.epoch, message))
+
+    # From containers (ContainerListener)
+
+    def container_started(self, container_id: ContainerID, pid: int) -> None:
+        """Part of ContainerListener."""
+        self._mailbox.put(events.ContainerStarted(container_id, pid))
+
+    def container_failed(self, container_id: ContainerID, reason: Reason, message: str) -> None:
+        """Part of ContainerListener."""
+        self._forget(container_id)
+        self._mailbox.put(events.ContainerFailed(container_id, reason, message))
+
+    def container_ended(self, container_id: ContainerID, exit_: ContainerExit) -> None:
+        """Part of ContainerListener."""
+        self._forget(container_id)
+        self._mailbox.put(events.ContainerEnded(container_id, exit_))
+
+    def _forget(self, container_id: ContainerID) -> None:
+        spec = self._specs.pop(container_id, None)
+        if spec is not None and spec.executor_id is not None:
+            self._parts.executors.forget(container_id)
+
+    # From executors (ExecutorListener)
+
+    def executor_connected(self, container_id: ContainerID, updates: Sequence[ExecutorUpdate]) -> None:
+        """Part of ExecutorListener."""
+        self._mailbox.put(events.ExecutorConnected(container_id, list(updates)))
+
+    def executor_said(self, container_id: ContainerID, calls: Sequence[ExecutorCall]) -> None:
+        """Part of ExecutorListener."""
+        for call in calls:
+            self._mailbox.put(events.ExecutorSaid(container_id, call))
+
+    def executor_disconnected(self, container_id: ContainerID) -> None:
+        """Part of ExecutorListener."""
+        self._mailbox.put(events.ExecutorDisconnected(container_id))
+
+    # From the journal
+
+    def checkpointed(self, serial: int) -> None:
+        """Every record up to this one is durable."""
+        self._mailbox.put(events.Checkpointed(serial))
+
+    def journal_failed(self, why: str) -> None:
+        """Nothing can be promised any more without a disk."""
+        self._mailbox.put(events.LeaveOrdered())
+        self._log.error("checkpoints cannot be written", why=why)
+
+    # Effects
+
+    def _perform(self, effect: effects.AgentEffect) -> None:
+        self._performers[type(effect)](effect)
+
+    def _start_container(self, spec: ContainerSpec) -> None:
+        if spec.executor_id is not None:
+            entry = self._parts.executors.environment(spec.container_id)
+            spec = msgspec.structs.replace(spec, environment={**spec.environment, **entry})
+        self._specs[spec.container_id] = spec
+        self._parts.containers.start(spec)
+
+    def _check_health(self, effect: effects.CheckHealth) -> None:
+        container_id = effect.container_id
+        if (spec := self._specs.get(container_id)) is None:
+            return  # it has ended; so the core is being told
+
+        def answer(healthy: bool, message: str) -> None:
+            self._mailbox.put(events.HealthChecked(container_id, healthy, message))
+
+        self._parts.health.check(container_id, effect.health_check, spec, answer)
+
+    def _checkpoint(self, effect: effects.Checkpoint) -> None:
+        self._parts.journal.append(effect.serial, _encode_record(effect.record))
+
+    def _end_turn(self) -> None:
+        self._to_master.publish()
+        self._transport.flush()
+
+
+_encode_record = msgspec.msgpack.Encoder(enc_hook=encode_hook).encode

@@ -41,6 +41,9 @@ from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.story import Story
 from mesos_py.types.ids import MasterID, Principal
 from mesos_py.types.infos import MasterInfo
+from mesos_py.web.master import make_master_app
+from mesos_py.web.reader import Reader
+from mesos_py.web.server import WebServer
 
 __all__ = ["MasterDaemon", "main"]
 
@@ -53,8 +56,8 @@ def main(config: MasterConfig) -> int:
 class MasterDaemon:
     """One leadership of one master, living in a loop."""
 
-    def __init__(self, config: MasterConfig, loop: Loop, store: RegistryStore | None = None, url: str = "") -> None:
-        """``store`` is a file in the work directory unless given; ``url`` is where the HTTP API will be reached."""
+    def __init__(self, config: MasterConfig, loop: Loop, store: RegistryStore | None = None) -> None:
+        """Read the registry and take the port; ``store`` is a file in the work directory unless given."""
         self.failure = ""
         self.counters: Counter[str] = Counter()
         self._config = config
@@ -63,6 +66,9 @@ class MasterDaemon:
         self._store = store or RegistryFile(self._directory / "registry", loop)
         registry, epoch = self._store.load(int(time.time()))
         master_id = MasterID(f"M{epoch:x}-{secrets.token_hex(3)}")
+        app = make_master_app(Reader(loop), lambda: self.core, self.operate)
+        self._web = WebServer(app, config.http_host, config.http_port)
+        url = config.advertise_url or self._web.bind()
         info = MasterInfo(master_id=master_id, epoch=epoch, url=url, version=__version__)
         policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
         self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
@@ -92,6 +98,7 @@ class MasterDaemon:
         """Connect, and lead."""
         info = self.core.state.info
         self._log.info("leading", epoch=info.epoch, url=info.url, version=info.version)
+        self._web.start()
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
         self._transport.subscribe(self._inbox)
@@ -103,6 +110,7 @@ class MasterDaemon:
         self._loop.not_at_turn_end(self._end_turn)
         self._mailbox.stop()
         self._store.close()
+        self._web.stop()
         self._transport.stop(on_stopped)
 
     def last_words(self, directory: Path) -> None:

@@ -55,3 +55,56 @@ class RegistryMemory:
 
     def close(self) -> None:
         """Part of RegistryStore."""
+
+
+class RegistryFile:
+    """A journal of operations. It is replayed at the start, and written anew without what was overtaken."""
+
+    def __init__(self, path: Path, loop: Loop) -> None:
+        """``load`` reads it."""
+        self._path = path
+        self._loop = loop
+        self._journal: FileJournal | None = None
+        self._written: Callable[[int], None] | None = None
+
+    def load(self, least_epoch: int) -> tuple[Registry, int]:
+        """Part of RegistryStore. Raises ConfigError if the file cannot be read or written."""
+        registry = Registry()
+        try:
+            records, corrupt = read_journal(self._path)
+            for record in records:
+                try:
+                    decode_operation(record).apply(registry)
+                except msgspec.MsgspecError:
+                    corrupt += 1
+            registry.epoch = max(registry.epoch + 1, least_epoch)
+            rewrite_journal(self._path, [encode_operation(operation) for operation in _operations(registry)])
+        except OSError as error:
+            raise ConfigError(f"cannot use the registry {self._path}: {error.strerror}") from None
+        if corrupt:
+            get_log(role="master").warning("registry had unreadable records", count=corrupt, file=str(self._path))
+        self._journal = FileJournal(self._path, self._loop, self._confirmed)
+        return registry, registry.epoch
+
+    def write(self, serial: int, operation: RegistryOperation, written: Callable[[int], None]) -> None:
+        """Part of RegistryStore."""
+        assert self._journal is not None, "load comes first"
+        self._written = written
+        self._journal.append(serial, encode_operation(operation))
+
+    def close(self) -> None:
+        """Part of RegistryStore."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _confirmed(self, serial: int) -> None:
+        if self._written is not None:
+            self._written(serial)
+
+
+def _operations(registry: Registry) -> list[RegistryOperation]:
+    """The shortest way to this registry."""
+    operations: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
+    operations += [AdmitAgent(agent_id, hostname) for agent_id, hostname in registry.admitted.items()]
+    operations += [MarkUnreachable(agent_id, since) for agent_id, since in registry.unreachable.items()]
+    return operations

@@ -1,0 +1,115 @@
+"""An embedded cluster: one master and some agents in one loop, by default over a broker within the process."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from mesos_py.daemons.agent import AgentDaemon
+from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
+from mesos_py.daemons.master import MasterDaemon
+from mesos_py.daemons.registry import RegistryMemory
+from mesos_py.daemons.service import private_dir, run
+from mesos_py.runtime.loop import Loop
+
+__all__ = ["LocalCluster", "main"]
+
+_FIRST_PORT, _LAST_PORT = 31000, 32000
+
+
+def main(config: LocalConfig) -> int:
+    """Run an embedded cluster until it is told to stop; gives the exit code."""
+    return run(config, lambda loop: LocalCluster(config, loop))
+
+
+class LocalCluster:
+    """One master and its agents, living in one loop."""
+
+    def __init__(self, config: LocalConfig, loop: Loop) -> None:
+        """A broker ``memory://`` without a name gets one of its own: two clusters never mix."""
+        self.broker = f"memory://{secrets.token_hex(4)}" if config.broker == "memory://" else config.broker
+        self._loop = loop
+        self._temporary = not config.work_dir
+        self.work_dir = Path(tempfile.mkdtemp(prefix="mesos-")) if self._temporary else private_dir(config.work_dir)
+        self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
+        self.agents = [
+            AgentDaemon(self._agent_config(config, number), loop) for number in range(1, config.agents + 1)
+        ]
+        self._stopping = 0
+
+    @property
+    def failure(self) -> str:
+        """Part of Daemon: what a part of the cluster died of."""
+        return next((part.failure for part in (self.master, *self.agents) if part.failure), "")
+
+    def start(self) -> None:
+        """Part of Daemon."""
+        self.master.start()
+        for agent in self.agents:
+            agent.start()
+
+    def stop(self, on_stopped: Callable[[], None]) -> None:
+        """Part of Daemon: agents first, so that the master hears them leave."""
+        if self._stopping:
+            return
+        self._stopping = len(self.agents)
+
+        def one_stopped() -> None:
+            self._stopping -= 1
+            if self._stopping == 0:
+                self.master.stop(lambda: self._stopped(on_stopped))
+
+        for agent in self.agents:
+            agent.stop(one_stopped)
+
+    def _stopped(self, on_stopped: Callable[[], None]) -> None:
+        if self._temporary:
+            shutil.rmtree(self.work_dir, ignore_errors=True)
+        on_stopped()
+
+    def last_words(self, directory: Path) -> None:
+        """Part of Daemon."""
+        for part in (self.master, *self.agents):
+            part.last_words(directory)
+
+    def _master_config(self, config: LocalConfig) -> MasterConfig:
+        return MasterConfig(
+            **_common(config),
+            broker=self.broker,
+            work_dir=str(self.work_dir / "master"),
+            http_port=config.http_port,
+            allocator=config.allocator,
+            weights=config.weights,
+            offer_timeout_s=config.offer_timeout_s,
+        )
+
+    def _agent_config(self, config: LocalConfig, number: int) -> AgentConfig:
+        return AgentConfig(
+            **_common(config),
+            broker=self.broker,
+            work_dir=str(self.work_dir / f"agent{number}"),
+            http_port=0,
+            name=f"agent{number}",
+            hostname=f"agent{number}",
+            resources=config.resources or _part_of_machine(number, config.agents),
+        )
+
+
+def _common(config: LocalConfig) -> dict[str, object]:
+    return {name: getattr(config, name) for name in ("http_host", "log_level", "log_format", "paranoid")}
+
+
+def _part_of_machine(number: int, agents: int) -> str:
+    """Memory, disk and ports are divided; cpus are only shares of time, so every agent offers all of them."""
+    memory = psutil.virtual_memory().total // 2**20
+    disk = shutil.disk_usage(tempfile.gettempdir()).free // 2**20
+    ports = (_LAST_PORT - _FIRST_PORT) // agents
+    first = _FIRST_PORT + (number - 1) * ports
+    return (
+        f"cpus:{os.cpu_count() or 1};mem:{max(64, memory // 2 // agents)};disk:{max(64, disk // 2 // agents)};"
+        f"ports:[{first}-{first + ports - 1}]"
+    )

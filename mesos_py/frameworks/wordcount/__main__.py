@@ -1,0 +1,132 @@
+"""`make demo`: an embedded cluster, a real job through offers, and a check of its answer."""
+
+import sys
+import sysconfig
+import time
+from collections import Counter
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mesos_py.daemons.config import LocalConfig
+from mesos_py.daemons.local import LocalCluster
+from mesos_py.errors import MesosError
+from mesos_py.frameworks.wordcount import job
+from mesos_py.frameworks.wordcount.framework import WordCount
+from mesos_py.runtime.logs import set_up
+from mesos_py.runtime.loop import Loop
+
+AGENTS = 3
+GROUPS = 24
+
+
+def find_input() -> list[list[str]]:
+    """Python's own source files on this machine, in groups of about equal size."""
+    root = Path(sysconfig.get_paths()["stdlib"])
+    files = [file for file in root.rglob("*.py") if not {"site-packages", "dist-packages"} & set(file.parts)]
+    files.sort(key=lambda file: (-file.stat().st_size, str(file)))
+    groups: list[list[str]] = [[] for _ in range(GROUPS)]
+    for number, file in enumerate(files):
+        lap, place = divmod(number, GROUPS)
+        groups[place if lap % 2 == 0 else GROUPS - 1 - place].append(str(file))
+    return [group for group in groups if group]
+
+
+def main() -> int:
+    """Run the demonstration; 0 if the cluster's answer is right."""
+    set_up("warning", "console")
+    console = Console()
+    groups = find_input()
+    files = [file for group in groups for file in group]
+    console.print(
+        f"An embedded cluster of one master and {AGENTS} agents, and a framework that counts the words of "
+        f"{len(files)} files in {len(groups)} tasks.\n"
+    )
+    loop = Loop()
+    cluster = LocalCluster(LocalConfig(agents=AGENTS, http_port=0), loop)
+    began = time.monotonic()
+    work = run(cluster, loop, groups, console)
+    took = time.monotonic() - began
+    if work.failure:
+        console.print(f"[red]failed:[/] {work.failure}")
+        return 1
+    expected = job.count(files)
+    console.print(top_words(work.counts))
+    if work.counts != expected:
+        console.print("[red]The counts differ from a plain count of the same files.[/]")
+        return 1
+    console.print(
+        f"[green]Checked:[/] {work.counts.total():,} words, {len(work.counts):,} different, exactly as a plain "
+        f"count in one process gives. The cluster took {took:.1f} s."
+    )
+    return 0
+
+
+def run(cluster: LocalCluster, loop: Loop, groups: list[list[str]], console: Console) -> WordCount:
+    """Do the job, and show how it goes."""
+    progress = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console,
+    )  # fmt: skip
+    with progress:
+        bar = progress.add_task("counting", total=len(groups) + 1)
+
+        def changed() -> None:
+            done = sum(state == "FINISHED" for state in work.states.values())
+            progress.update(bar, completed=done, description="counting" if done < len(groups) else "adding up")
+
+        work = WordCount(groups, changed)
+        tables: list[Table] = []
+
+        def ended() -> None:
+            tables.append(who_ran_what(work))
+            tables.append(offers_made(cluster))
+            cluster.stop(loop.stop)
+
+        cluster.start()
+        work.framework.attach(loop, cluster.broker, on_ended=ended)
+        loop.run()
+        loop.close()
+    if cluster.failure:
+        raise MesosError(cluster.failure)
+    for table in tables:
+        console.print(table)
+    return work
+
+
+def who_ran_what(work: WordCount) -> Table:
+    """Tasks by agent."""
+    table = Table("agent", "tasks", "which", title="Who ran what")
+    hosts = sorted({placement.hostname for placement in work.placements.values()})
+    for host in hosts:
+        tasks = [task for task, placement in work.placements.items() if placement.hostname == host]
+        table.add_row(host, str(len(tasks)), " ".join(tasks))
+    return table
+
+
+def offers_made(cluster: LocalCluster) -> Table:
+    """What became of the offers, as the master counted them."""
+    table = Table("framework", "offers made", "accepted", "declined", "rescinded", title="Offers")
+    for framework in cluster.master.core.state.frameworks.values():
+        counters = framework.counters
+        made = (counters[f"offers_{what}"] for what in ("sent", "accepted", "declined", "rescinded"))
+        table.add_row(framework.info.name, *map(str, made))
+    return table
+
+
+def top_words(counts: Counter[str]) -> Table:
+    """The words that occur most."""
+    table = Table("word", "times", title="Top words")
+    for word, times in counts.most_common(12):
+        table.add_row(word, f"{times:,}")
+    return table
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (MesosError, httpx.HTTPError) as error:
+        sys.exit(f"demo: {error}")

@@ -1,0 +1,49 @@
+"""A container's sandbox: made before it starts, given to its user, pointed to by ``latest``."""
+
+import contextlib
+import os
+
+__all__ = ["give_to", "make_sandbox"]
+
+_MODE = 0o750
+
+
+def make_sandbox(path: str) -> None:
+    """Make the directory and those above it, and let ``latest`` beside it point to it. Raises OSError."""
+    try:
+        os.mkdir(path, _MODE)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.mkdir(path, _MODE)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    parent, name = os.path.split(path)
+    _point(os.path.join(parent, "latest"), name)
+
+
+def give_to(path: str, user: int, group: int) -> None:
+    """Make the sandbox, all that is in it, and the files its output goes to, the user's. Raises OSError.
+
+    Nobody else may be at work in it yet. Links are given away, never what they point to.
+    """
+    for name in ("stdout", "stderr"):
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(os.path.join(path, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+    for directory, directories, files in os.walk(path):
+        os.lchown(directory, user, group)
+        for name in (*directories, *files):
+            os.lchown(os.path.join(directory, name), user, group)
+
+
+def _point(link: str, name: str) -> None:
+    """Let ``link`` point to ``name``; best effort, it is for people."""
+    with contextlib.suppress(OSError):
+        try:
+            os.symlink(name, link)
+        except FileExistsError:
+            if not os.path.islink(link):
+                return
+            fresh = f"{link}-{name}"
+            os.symlink(name, fresh)
+            os.replace(fresh, link)

@@ -1,0 +1,132 @@
+"""Containers without processes: for emulated clusters and for tests of whatever uses a Containerizer."""
+
+import heapq
+import signal
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+from msgspec import Struct
+
+from mesos_py.runtime.containers import ContainerListener
+from mesos_py.runtime.loop import Loop
+from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.ids import ContainerID
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import Reason
+
+__all__ = ["Fate", "NullContainerizer"]
+
+_KILL: Final = int(signal.SIGKILL)
+
+
+class Fate(Struct, frozen=True, kw_only=True):
+    """What becomes of a container that is never really started."""
+
+    fails: str = ""
+    """If given, it cannot be started, for this reason."""
+    exit: ContainerExit | None = ContainerExit(exit_code=0)
+    """How it ends by itself; None: it runs until it is killed or told to end."""
+    after_s: float = 0.0
+    """How long it runs until then."""
+    ignores: frozenset[int] = frozenset()
+    """Signals that it survives."""
+
+
+def _succeeds(_spec: ContainerSpec) -> Fate:
+    return Fate()
+
+
+class NullContainerizer:
+    """A Containerizer whose containers start at once, and end at once or as ``fate`` says."""
+
+    def __init__(self, loop: Loop, fate: Callable[[ContainerSpec], Fate] = _succeeds) -> None:
+        """By default every command succeeds in no time."""
+        self._loop = loop
+        self._fate = fate
+        self._specs: dict[ContainerID, ContainerSpec] = {}
+        self._running: dict[ContainerID, Fate] = {}
+        self._doomed: set[ContainerID] = set()
+        self._due: list[tuple[float, int, ContainerID, ContainerExit]] = []
+        self._pids = count(1)
+        self._listener: ContainerListener
+
+    def open(self, listener: ContainerListener) -> None:
+        """Answers go to ``listener``."""
+        self._listener = listener
+        self._loop.add(self)
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._loop.remove(self)
+        self._specs.clear()
+        self._running.clear()
+        self._doomed.clear()
+        self._due.clear()
+
+    def running(self) -> dict[ContainerID, ContainerSpec]:
+        """What runs now."""
+        return {container_id: self._specs[container_id] for container_id in self._running}
+
+    def end(self, container_id: ContainerID, exit_: ContainerExit) -> None:
+        """Let a running container end like this; nothing if it has ended."""
+        if self._running.pop(container_id, None) is not None:
+            del self._specs[container_id]
+            self._listener.container_ended(container_id, exit_)
+
+    # The port
+
+    def start(self, spec: ContainerSpec) -> None:
+        """Part of Containerizer."""
+        self._specs[spec.container_id] = spec
+        self._loop.post(lambda: self._begin(spec.container_id))
+
+    def signal(self, container_id: ContainerID, signal: int) -> None:
+        """Part of Containerizer."""
+        fate = self._running.get(container_id)
+        if fate is not None and (signal == _KILL or signal not in fate.ignores):
+            self._loop.post(lambda: self.end(container_id, ContainerExit(signal=signal)))
+
+    def destroy(self, container_id: ContainerID) -> None:
+        """Part of Containerizer."""
+        if container_id in self._running:
+            self.signal(container_id, _KILL)
+        elif container_id in self._specs:
+            self._doomed.add(container_id)
+
+    def update(self, container_id: ContainerID, resources: Resources) -> None:
+        """Part of Containerizer."""
+
+    # In time
+
+    def next_deadline(self) -> float | None:
+        """Part of Resident."""
+        return self._due[0][0] if self._due else None
+
+    def run_due(self, now: float) -> None:
+        """Part of Resident."""
+        while self._due and self._due[0][0] <= now:
+            _at, _pid, container_id, exit_ = heapq.heappop(self._due)
+            self.end(container_id, exit_)
+
+    def _begin(self, container_id: ContainerID) -> None:
+        spec = self._specs.get(container_id)
+        if spec is None:
+            return  # closed meanwhile
+        if container_id in self._doomed:
+            self._doomed.discard(container_id)
+            self._fail(container_id, Reason.TASK_KILLED_DURING_LAUNCH, "killed before it was started")
+            return
+        fate = self._fate(spec)
+        if fate.fails:
+            self._fail(container_id, Reason.CONTAINER_LAUNCH_FAILED, fate.fails)
+            return
+        self._running[container_id] = fate
+        pid = next(self._pids)
+        self._listener.container_started(container_id, pid)
+        if fate.exit is not None:
+            heapq.heappush(self._due, (self._loop.clock() + fate.after_s, pid, container_id, fate.exit))
+
+    def _fail(self, container_id: ContainerID, reason: Reason, message: str) -> None:
+        if self._specs.pop(container_id, None) is not None:
+            self._listener.container_failed(container_id, reason, message)

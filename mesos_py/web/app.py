@@ -1,0 +1,171 @@
+"""What the master's and the agent's HTTP APIs have in common: errors, OpenAPI, access, health."""
+
+import platform
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Litestar, MediaType, Request, Response, get
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import OpenAPIType, Schema
+from litestar.plugins import OpenAPISchemaPlugin
+from litestar.typing import FieldDefinition
+from msgspec import Struct
+
+import mesos_py
+from mesos_py.runtime.logs import get_log
+from mesos_py.types.resources import Resources
+from mesos_py.web.access import Access, guard
+from mesos_py.web.reader import BusyError, Reader
+
+__all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "version"]
+
+_HEALTH_TIMEOUT_S = 2.0
+
+_SHOWN: Final = {"states": "state"}
+"""Parameters that are not called as they are in our code."""
+
+
+class Problem(Struct, frozen=True):
+    """Why a request was not done, in one line."""
+
+    error: str
+
+
+class Health(Struct, frozen=True):
+    """The daemon answers."""
+
+    healthy: bool = True
+
+
+class Version(Struct, frozen=True, kw_only=True):
+    """What runs here."""
+
+    version: str
+    python: str
+    host: str
+
+
+_MEANING: Final = {
+    400: "A parameter has no possible value.",
+    403: "Not allowed.",
+    404: "There is no such thing.",
+    409: "Not possible in the present state.",
+    503: "Try again later, or elsewhere.",
+}
+
+
+def may_fail(*status_codes: int) -> dict[int, ResponseSpec]:
+    """For the OpenAPI document: with which codes a request may fail."""
+    return {
+        code: ResponseSpec(data_container=Problem, description=_MEANING[code], generate_examples=False)
+        for code in status_codes
+    }
+
+
+def problem(status_code: int, error: str) -> HTTPException:
+    """To be raised: the answer to a request that cannot be done."""
+    return HTTPException(status_code=status_code, detail=error)
+
+
+def make_app(title: str, description: str, routes: Sequence[HTTPRouteHandler], access: Access) -> Litestar:
+    """An ASGI application."""
+    return Litestar(
+        list(routes),
+        middleware=[guard(access, lambda why: problem(403, why))],
+        exception_handlers={BusyError: _busy, HTTPException: _refused, Exception: _broken},
+        type_encoders={Resources: Resources.to_wire},
+        plugins=[_ResourcesSchema()],
+        openapi_config=OpenAPIConfig(
+            title=title,
+            description=description,
+            version=mesos_py.__version__,
+            path="/schema",
+            render_plugins=[JsonRenderPlugin(path="/", media_type=MediaType.JSON)],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+    )
+
+
+def health(reader: Reader) -> HTTPRouteHandler:
+    """The route that says whether the daemon's loop turns."""
+
+    async def read_health() -> Health:
+        """200 if the daemon answers, 503 if it hangs."""
+        await reader.read(lambda: None, timeout_s=_HEALTH_TIMEOUT_S)
+        return Health()
+
+    return get("/health", summary="Health", tags=["daemon"], responses=may_fail(503))(read_health)
+
+
+def version() -> HTTPRouteHandler:
+    """The route that says what runs here."""
+
+    async def read_version() -> Version:
+        """The version of mesos_py and of what it runs on."""
+        return Version(version=mesos_py.__version__, python=platform.python_version(), host=platform.node())
+
+    return get("/version", summary="Version", tags=["daemon"])(read_version)
+
+
+# Errors
+
+
+def _busy(_request: Request[Any, Any, Any], error: BusyError) -> Response[Problem]:
+    return Response(Problem(str(error)), status_code=503, headers={"Retry-After": "1"})
+
+
+def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    if error.status_code >= 500 and error.status_code != 503:
+        return _broken(request, error)
+    text = error.detail
+    if isinstance(error, ValidationException):
+        text = (
+            "; ".join(f"{_SHOWN.get(each['key'], each['key'])}: {each['message']}" for each in _invalid(error)) or text
+        )
+    elif error.status_code == 404 and text == "Not Found":
+        text = f"there is no {request.url.path}"
+    elif error.status_code == 405:
+        text = f"{request.url.path} cannot be asked with {request.method}"
+    return Response(Problem(text), status_code=error.status_code, headers=error.headers)
+
+
+def _invalid(error: ValidationException) -> list[dict[str, str]]:
+    return [each for each in error.extra if "key" in each] if isinstance(error.extra, list) else []
+
+
+def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Our own mistake: the log gets all of it, the client only what to look for there."""
+    error_id = secrets.token_hex(4)
+    get_log().error("request failed", error_id=error_id, method=request.method, path=request.url.path, exc_info=error)
+    return Response(Problem(f"internal error {error_id}; the daemon's log says more"), status_code=500)
+
+
+# OpenAPI
+
+
+class _ResourcesSchema(OpenAPISchemaPlugin):
+    """Describes resources in the OpenAPI document."""
+
+    @staticmethod
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Part of the plugin protocol."""
+        return value is Resources
+
+    @classmethod
+    def to_openapi_schema(cls, field_definition: FieldDefinition, schema_creator: Any) -> Schema:  # noqa: ARG003
+        """Part of the plugin protocol."""
+        number = Schema(type=OpenAPIType.NUMBER)
+        pair = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.INTEGER), min_items=2, max_items=2)
+        ranges = Schema(type=OpenAPIType.ARRAY, items=pair)
+        names = Schema(type=OpenAPIType.ARRAY, items=Schema(type=OpenAPIType.STRING))
+        return Schema(
+            type=OpenAPIType.OBJECT,
+            description="Resources by name; a reserved one has its role in brackets. mem and disk are in MB.",
+            additional_properties=Schema(any_of=[number, ranges, names]),
+        )

@@ -1,0 +1,124 @@
+"""Serves an HTTP API from a thread of its own."""
+
+import contextlib
+import logging
+import socket
+import threading
+from typing import Any, Final
+
+import uvicorn
+
+from mesos_py.errors import ConfigError
+from mesos_py.runtime.logs import get_log
+
+__all__ = ["WebServer"]
+
+_START_TIMEOUT_S: Final = 20.0
+_STOP_TIMEOUT_S: Final = 5.0
+_BACKLOG: Final = 1024
+_ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (to recognise it)
+
+
+class WebServer:
+    """One port, one application."""
+
+    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
+        """``app`` is an ASGI application; port 0 stands for any free one."""
+        self._app = app
+        self._host = host
+        self._port = port
+        self._listener: socket.socket | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+        self.url = ""
+        """Where it is reached, once bound: with the real port and, if it listens everywhere, the host's name."""
+
+    def bind(self) -> str:
+        """Take the port, so that the URL is known before the application can answer. Raises ConfigError."""
+        if self._listener is None:
+            self._listener = _listen(self._host, self._port)
+            host = socket.getfqdn() if self._host in _ANY_ADDRESS else self._host
+            port = self._listener.getsockname()[1]
+            self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return self.url
+
+    def start(self) -> None:
+        """Bind, unless that is done, and serve. Raises ConfigError."""
+        self.bind()
+        assert self._listener is not None
+        config = uvicorn.Config(
+            _LogFailures(self._app),
+            loop="asyncio",
+            ws="none",
+            log_config=None,
+            log_level=logging.CRITICAL,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=30,
+        )
+        self._server = uvicorn.Server(config)
+        started = threading.Event()
+        self._server.startup = _told(self._server.startup, started)  # type: ignore[method-assign]
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._listener]}, name=f"web {self.url}", daemon=True
+        )
+        self._thread.start()
+        if not started.wait(_START_TIMEOUT_S) or not self._server.started:
+            self.stop()
+            raise ConfigError(f"the HTTP API at {self.url} does not start")
+
+    def stop(self) -> None:
+        """Finish the requests under way, or cut them off after a second; give back the port."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP_TIMEOUT_S)
+        if self._listener is not None:
+            self._listener.close()
+        self._server = self._thread = self._listener = None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError) as error:
+        raise ConfigError(f"the HTTP API cannot listen on {host!r}: {_reason(error)}") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"the HTTP API cannot listen on {host}:{port}: {_reason(error)}") from None
+    return listener
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()
+
+
+def _told(startup: Any, done: threading.Event) -> Any:
+    """The same start-up, after which ``done`` is set, however it went."""
+
+    async def start_and_tell(sockets: Any = None) -> None:
+        with contextlib.ExitStack() as stack:
+            stack.callback(done.set)
+            await startup(sockets=sockets)
+
+    return start_and_tell
+
+
+class _LogFailures:
+    """Uvicorn is told to be quiet; what breaks an application is logged here."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            get_log().exception("request broken off", path=scope.get("path", ""))

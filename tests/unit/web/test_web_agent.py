@@ -1,0 +1,192 @@
+"""An agent's HTTP API: its view, and files read whole, in parts and as they grow."""
+
+import json
+import threading
+
+import jsonschema
+import msgspec
+import pytest
+from litestar.testing import TestClient
+
+from mesos_py.agent.views import AgentView, FrameworkView, TaskView
+from mesos_py.types.ids import AgentID, ContainerID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.types.infos import AgentInfo, FrameworkInfo
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import TaskInfo, TaskState
+from mesos_py.web.agent import OFFSET_HEADER, SIZE_HEADER, make_agent_app
+from mesos_py.web.reader import Reader
+
+V = "/frameworks/F/tasks/T/latest"
+
+
+@pytest.fixture
+def box(tmp_path):
+    sandbox = tmp_path / "sandboxes" / "A1" / "F" / "tasks" / "T" / "C-1"
+    sandbox.mkdir(parents=True)
+    (sandbox / "stdout").write_bytes(b"0123456789")
+    return sandbox
+
+
+class FakeAgent:
+    def __init__(self, sandbox) -> None:
+        self.sandbox = str(sandbox)
+        self.state = TaskState.RUNNING
+
+    def view(self) -> AgentView:
+        resources = Resources.of(cpus=1)
+        task = TaskView(
+            framework_id=FrameworkID("F"),
+            task_id=TaskID("T"),
+            task=TaskInfo(task_id=TaskID("T"), resources=resources),
+            role=Role("*"),
+            state=self.state,
+            executor_id=None,
+            container_id=ContainerID("C-1"),
+            sandbox=self.sandbox,
+            newest_status=None,
+            unacknowledged=0,
+        )
+        framework = FrameworkView(
+            framework_id=FrameworkID("F"),
+            framework=FrameworkInfo(name="shop"),
+            removed=False,
+            tasks=[task],
+            executors=[],
+        )
+        return AgentView(
+            agent_id=AgentID("A1"),
+            info=AgentInfo(name="node", hostname="node", resources=resources),
+            connected=True,
+            registered=True,
+            leaving=False,
+            epoch=1,
+            master_id=MasterID("M"),
+            used=resources,
+            frameworks=[framework],
+            completed_tasks=[],
+            completed_executors=[],
+            counters={},
+        )
+
+
+@pytest.fixture
+def agent(box):
+    return FakeAgent(box)
+
+
+@pytest.fixture
+def client(loop, agent, tmp_path):
+    with TestClient(make_agent_app(Reader(loop), agent.view, str(tmp_path))) as client:
+        yield client
+
+
+def test_state_health_version(client, agent):
+    state = client.get("/state").json()
+    assert msgspec.json.decode(json.dumps(state))["frameworks"][0]["tasks"][0]["state"] == "RUNNING"
+    assert client.get("/health").status_code == client.get("/version").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "data", "offset"),
+    [
+        ({}, b"0123456789", 0),
+        ({"offset": 4}, b"456789", 4),
+        ({"offset": 4, "length": 2}, b"45", 4),
+        ({"length": 0}, b"", 0),
+        ({"offset": -1}, b"", 10),
+        ({"offset": 10}, b"", 10),
+        ({"offset": 5000}, b"", 5000),
+    ],
+)
+def test_parts_of_a_file(client, query, data, offset):
+    answer = client.get("/files/read", params={"path": f"{V}/stdout", **query})
+    assert (answer.content, answer.headers[SIZE_HEADER], answer.headers[OFFSET_HEADER]) == (data, "10", str(offset))
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_part_is_limited_unless_more_is_asked_for(client, box):
+    (box / "stdout").write_bytes(b"x" * 2_000_000)
+    for query, length in (({}, 65536), ({"length": 1048576}, 1048576)):
+        assert len(client.get("/files/read", params={"path": f"{V}/stdout", **query}).content) == length
+
+
+@pytest.mark.parametrize("query", ["", "path=/x&offset=-2", "path=/x&length=1048577", "path=/x&follow=perhaps"])
+def test_bad_values_are_refused_in_one_line(client, query):
+    answer = client.get(f"/files/read?{query}")
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status_code"),
+    [
+        (f"{V}/nothing", 404),
+        (f"{V}/passwd", 403),
+        (f"{V}/../../secret", 403),
+        ("/etc/passwd", 400),
+        ("/frameworks/F/tasks/X/latest/stdout", 404),
+    ],
+)
+@pytest.mark.parametrize("query", ["read", "read?follow=1", "download"])
+def test_files_that_cannot_be_read(client, box, path, status_code, query):
+    (box / "passwd").symlink_to("/etc/passwd")
+    answer = client.get(f"/files/{query}", params={"path": path, **({"follow": 1} if "follow" in query else {})})
+    assert answer.status_code == status_code
+    assert "root:" not in answer.text
+    assert answer.json().keys() == {"error"}
+
+
+def test_browse(client, box):
+    page = client.get("/files/browse", params={"path": V}).json()
+    assert page["total"] == 1
+    assert page["items"][0]["path"] == f"{V}/stdout"
+    assert client.get("/files/browse").json()["items"][0]["name"] == "frameworks"
+    assert client.get("/files/browse", params={"path": "/else"}).status_code == 404
+    assert client.get("/files/browse", params={"path": f"{V}/.."}).status_code == 403
+
+
+def test_download(client, box):
+    (box / 'odd "name".bin').write_bytes(bytes(range(256)) * 1000)
+    answer = client.get("/files/download", params={"path": f'{V}/odd "name".bin'})
+    assert answer.content == bytes(range(256)) * 1000
+    assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''odd%20%22name%22.bin"
+
+
+def test_following_ends_with_the_task(client, agent, box):
+    agent.state = TaskState.FINISHED
+    answer = client.get("/files/read", params={"path": f"{V}/stdout", "follow": 1, "offset": 2})
+    assert answer.content == b"23456789"
+    assert answer.headers[OFFSET_HEADER] == "2"
+
+
+def test_following_brings_what_is_written_until_the_end(client, agent, box):
+    got = []
+    done = threading.Event()
+
+    def follow():
+        got.append(client.get("/files/read", params={"path": f"{V}/stdout", "follow": 1}).content)
+        done.set()
+
+    threading.Thread(target=follow, daemon=True).start()
+    assert not done.wait(0.3)
+    with (box / "stdout").open("ab") as log:
+        log.write(b" and more")
+    (box / "stdout").rename(box / "stdout.1")
+    (box / "stdout").write_bytes(b" in a new file")
+    agent.state = TaskState.KILLED
+    assert done.wait(5)
+    assert got == [b"0123456789 and more in a new file"]
+
+
+def test_following_one_task_of_an_executor(client, agent):
+    answer = client.get("/files/read", params={"path": f"{V}/stdout", "follow": 1, "task_id": "another"})
+    assert answer.content == b"0123456789"
+
+
+def test_the_openapi_document(client):
+    document = client.get("/schema").json()
+    jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
+    assert {"/state", "/files/read", "/files/browse", "/files/download"} <= set(document["paths"])
+    schema = document["paths"]["/state"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    jsonschema.validate(client.get("/state").json(), {**schema, "components": document["components"]})

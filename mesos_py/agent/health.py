@@ -49,7 +49,7 @@ class Health:
             self._succeeded = True
             self._failures = 0
             return Verdict.HEALTHY if news else Verdict.NOTHING_NEW
-        if not self._succeeded and now - self._started <= self.check.grace_period_s:
+        if not self._succeeded and now - self._started < self.check.grace_period_s:
             return Verdict.NOTHING_NEW
         self._failures += 1
         return Verdict.HOPELESS if self._failures >= self.check.consecutive_failures else Verdict.UNHEALTHY

@@ -1,0 +1,486 @@
+"""An agent between a careless master, a slow disk, a broker that comes and goes, and containers that do as they like.
+
+Whatever happens in whatever order: a task starts at most once and only when that is written down, its updates come one
+after the other until acknowledged, and in the end every task has ended and its framework knows it.
+"""
+
+from hypothesis import HealthCheck as Suppress
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mesos_py.agent.checkpoint import TaskLaunched, UpdateMade
+from mesos_py.agent.config import AgentCoreConfig
+from mesos_py.agent.core import Agent
+from mesos_py.agent.effects import (
+    CheckHealth,
+    Checkpoint,
+    DestroyContainer,
+    SendToExecutor,
+    SendToMaster,
+    SignalContainer,
+    StartContainer,
+    StopAgent,
+    UpdateContainer,
+)
+from mesos_py.agent.events import (
+    BrokerConnected,
+    BrokerLost,
+    Checkpointed,
+    ContainerEnded,
+    ContainerFailed,
+    ContainerStarted,
+    ExecutorConnected,
+    ExecutorDisconnected,
+    ExecutorSaid,
+    HealthChecked,
+    MasterSaid,
+    Ticked,
+)
+from mesos_py.messages.agent import (
+    AgentRegistered,
+    AgentReregistered,
+    KillTask,
+    PleaseReregister,
+    ReconcileTasks,
+    RegisterAgent,
+    ReregisterAgent,
+    RunTasks,
+    ShutdownExecutor,
+    ShutdownFramework,
+    StatusUpdate,
+    UpdateAcknowledged,
+)
+from mesos_py.messages.executor import ExecutorUpdate, LaunchTask, LaunchTaskGroup
+from mesos_py.types.containers import ContainerExit
+from mesos_py.types.ids import AgentID, FrameworkID
+from mesos_py.types.infos import AgentInfo, FrameworkInfo
+from mesos_py.types.offers import Launch, LaunchGroup
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import (
+    TERMINAL,
+    CommandInfo,
+    ExecutorInfo,
+    HealthCheck,
+    KillPolicy,
+    Reason,
+    TaskInfo,
+    TaskState,
+)
+from tests.unit.agent.rig import a_beacon
+
+AGENT = AgentID("A1")
+FRAMEWORKS = [FrameworkID("F1"), FrameworkID("F2")]
+ASKED, UP, OVER = "asked", "up", "over"
+CHECK = HealthCheck(tcp_port=1, delay_s=1, interval_s=1, grace_period_s=1, consecutive_failures=2)
+
+
+class World(RuleBasedStateMachine):
+    def __init__(self):
+        super().__init__()
+        info = AgentInfo(name="n", hostname="n", resources=Resources.of(cpus=12, mem=1000))
+        self.agent = Agent(AgentCoreConfig(info=info, work_dir="/w", incarnation="1", leave_timeout_s=5))
+        self.now = 100.0
+        # The disk
+        self.written = 0
+        self.durable = 0
+        self.serials = {}  # (framework, task), or (framework, task, update) -> serial of its record
+        # The broker and the master
+        self.connected = False
+        self.stopped = False
+        self.epoch = 1
+        self.sequence = 0
+        self.orders = []
+        self.named = 0
+        self.asked = False
+        # Tasks, containers, executors
+        self.launched = []  # (framework, task)
+        self.starts = {}  # (framework, task) -> times
+        self.containers = {}  # id -> [stage, spec]
+        self.checking = []  # container ids
+        self.heard = {}  # (framework, task) -> statuses, new ones only
+        self.acked = {}  # (framework, task) -> how many
+        self.removed = set()
+        self.sessions = set()  # connected executors, by container
+        self.has = {}  # container -> {task: [state, next number]} as the executor knows it
+        self.delivered = set()
+
+    def do(self, event):
+        for effect in self.agent.handle(event, self.now):
+            self.perform(effect)
+        self.agent.check()
+
+    def say(self, message, epoch=None):
+        self.do(MasterSaid(self.epoch if epoch is None else epoch, message))
+
+    # What the agent asks for
+
+    def perform(self, effect):
+        match effect:
+            case Checkpoint(serial=serial, record=record):
+                assert serial == self.written + 1
+                self.written = serial
+                if isinstance(record, TaskLaunched):
+                    self.serials[record.framework_id, record.task.task_id] = serial
+                elif isinstance(record, UpdateMade):
+                    key = (record.framework_id, record.status.task_id, record.status.update_id)
+                    assert key not in self.serials
+                    self.serials[key] = serial
+            case SendToMaster(message=message):
+                assert self.connected, "sent into the void"
+                self.hear(message)
+            case StartContainer(spec=spec):
+                assert spec.container_id not in self.containers
+                self.containers[spec.container_id] = [ASKED, spec]
+                if spec.task_id is not None:
+                    key = (spec.framework_id, spec.task_id)
+                    self.starts[key] = self.starts.get(key, 0) + 1
+                    assert self.starts[key] == 1, "promise 2"
+                    assert self.serials[key] <= self.durable, "started before it was written down"
+            case SendToExecutor(container_id=container_id, event=event):
+                assert container_id in self.sessions
+                self.tell_executor(container_id, event)
+            case CheckHealth(container_id=container_id):
+                assert self.containers[container_id][0] == UP
+                self.checking.append(container_id)
+            case SignalContainer() | DestroyContainer() | UpdateContainer():
+                assert effect.container_id in self.containers
+            case StopAgent():
+                raise AssertionError("nobody told the agent to stop")
+
+    def hear(self, message):
+        if isinstance(message, RegisterAgent | ReregisterAgent):
+            self.asked = True
+        if not isinstance(message, StatusUpdate) or message.status.update_id is None:
+            return
+        status = message.status
+        key = (message.framework_id, status.task_id)
+        assert self.serials[(*key, status.update_id)] <= self.durable, "told before it was written down"
+        assert status.update_id == self.acked.get(key, 0) + 1, "promise 3: not the head"
+        heard = self.heard.setdefault(key, [])
+        if len(heard) < status.update_id:
+            assert not heard or heard[-1].state not in TERMINAL
+            heard.append(status)
+        else:
+            assert heard[-1] == status, "the same update, but different"
+
+    def tell_executor(self, container_id, event):
+        tasks = self.has[container_id]
+        infos = []
+        if isinstance(event, LaunchTask):
+            infos = [event.task]
+        elif isinstance(event, LaunchTaskGroup):
+            infos = event.tasks
+        for info in infos:
+            key = (self.containers[container_id][1].framework_id, info.task_id)
+            assert self.serials[key] <= self.durable
+            if info.task_id in tasks:
+                continue  # said again after a lost connection
+            assert key not in self.delivered, "promise 2"
+            self.delivered.add(key)
+            tasks[info.task_id] = [TaskState.STAGING, 0]
+
+    # The disk
+
+    @rule(part=st.floats(0, 1))
+    def confirm(self, part):
+        self.durable += round((self.written - self.durable) * part)
+        self.do(Checkpointed(self.durable))
+
+    # The broker and the master
+
+    @initialize()
+    def register(self):
+        self.do(BrokerConnected()) if self.set_connected(True) else None
+        self.say(a_beacon(self.epoch))
+        self.say(AgentRegistered(name="n", agent_id=AGENT))
+        self.named = 1
+
+    def set_connected(self, connected):
+        self.connected = connected
+        return True
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def lose_broker(self):
+        self.do(BrokerLost())
+        self.connected = False
+
+    @precondition(lambda self: not self.connected)
+    @rule()
+    def find_broker(self):
+        self.connected = True
+        self.do(BrokerConnected())
+
+    @precondition(lambda self: self.connected)
+    @rule(answer=st.booleans())
+    def answer_registration(self, answer):
+        if self.asked and answer:
+            self.asked = False
+            self.say(AgentReregistered(agent_id=AGENT))
+
+    @precondition(lambda self: self.connected)
+    @rule(old=st.integers(0, 2))
+    def beacon(self, old):
+        self.say(a_beacon(max(0, self.epoch - old)))
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def new_leader(self):
+        self.epoch += 1
+        self.sequence = 0
+        self.say(a_beacon(self.epoch))
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def please_reregister(self):
+        self.say(PleaseReregister(agent_id=AGENT))
+
+    # Launching
+
+    def order(self, framework_id, operation):
+        self.sequence += 1
+        message = RunTasks(
+            agent_id=AGENT,
+            sequence=self.sequence,
+            framework_id=framework_id,
+            framework=FrameworkInfo(name="f"),
+            role="r",
+            operations=[operation],
+        )
+        self.orders.append((self.epoch, message))
+        self.say(message)
+
+    def new_task(self, framework_id, **fields):
+        task_id = f"t{len(self.launched)}"
+        self.launched.append((framework_id, task_id))
+        return TaskInfo(task_id=task_id, resources=Resources.of(cpus=1, mem=10), **fields)
+
+    @precondition(lambda self: self.connected)
+    @rule(
+        framework_id=st.sampled_from(FRAMEWORKS),
+        count=st.integers(1, 3),
+        group=st.booleans(),
+        health=st.booleans(),
+        limit=st.sampled_from([None, 5.0]),
+        command=st.sampled_from(["true", ""]),
+    )
+    def launch(self, framework_id, count, group, health, limit, command):
+        infos = [
+            self.new_task(
+                framework_id,
+                command=CommandInfo(value=command),
+                health_check=CHECK if health else None,
+                max_completion_time_s=limit,
+            )
+            for _ in range(count)
+        ]
+        self.order(framework_id, LaunchGroup(tasks=infos) if group else Launch(tasks=infos))
+
+    @precondition(lambda self: self.connected)
+    @rule(
+        framework_id=st.sampled_from(FRAMEWORKS),
+        count=st.integers(1, 2),
+        group=st.booleans(),
+        executor_id=st.sampled_from(["e1", "e2"]),
+    )
+    def launch_on_executor(self, framework_id, count, group, executor_id):
+        executor = ExecutorInfo(
+            executor_id=executor_id, command=CommandInfo(value="e"), resources=Resources.of(cpus=0.5)
+        )
+        infos = [self.new_task(framework_id, executor=executor) for _ in range(count)]
+        operation = LaunchGroup(tasks=infos, executor=executor) if group else Launch(tasks=infos)
+        self.order(framework_id, operation)
+
+    @precondition(lambda self: self.connected and self.orders)
+    @rule(data=st.data(), fresh=st.booleans())
+    def replay(self, data, fresh):
+        """A doubled, late or misdirected order; or one that names a task again under a new sequence number."""
+        epoch, message = data.draw(st.sampled_from(self.orders))
+        tasks = [(message.framework_id, task.task_id) for task in message.operations[0].tasks]
+        if fresh and not any(self.is_settled(key) for key in tasks):
+            self.order(message.framework_id, message.operations[0])
+        else:
+            self.say(message, epoch)
+
+    def is_settled(self, key):
+        """An id may be used again once the framework has acknowledged its end."""
+        heard = self.heard.get(key, [])
+        return key[0] in self.removed or (heard and heard[-1].state in TERMINAL)
+
+    # Killing
+
+    @precondition(lambda self: self.connected and self.launched)
+    @rule(data=st.data(), grace=st.sampled_from([None, 0.0, 1.0, 50.0]))
+    def kill(self, data, grace):
+        framework_id, task_id = data.draw(st.sampled_from(self.launched))
+        policy = None if grace is None else KillPolicy(grace_period_s=grace)
+        self.say(KillTask(agent_id=AGENT, framework_id=framework_id, task_id=task_id, kill_policy=policy))
+
+    @precondition(lambda self: self.connected)
+    @rule(framework_id=st.sampled_from(FRAMEWORKS), executor_id=st.sampled_from(["e1", "e2"]))
+    def shutdown_executor(self, framework_id, executor_id):
+        self.say(ShutdownExecutor(agent_id=AGENT, framework_id=framework_id, executor_id=executor_id))
+
+    @precondition(lambda self: self.connected and len(self.launched) > 6 and not self.removed)
+    @rule()
+    def shutdown_framework(self):
+        self.removed.add(FRAMEWORKS[1])
+        self.say(ShutdownFramework(agent_id=AGENT, framework_id=FRAMEWORKS[1]))
+
+    @precondition(lambda self: self.connected and self.launched)
+    @rule(data=st.data())
+    def reconcile(self, data):
+        framework_id, task_id = data.draw(st.sampled_from(self.launched))
+        self.say(ReconcileTasks(agent_id=AGENT, framework_id=framework_id, task_ids=[task_id, "unheard-of"]))
+
+    # Acknowledging
+
+    def unacknowledged(self):
+        return [key for key, heard in self.heard.items() if len(heard) > self.acked.get(key, 0)]
+
+    @precondition(lambda self: self.connected and self.heard)
+    @rule(data=st.data(), wrong=st.sampled_from([0, 0, 0, -1, 1]))
+    def acknowledge(self, data, wrong):
+        key = data.draw(st.sampled_from(sorted(self.heard)))
+        self.ack(key, len(self.heard[key]) + wrong)
+
+    def ack(self, key, update_id):
+        if update_id == len(self.heard[key]) and self.acked.get(key, 0) == update_id - 1 and key[0] not in self.removed:
+            self.acked[key] = update_id
+        self.say(UpdateAcknowledged(agent_id=AGENT, framework_id=key[0], task_id=key[1], update_id=update_id))
+
+    # Containers
+
+    def living(self, *stages):
+        return [container_id for container_id, (stage, _) in self.containers.items() if stage in stages]
+
+    @precondition(lambda self: self.living(ASKED))
+    @rule(data=st.data(), works=st.sampled_from([True, True, True, False]))
+    def container_prepared(self, data, works):
+        container_id = data.draw(st.sampled_from(self.living(ASKED)))
+        if works:
+            self.containers[container_id][0] = UP
+            self.has.setdefault(container_id, {})
+            self.do(ContainerStarted(container_id, 1))
+        else:
+            self.over(container_id)
+            self.do(ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "no"))
+
+    @precondition(lambda self: self.living(UP))
+    @rule(data=st.data(), code=st.sampled_from([0, 1, None]))
+    def container_ends(self, data, code):
+        container_id = data.draw(st.sampled_from(self.living(UP)))
+        self.over(container_id)
+        self.do(ContainerEnded(container_id, ContainerExit(exit_code=code, signal=9 if code is None else None)))
+
+    def over(self, container_id):
+        self.containers[container_id][0] = OVER
+        self.sessions.discard(container_id)
+
+    @precondition(lambda self: self.checking)
+    @rule(healthy=st.booleans())
+    def check_answered(self, healthy):
+        self.do(HealthChecked(self.checking.pop(0), healthy, "seen"))
+
+    # Executors
+
+    def executors(self):
+        return [c for c in self.living(UP) if self.containers[c][1].executor_id is not None]
+
+    @precondition(lambda self: self.executors())
+    @rule(data=st.data(), repeat=st.booleans())
+    def executor_connects_or_goes(self, data, repeat):
+        container_id = data.draw(st.sampled_from(self.executors()))
+        if container_id in self.sessions:
+            self.sessions.discard(container_id)
+            self.do(ExecutorDisconnected(container_id))
+            return
+        self.sessions.add(container_id)
+        said = [
+            ExecutorUpdate(task_id=task_id, state=state, number=number - 1)
+            for task_id, (state, number) in self.has[container_id].items()
+            if number and repeat
+        ]
+        self.do(ExecutorConnected(container_id, said))
+
+    @precondition(lambda self: any(self.has.get(c) for c in self.sessions))
+    @rule(
+        data=st.data(),
+        state=st.sampled_from([TaskState.RUNNING, TaskState.FINISHED, TaskState.STAGING, TaskState.KILLED]),
+    )
+    def executor_reports(self, data, state):
+        container_id = data.draw(st.sampled_from(sorted(c for c in self.sessions if self.has.get(c))))
+        tasks = self.has[container_id]
+        task_id = data.draw(st.sampled_from(sorted(tasks)))
+        known = tasks[task_id]
+        update = ExecutorUpdate(task_id=task_id, state=state, number=known[1])
+        if state is not TaskState.STAGING and known[0] not in TERMINAL:
+            known[0] = state
+            known[1] += 1
+        self.do(ExecutorSaid(container_id, update))
+
+    # Time
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.0, 70.0, 700.0]))
+    def time_passes(self, seconds):
+        self.now += seconds
+        self.tick()
+
+    @rule()
+    def until_the_deadline(self):
+        due = self.agent.next_deadline()
+        if due is not None:
+            self.now = max(self.now, due)
+            self.tick()
+
+    def tick(self):
+        self.do(Ticked())
+        due = self.agent.next_deadline()
+        assert due is None or due > self.now
+
+    @invariant()
+    def nothing_is_due_without_a_broker_but_the_agents_own_work(self):
+        if not self.connected:
+            assert self.agent._updates.next_deadline() is None
+            assert self.agent._registration.next_deadline() is None
+
+    # In the end all is well
+
+    def teardown(self):
+        for container_id in self.living(ASKED):
+            self.over(container_id)
+            self.do(ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "no"))
+        for _ in range(3):
+            self.durable = self.written
+            self.do(Checkpointed(self.durable))
+            for container_id in self.living(ASKED, UP):
+                stage = self.containers[container_id][0]
+                self.over(container_id)
+                if stage == ASKED:
+                    self.do(ContainerStarted(container_id, 1))
+                self.do(ContainerEnded(container_id, ContainerExit(exit_code=0)))
+        self.connected = True
+        self.do(BrokerConnected())
+        self.say(a_beacon(self.epoch))
+        self.say(AgentReregistered(agent_id=AGENT))
+        for _ in range(50):
+            self.durable = self.written
+            self.do(Checkpointed(self.durable))
+            for key in self.unacknowledged():
+                self.ack(key, len(self.heard[key]))
+        view = self.agent.view()
+        assert view.frameworks == []
+        assert view.used == Resources()
+        for key in self.launched:
+            if key in self.serials and key[0] not in self.removed:
+                states = [status.state for status in self.heard[key]]
+                assert states[-1] in TERMINAL, f"{key} never ended: {states}"
+        assert self.agent._updates.next_deadline() is None
+        assert self.agent._timers.next_deadline() is None
+
+
+TestAgent = World.TestCase
+TestAgent.settings = settings(
+    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(Suppress)
+)

@@ -154,7 +154,7 @@ class Session:
 
     def flush(self) -> None:
         """Send what was published, as far as the kernel takes it."""
-        if self._doom is not None or not self._link.unsent:
+        if self._doom is not None or not self._watching or not self._link.unsent:
             return
         try:
             self._link.flush()
@@ -297,10 +297,10 @@ class Session:
             deadline = time.monotonic() + _GOODBYE_S
             sock.settimeout(_GOODBYE_S)
             self._opened.connection.send_method(spec.Connection.Close, "BsBB", (200, "bye", 0, 0))
-            while self._link.unsent:
+            while self._link.unsent and time.monotonic() < deadline:
                 self._link.flush()
-            while not any(control.payload[:4] == _CLOSE_OK for control in self._reader.controls):
-                if time.monotonic() > deadline:
+            while time.monotonic() < deadline:
+                if any(control.payload[:4] == _CLOSE_OK for control in self._reader.controls):
                     break
                 self._reader.controls.clear()
                 self._reader.feed(self._link.read())

@@ -26,6 +26,9 @@ from mesos_py.adapters.topology import EXCHANGES
 __all__ = ["Link", "LinkLostError", "Opened", "dial"]
 
 _ONE_READ: Final = 262_144
+_ONE_WRITE: Final = 4 * 1024 * 1024
+"""Bytes; TLS takes them in small portions, and others in the loop want their turn."""
+
 _BACKLOG: Final = 64 * 1024 * 1024
 """Bytes that may wait for a broker that does not read, before the connection counts as lost."""
 
@@ -220,11 +223,12 @@ class Link:
         self._backlog += len(data)
 
     def flush(self) -> None:
-        """Send as much as the kernel takes at once; raises LinkLostError."""
+        """Send as much as the kernel takes now; raises LinkLostError."""
         if self.paused:
             return
         self._needs_read = False
-        while self._out or self._rest:
+        left = _ONE_WRITE
+        while (self._out or self._rest) and left > 0:
             if not self._rest:
                 self._rest = memoryview(self._out[0] if len(self._out) == 1 else b"".join(self._out))
                 self._out = []
@@ -239,6 +243,7 @@ class Link:
                 raise LinkLostError(self._why_lost(error)) from error
             self.spoke = True
             self._backlog -= sent
+            left -= sent
             self._rest = self._rest[sent:]
             if self._rest and not self._tls:
                 return

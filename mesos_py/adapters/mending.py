@@ -35,6 +35,7 @@ class Mender:
 
     def stop(self) -> None:
         """No more attempts."""
+        self._retry_at = None
         self._loop.remove(self)
 
     def mended(self) -> None:

@@ -142,7 +142,7 @@ class Loop:
         now = self.clock()
         for resident in tuple(self._residents):
             due = resident.next_deadline()
-            if due is not None and due <= now:
+            if due is not None and due <= now and resident in self._residents:  # an earlier one may have removed it
                 resident.run_due(now)
                 busy = True
         return busy

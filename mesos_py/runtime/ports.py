@@ -82,7 +82,11 @@ class Transport(Protocol):
         """Begin to connect; returns at once."""
 
     def subscribe(self, queue: QueueSpec) -> None:
-        """Declare and read this queue now and after every reconnection."""
+        """Declare and read this queue now and after every reconnection; the same queue again changes nothing.
+
+        Other properties under the same name replace the queue. While connected there is no answer: whatever is
+        published afterwards finds the queue declared, and if the broker refuses it the connection is lost.
+        """
 
     def unsubscribe(self, queue_name: str) -> None:
         """Stop reading the queue, and delete it if it is exclusive."""
@@ -97,10 +101,17 @@ class Transport(Protocol):
         epoch: int = 0,
         mandatory: bool = False,
     ) -> bool:
-        """Hand a body to the connection; False if there is none and the body is dropped."""
+        """Hand a body to the connection; False if there is none, or no broker could carry it, and it is dropped.
+
+        It leaves with the next flush. While the broker is too busy to read, bodies wait here, up to a limit beyond
+        which the connection counts as lost.
+        """
 
     def flush(self) -> None:
-        """Send what was published; called once at the end of each turn of the loop."""
+        """Send what was published; a started transport has its loop do so at the end of each turn."""
 
     def stop(self, on_stopped: Callable[[], None] | None = None) -> None:
-        """Send what is published if the broker takes it, close, and do not come back."""
+        """Send what is published if the broker takes it, close, and do not come back.
+
+        The listener is told nothing more. ``on_stopped`` is called in the loop's thread, after seconds at worst.
+        """

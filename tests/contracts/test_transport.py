@@ -272,3 +272,17 @@ def test_a_name_that_cannot_be_carried_is_refused_not_raised(bench: Bench):
     assert peer.send(BEACON, b"x")
     bench.loop.turn(0.0)
     assert peer.story == ["connected"]
+
+
+def test_stopping_at_the_end_of_a_turn_sends_what_the_turn_published(bench: Bench):
+    queue = agent_queue("guest", "farewell")
+    reader, writer = bench.peer(queue), bench.peer()
+
+    def last_words() -> None:
+        if not writer.stopped and not reader.got:
+            writer.send(queue_address(queue.name), b"x" * 1_000_000)
+            writer.stop()
+
+    bench.loop.at_turn_end(last_words)
+    bench.until(lambda: writer.stopped and reader.got)
+    assert len(reader.got) == 1

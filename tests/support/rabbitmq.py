@@ -1,9 +1,11 @@
 """A RabbitMQ of our own for tests: Debian's package on free loopback ports, its data in a temporary directory.
 
-Nothing of a system-wide broker is touched: own ports, own node name, own cookie, own epmd. Everything is ended by pid.
+Nothing of a system-wide broker is touched: own ports, own node name, own cookie, own epmd. Everything is ended by pid,
+even if the tests are killed. With pytest-xdist every worker has its own.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +31,7 @@ class RabbitMQ:
         self.node = f"mesos-test-{os.getpid()}-{self.port}@localhost"
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
+        self._watcher: subprocess.Popen[bytes] | None = None
         self._users: set[str] = set()
         self._settings = {
             "num_acceptors.tcp": "2",
@@ -62,19 +65,32 @@ class RabbitMQ:
         if self._epmd is None:
             epmd = shutil.which("epmd") or "epmd"
             command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+            nothing = subprocess.DEVNULL
             self._epmd = subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command, env=environment, stdout=nothing, stderr=nothing, start_new_session=True
             )
             self._wait_listening(self._epmd_port, self._epmd)
         with (self.work / "server.log").open("ab") as log:
             self._server = subprocess.Popen(
-                [SCRIPTS / "rabbitmq-server"], env=environment, stdout=log, stderr=log, cwd=self.work
+                [SCRIPTS / "rabbitmq-server"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd=self.work,
+                start_new_session=True,  # not for the terminal's Ctrl-C
             )
+        pids = [str(self._server.pid), str(self._epmd.pid)]
+        watch = ["sh", "-c", 'read _; kill -9 "$@"', "watch", *pids]  # its input ends when we do, however that comes
+        self._watcher = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
         self._wait_listening(self.port, self._server)
         self._wait_listening(self.tls_port, self._server)
 
     def stop(self, *, hard: bool = False) -> None:
         """End the node (its data stays, so that it can be started again)."""
+        if self._watcher is not None:
+            self._watcher.kill()
+            self._watcher.communicate()
+            self._watcher = None
         if self._server is not None:
             self._server.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
             _reap(self._server)
@@ -166,15 +182,20 @@ class RabbitMQ:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """Ports that nobody listens on now, and that the kernel gives to no outgoing connection either."""
+    ports: list[int] = []
+    candidates = random.Random(os.urandom(8)).sample(range(20_000, 32_000), 1000)  # pytest-randomly seeds the others
+    for port in candidates:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise RuntimeError("no free ports on 127.0.0.1")
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

@@ -245,3 +245,18 @@ def test_the_clock_starts_at_the_wall_clock_and_does_not_run_back():
     first = clock()
     assert abs(first - time.time()) < 1.0
     assert clock() >= first
+
+
+def test_a_resident_removed_by_another_is_not_run(loop, clock):
+    story = []
+    second = Alarm(clock.now, story, "second")
+
+    class Remover(Alarm):
+        def run_due(self, now):
+            super().run_due(now)
+            loop.remove(second)
+
+    loop.add(Remover(clock.now, story, "first"))
+    loop.add(second)
+    loop.turn(0)
+    assert story == ["first"]

@@ -1,1 +1,0 @@
-"""SchedulerDriver and ExecutorDriver: callbacks over the cores."""

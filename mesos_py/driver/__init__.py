@@ -1,0 +1,1 @@
+"""Framework and Executor: an author's callbacks over the cores."""

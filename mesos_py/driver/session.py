@@ -1,0 +1,170 @@
+"""A scheduler core living in a loop: joined to the broker on one side and to the user's code on the other."""
+
+import heapq
+import itertools
+import secrets
+from collections.abc import Callable, Sequence
+from logging import getLogger
+
+from mesos_py.adapters import topology
+from mesos_py.adapters.amqp import connect
+from mesos_py.errors import MesosError
+from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS, Malformed
+from mesos_py.messages.scheduler import Call
+from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.mailbox import Mailbox
+from mesos_py.runtime.outbox import Outbox, Receiver
+from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.scheduler.config import SchedulerConfig
+from mesos_py.scheduler.core import Scheduler
+from mesos_py.scheduler.effects import Deliver, SchedulerEffect, SendToMaster, StopDriver, UserEvent
+from mesos_py.scheduler.events import BrokerConnected, BrokerLost, MasterSaid, SchedulerEvent, Ticked
+
+__all__ = ["Session", "Timer", "Timers"]
+
+_log = getLogger("mesos_py.framework")
+
+
+class Timer:
+    """A call that is to come."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call: Callable[[], object] | None = call
+
+    def cancel(self) -> None:
+        """Let it not come. Safe from any thread, and when it has come already."""
+        self._call = None
+
+    def fire(self) -> None:
+        """It has come."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+class Timers:
+    """Calls that are to come; a resident of a loop."""
+
+    def __init__(self, guard: Callable[[Callable[[], object]], None]) -> None:
+        """``guard`` makes the calls."""
+        self._guard = guard
+        self._waiting: list[tuple[float, int, Timer]] = []
+        self._numbers = itertools.count()
+
+    def add(self, due: float, timer: Timer) -> None:
+        """In the loop's thread only."""
+        heapq.heappush(self._waiting, (due, next(self._numbers), timer))
+
+    def next_deadline(self) -> float | None:
+        """Part of Resident."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def run_due(self, now: float) -> None:
+        """Part of Resident."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, _, timer = heapq.heappop(self._waiting)
+            self._guard(timer.fire)
+
+
+class Session:
+    """One run of a framework, from ``start`` until ``ended`` is called, once."""
+
+    def __init__(
+        self,
+        config: SchedulerConfig,
+        loop: Loop,
+        broker: str,
+        tell: Callable[[UserEvent], None],
+        ended: Callable[[BaseException | None], None],
+    ) -> None:
+        """``tell`` runs the user's code; what it raises ends the session. Raises ConfigError for a bad broker URL."""
+        name = config.framework.name
+        self.core = Scheduler(config)
+        self.loop = loop
+        self._tell = tell
+        self._ended = ended
+        self._over = False
+        self.timers = Timers(self.guard)
+        self._mailbox: Mailbox[SchedulerEvent, SchedulerEffect] = Mailbox(loop, self.core, self._perform, Ticked())
+        self._transport = connect(broker, loop, name=f"mesos framework {name}")
+        # A queue of its own for each run: two runs of one name must not eat each other's events.
+        instance = f"{name[:80]}.{secrets.token_hex(4)}"
+        self._queue = topology.framework_queue(self._transport.principal, instance, 0)
+        self._outbox: Outbox[Call] = Outbox(self._transport, SCHEDULER_CALLS.encode, reply_to=self._queue.name)
+        self._master = Receiver(topology.master_address("framework", self._transport.principal), MSGPACK)
+
+    def start(self) -> None:
+        """Connect; in the loop's thread, or before it runs."""
+        self._mailbox.start()
+        self.loop.add(self.timers)
+        self.loop.at_turn_end(self._outbox.publish)
+        self._transport.subscribe(self._queue)
+        self._transport.start(self)
+
+    @property
+    def over(self) -> bool:
+        """It has ended, or is about to."""
+        return self._over
+
+    def post(self, event: SchedulerEvent) -> None:
+        """Let something happen. From any thread; in order."""
+        self._mailbox.post(event)
+
+    def guard(self, call: Callable[[], object]) -> None:
+        """Run the user's code; what it raises ends the session."""
+        if self._over:
+            return
+        try:
+            call()
+        except BaseException as error:
+            if isinstance(error, Exception):
+                _log.exception("a callback failed; the framework stops")
+            self._end(error)
+
+    # Effects
+
+    def _perform(self, effect: SchedulerEffect) -> None:
+        if self._over:
+            return
+        match effect:
+            case SendToMaster():
+                self._outbox.put(self._master, effect.call)
+            case Deliver():
+                self.guard(lambda: self._tell(effect.event))
+            case StopDriver():
+                self._end(MesosError(effect.error) if effect.error else None)
+
+    def _end(self, failure: BaseException | None) -> None:
+        self._over = True
+        self._outbox.publish()
+        self.loop.post(self._leave)
+        self._transport.stop(lambda: self._ended(failure))
+
+    def _leave(self) -> None:
+        self.loop.not_at_turn_end(self._outbox.publish)
+        self.loop.remove(self.timers)
+        self._mailbox.stop()
+
+    # From the broker (Listener)
+
+    def connected(self) -> None:
+        """Part of Listener."""
+        self._mailbox.put(BrokerConnected())
+
+    def disconnected(self, reason: str) -> None:
+        """Part of Listener."""
+        if not self._over:
+            _log.warning("the broker is not reached: %s", reason)
+            self._mailbox.put(BrokerLost(reason))
+
+    def undeliverable(self, address: Address) -> None:
+        """Part of Listener: we ask for no returns."""
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Part of Listener."""
+        for delivery in deliveries:
+            for message in SCHEDULER_EVENTS.decode(delivery.body, delivery.content_type):
+                if isinstance(message, Malformed):
+                    _log.warning("a message of the master cannot be read: %s (%s)", message.reason, message.type)
+                else:
+                    self._mailbox.put(MasterSaid(delivery.epoch, message))

@@ -1,0 +1,33 @@
+"""What every scheduler needs, so that nobody writes it again. Pure: no clock, no broker, no threads.
+
+- :class:`TaskSpec` and :class:`TaskQueue`: what waits for a place, in which order.
+- :func:`first_fit` and :func:`best_fit`: waiting specs and offers in, launches and leftovers out.
+- :class:`Constraint`: where tasks may go, in Marathon's words.
+- :func:`why_not_here` and :class:`Sightings`: why something waits, and whether it waits in vain.
+- :class:`RetryPolicy` and :class:`Retries`: what is tried again, and when.
+"""
+
+from mesos_py.scheduler.toolkit.constraints import Constraint, Place, parse_constraint
+from mesos_py.scheduler.toolkit.packing import Launchable, Packing, Placement, best_fit, first_fit
+from mesos_py.scheduler.toolkit.queue import TaskQueue
+from mesos_py.scheduler.toolkit.refusals import Sightings, why_not_here
+from mesos_py.scheduler.toolkit.retry import Retries, RetryPolicy
+from mesos_py.scheduler.toolkit.specs import TaskSpec, command_task
+
+__all__ = [
+    "Constraint",
+    "Launchable",
+    "Packing",
+    "Place",
+    "Placement",
+    "Retries",
+    "RetryPolicy",
+    "Sightings",
+    "TaskQueue",
+    "TaskSpec",
+    "best_fit",
+    "command_task",
+    "first_fit",
+    "parse_constraint",
+    "why_not_here",
+]

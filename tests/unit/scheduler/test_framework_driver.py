@@ -1,0 +1,396 @@
+"""The public Framework against a small master in the same loop or another thread, over memory://."""
+
+import itertools
+import threading
+
+import pytest
+
+from mesos_py import Framework, MesosError, Resources, TaskState, UserError, command_task
+from mesos_py.adapters import topology
+from mesos_py.adapters.amqp import connect
+from mesos_py.errors import ConfigError
+from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
+from mesos_py.messages.scheduler import (
+    Accept,
+    Acknowledge,
+    Decline,
+    Error,
+    ErrorReason,
+    Kill,
+    Message,
+    MessageReceived,
+    Offers,
+    Rescind,
+    Revive,
+    Subscribe,
+    Subscribed,
+    Suppress,
+    Teardown,
+    Update,
+)
+from mesos_py.runtime.loop import Loop
+from mesos_py.types.infos import Demand, MasterInfo
+from mesos_py.types.offers import Offer
+from mesos_py.types.tasks import Source, TaskStatus
+
+_numbers = itertools.count()
+
+
+class SmallMaster:
+    """Offers one agent; runs every task to its end at once, except those named ``sleep``."""
+
+    def __init__(self, loop, url, cpus=4):
+        self.loop, self.cpus = loop, cpus
+        self.calls = []
+        self.offered = 0
+        self.queue = ""
+        self.suppressed = False
+        self.transport = connect(url, loop)
+        self.transport.subscribe(topology.master_inbox(1))
+        self.transport.start(self)
+
+    def connected(self):
+        pass
+
+    def disconnected(self, reason):
+        pass
+
+    def undeliverable(self, address):
+        pass
+
+    def delivered(self, deliveries):
+        for delivery in deliveries:
+            self.queue = delivery.reply_to
+            for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
+                self.calls.append(call)
+                self.serve(call)
+
+    def say(self, *events):
+        for body in SCHEDULER_EVENTS.encode(list(events)):
+            self.transport.publish(topology.queue_address(self.queue), body, content_type=MSGPACK, epoch=1)
+
+    def offer(self):
+        if not self.suppressed:
+            self.offered += 1
+            offer = Offer(
+                offer_id=f"O{self.offered}",
+                framework_id="F1",
+                agent_id="A1",
+                hostname="h",
+                role="*",
+                resources=Resources.of(cpus=self.cpus, mem=1024),
+            )
+            self.say(Offers(offers=[offer]))
+
+    def status(self, task_id, state, update_id):
+        status = TaskStatus(
+            task_id=task_id,
+            state=TaskState(state),
+            source=Source.EXECUTOR,
+            timestamp=0.0,
+            update_id=update_id,
+            agent_id="A1",
+            exit_code=0,
+        )
+        self.say(Update(status=status))
+
+    def serve(self, call):
+        match call:
+            case Subscribe():
+                self.suppressed = bool(call.suppressed_roles)
+                master = MasterInfo(master_id="M", epoch=1)
+                self.say(Subscribed(framework_id="F1", master=master, heartbeat_interval_s=15.0))
+                self.offer()
+            case Accept():
+                for task in [task for operation in call.operations for task in operation.tasks]:
+                    self.status(task.task_id, "RUNNING", 1)
+                    if not task.task_id.startswith("sleep"):
+                        self.status(task.task_id, "FINISHED", 2)
+            case Kill():
+                self.status(call.task_id, "KILLED", 2)
+            case Suppress():
+                self.suppressed = True
+            case Revive():
+                self.suppressed = False
+                self.offer()
+            case Message():
+                self.say(MessageReceived(agent_id="A1", executor_id=call.executor_id, data=call.data[::-1]))
+
+    def heard(self, kind):
+        return [call for call in self.calls if isinstance(call, kind)]
+
+
+class World:
+    """A loop with a master, and a framework that lives there too."""
+
+    def __init__(self, **options):
+        self.url = f"memory://driver{next(_numbers)}"
+        self.loop = Loop()
+        self.master = SmallMaster(self.loop, self.url)
+        self.framework = Framework("test", **options)
+
+    def run(self, turns=200):
+        self.framework.attach(self.loop, self.url)
+        self.turn(turns)
+
+    def turn(self, turns=200):
+        for _ in range(turns):
+            self.loop.turn(0.0)
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture
+def background():
+    """A master in a thread of its own; its broker's URL."""
+    url = f"memory://driver{next(_numbers)}"
+    loop = Loop()
+    SmallMaster(loop, url)
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    yield url
+    loop.stop()
+    thread.join()
+
+
+TASK = command_task("t1", "true", cpus=1, mem=32)
+
+
+def test_callbacks_hear_of_offers_and_updates(world):
+    heard = []
+
+    @world.framework.on_registered
+    def registered(event):
+        heard.append(("registered", event.framework_id))
+
+    @world.framework.on_offers
+    def offers(offered):
+        heard.append(("offers", len(offered)))
+        world.framework.launch(offered, TASK)
+
+    @world.framework.on_update
+    def update(status):
+        heard.append((status.task_id, status.state))
+        if status.state is TaskState.FINISHED:
+            world.framework.stop()
+
+    world.run()
+    assert heard == [("registered", "F1"), ("offers", 1), ("t1", "RUNNING"), ("t1", "FINISHED")]
+    assert [call.update_id for call in world.master.heard(Acknowledge)] == [1, 2]
+    assert world.master.heard(Teardown)
+    assert world.framework.join(0)
+
+
+def test_a_mistake_is_raised_where_it_is_made(world):
+    mistakes = []
+
+    @world.framework.on_offers
+    def offers(offered):
+        for wrong in ([TASK, TASK], [], [command_task("big", "true", cpus=5)]):
+            with pytest.raises(UserError) as error:
+                world.framework.launch(offered, wrong)
+            mistakes.append(str(error.value))
+
+    world.run()
+    assert len(mistakes) == 3
+    assert not world.master.heard(Accept)
+
+
+def test_an_id_in_use_is_refused(world):
+    held = []
+    world.framework.on_offers(held.extend)
+    world.run()
+    world.framework.launch(held, command_task("sleep1", "sleep 9", cpus=1))
+    world.turn()
+    with pytest.raises(UserError, match="in use"):
+        world.framework.launch(held, command_task("sleep1", "sleep 9", cpus=1))
+
+
+def test_a_callback_that_fails_ends_the_framework_and_acknowledges_nothing(world, caplog):
+    world.framework.on_offers(lambda offers: world.framework.launch(offers, TASK))
+
+    @world.framework.on_update
+    def update(status):
+        raise ZeroDivisionError("mine")
+
+    world.run()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        world.framework.join(0)
+    assert not world.master.heard(Acknowledge)
+    assert "a callback failed" in caplog.text
+
+
+def test_calls_before_the_start_are_kept(world):
+    world.framework.kill("sleep1")
+    world.framework.message("A1", "e", b"abc")
+    messages = []
+    world.framework.on_message(messages.append)
+    world.framework.on_error(messages.append)
+    world.run()
+    assert world.master.heard(Kill)
+    assert [type(message) for message in messages] == [Error]
+
+
+def test_every_call_reaches_the_master(world):
+    framework, held, messages = world.framework, [], []
+    framework.on_offers(held.extend)
+    framework.on_message(messages.append)
+    world.run()
+    framework.decline(held, refuse_seconds=3)
+    framework.suppress()
+    framework.revive("*")
+    framework.request(Demand(slice=Resources.of(cpus=1), count=2))
+    framework.message("A1", "e", b"abc")
+    framework.shutdown_executor("A1", "e")
+    framework.reconcile(["x"])
+    framework.reconcile()
+    framework.kill("x", grace_s=2)
+    world.turn()
+    assert world.master.heard(Decline)[0].refuse_seconds == 3
+    assert world.master.heard(Kill)[0].kill_policy.grace_period_s == 2
+    assert messages[0].data == b"cba"
+    kinds = {type(call).__name__ for call in world.master.calls}
+    assert kinds >= {"Subscribe", "Suppress", "Revive", "Request", "Message", "Shutdown", "Reconcile"}
+
+
+def test_wrong_arguments(world):
+    framework = world.framework
+    for wrong in (
+        lambda: framework.suppress("other"),
+        lambda: framework.kill("t", grace_s=-1),
+        lambda: framework.decline([_an_offer()], refuse_seconds=-1),
+        lambda: Framework("x", roles=["a b"]),
+        lambda: Framework(""),
+        lambda: Framework("x", failover_timeout_s=-1),
+        lambda: Framework("x", roles=["a", "b"]).request(),
+    ):
+        with pytest.raises(UserError):
+            wrong()
+
+
+def test_manual_acknowledgement():
+    world = World(auto_acknowledge=False)
+    seen = []
+    world.framework.on_offers(lambda offers: world.framework.launch(offers, TASK))
+    world.framework.on_update(seen.append)
+    world.run()
+    assert not world.master.heard(Acknowledge)
+    world.framework.acknowledge(seen[0])
+    world.turn()
+    assert len(world.master.heard(Acknowledge)) == 1
+
+
+def test_rescinded_offers_are_told(world):
+    void = []
+    world.framework.on_offers(lambda offers: None)
+    world.framework.on_rescind(void.extend)
+    world.run()
+    world.master.say(Rescind(offer_id="O1"))
+    world.turn()
+    assert [offer.offer_id for offer in void] == ["O1"]
+
+
+def test_timers(world):
+    fired = []
+    world.framework.call_later(0, fired.append, "now")
+    world.framework.call_later(1000, fired.append, "late")
+    world.framework.call_later(0, fired.append, "never").cancel()
+    world.run()
+    assert fired == ["now"]
+
+
+def test_the_master_can_end_it(world):
+    world.run()
+    world.master.say(Error(reason=ErrorReason.FAILED_OVER, message="another instance", fatal=True))
+    world.turn()
+    with pytest.raises(MesosError, match="another instance"):
+        world.framework.join(0)
+
+
+def test_a_framework_without_offers_callback_asks_for_none_and_keeps_none(world):
+    world.run()
+    assert world.master.heard(Subscribe)[0].suppressed_roles == ["*"]
+    assert not world.master.offered
+
+
+def test_after_stop_nothing_is_done(world):
+    world.framework.on_offers(lambda offers: None)
+    world.run()
+    world.framework.stop(teardown=False)
+    world.turn()
+    calls = len(world.master.calls)
+    world.framework.kill("t")
+    world.turn()
+    assert len(world.master.calls) == calls
+    assert not world.master.heard(Teardown)
+    with pytest.raises(UserError, match="runs once"):
+        world.framework.attach(world.loop, world.url)
+
+
+def test_a_broker_must_be_named(monkeypatch):
+    monkeypatch.delenv("MESOS_BROKER", raising=False)
+    with pytest.raises(ConfigError, match="MESOS_BROKER"):
+        Framework("x").run()
+
+
+def test_run_returns_after_stop(background):
+    url = background
+    framework = Framework("run")
+    framework.on_offers(lambda offers: framework.launch(offers, TASK))
+    framework.on_update(lambda status: framework.stop() if status.state is TaskState.FINISHED else None)
+    framework.run(url)
+    assert framework.framework_id == "F1"
+
+
+def test_run_raises_what_a_callback_raised(background):
+    url = background
+    framework = Framework("run")
+
+    @framework.on_registered
+    def registered(event):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        framework.run(url)
+
+
+def test_a_script_needs_no_callbacks(background, monkeypatch):
+    url = background
+    monkeypatch.setenv("MESOS_BROKER", url)
+    with Framework("script") as framework:
+        assert framework.wait_registered(10) == "F1"
+        offer = framework.wait_offer(cpus=2, timeout=10)
+        framework.launch(offer, command_task("sleep1", "sleep 60", cpus=1))
+        assert framework.wait("sleep1", states={TaskState.RUNNING}, timeout=10).state is TaskState.RUNNING
+        framework.kill("sleep1")
+        assert framework.wait("sleep1", timeout=10).state is TaskState.KILLED
+        assert framework.run_task(TASK, timeout=10).state is TaskState.FINISHED
+        with pytest.raises(TimeoutError, match="no offer that suits"):
+            framework.wait_offer(cpus=100, timeout=0.05)
+    assert framework.join(0)
+
+
+def test_whoever_waits_hears_of_the_end(background):
+    url = background
+    framework = Framework("script").start(url)
+    framework.wait_registered(10)
+    threading.Timer(0.02, framework.stop).start()
+    with pytest.raises(MesosError, match="stopped"):
+        framework.wait("never")
+    framework.join(10)
+
+
+def test_a_callback_may_not_wait(background):
+    url = background
+    framework = Framework("script")
+    framework.on_registered(lambda event: framework.wait("t"))
+    framework.start(url)
+    with pytest.raises(UserError, match="may not wait"):
+        framework.join(10)
+
+
+def _an_offer():
+    return Offer(offer_id="O", framework_id="F", agent_id="A", hostname="h", role="*", resources=Resources.of(cpus=1))

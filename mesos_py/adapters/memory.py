@@ -62,7 +62,6 @@ class _Held(Struct):
 
     spec: QueueSpec
     readers: list["MemoryTransport"] = []
-    unused_since: float = 0.0
 
 
 class _Broker:
@@ -73,6 +72,7 @@ class _Broker:
         self.lock = threading.RLock()
         self.users = 0
         self.held: dict[str, _Held] = {}
+        self._expiring: dict[str, float] = {}
         channel = type("Channel", (_Channel,), {"queues": {}, "broker": self, "_delivery_tags": itertools.count(1)})
         state = virtual.BrokerState()
         self.transport = type("Transport", (memory.Transport,), {"Channel": channel, "global_state": state})
@@ -102,6 +102,7 @@ class _Broker:
         if held is None:
             held = self.held[spec.name] = _Held(spec)
         held.spec = spec
+        self._expiring.pop(spec.name, None)
         if reader not in held.readers:
             held.readers.append(reader)
         channel.queue_declare(spec.name)
@@ -115,16 +116,17 @@ class _Broker:
         if held is None or reader not in held.readers:
             return
         held.readers.remove(reader)
-        held.unused_since = time.monotonic()
         if held.spec.exclusive:
             self._delete(name)
+        elif not held.readers and held.spec.expires_s is not None:
+            self._expiring[name] = time.monotonic() + held.spec.expires_s
 
     def expire(self) -> None:
         """Delete what nobody has used for as long as it allows."""
-        now = time.monotonic()
-        for name, held in list(self.held.items()):
-            expires_s = held.spec.expires_s
-            if not held.readers and expires_s is not None and now - held.unused_since >= expires_s:
+        if self._expiring:
+            now = time.monotonic()
+            for name in [name for name, when in self._expiring.items() if when <= now]:
+                del self._expiring[name]
                 self._delete(name)
 
     def _delete(self, name: str) -> None:

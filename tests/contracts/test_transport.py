@@ -286,3 +286,18 @@ def test_stopping_at_the_end_of_a_turn_sends_what_the_turn_published(bench: Benc
     bench.loop.at_turn_end(last_words)
     bench.until(lambda: writer.stopped and reader.got)
     assert len(reader.got) == 1
+
+
+def test_an_idle_transport_wakes_nobody(bench: Bench):
+    peer = bench.peer(agent_queue("guest", "idle"))
+    bench.turn_for(0.1)
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+
+    bench.loop.at_turn_end(count)
+    bench.turn_for(0.5)
+    assert turns <= 2
+    assert peer.story == ["connected"]

@@ -9,6 +9,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _HOMES = {
+    "mesos_py.driver.executor": ("Executor",),
     "mesos_py.driver.framework": ("Framework",),
     "mesos_py.errors": ("ConfigError", "MesosError", "UserError"),
     "mesos_py.messages.scheduler": ("Error", "ErrorReason", "Failure", "MessageReceived"),

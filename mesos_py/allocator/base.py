@@ -79,7 +79,10 @@ class Allocator(Protocol):
         filters: Mapping[Role, OfferFilter],
         suppressed: Collection[Role] = (),
     ) -> None:
-        """It subscribed again: roles, filters and suppression are replaced, its refusals and demands forgotten; active."""
+        """It subscribed again and is active.
+
+        Roles, filters and suppression are replaced; its refusals and demands are forgotten.
+        """
 
     def remove_framework(self, framework_id: FrameworkID) -> None:
         """It is gone; whatever is still charged to it is free."""
@@ -95,7 +98,10 @@ class Allocator(Protocol):
         agent: AgentInfo,
         used: Mapping[tuple[FrameworkID, Role], Resources],
     ) -> None:
-        """An agent joined or returned; ``used`` is what already runs there (its frameworks were added before)."""
+        """An agent joined or returned; ``used`` is what already runs there.
+
+        Its frameworks were added before, and all of ``used`` fits in the agent's resources: the caller sees to it.
+        """
 
     def remove_agent(self, agent_id: AgentID) -> None:
         """It is gone, and all that is charged on it."""
@@ -130,8 +136,10 @@ class Allocator(Protocol):
         """Forget its refusals and suppression for these of its roles."""
 
     def request(self, framework_id: FrameworkID, role: Role, demands: Sequence[Demand]) -> None:
-        """Replace its demand for a role; none: no statement. With a demand, offers are cut to whole slices and end
-        when ``count`` of them are offered; what is returned unrefused counts as wanted again.
+        """Replace its demand for a role; none: no statement.
+
+        With a demand, offers are cut to whole slices and end when ``count`` of them are offered; what is returned
+        unrefused counts as wanted again, up to ``count``. A ``count`` of 0 says that it wants nothing.
         """
 
     def set_weight(self, role: Role, weight: float) -> None:

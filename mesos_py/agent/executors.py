@@ -35,7 +35,7 @@ from mesos_py.messages.executor import (
     ShutdownOrder,
 )
 from mesos_py.types.containers import ContainerExit, ContainerSpec
-from mesos_py.types.ids import Role
+from mesos_py.types.ids import Role, TaskID
 from mesos_py.types.tasks import ExecutorInfo, KillPolicy, Reason, Source, TaskState
 
 __all__ = ["Executors"]
@@ -88,9 +88,9 @@ class Executors:
             executor.tasks[task.info.task_id] = task
             executor.need += task.info.resources
 
-    def hand_over(self, executor: Executor, tasks: list[Task], *, is_group: bool, now: float) -> None:
+    def hand_over(self, executor: Executor, tasks: list[Task], now: float) -> None:
         """Give tasks to an executor, as soon as their records are durable and it has connected."""
-        batch = Batch(tasks, is_group=is_group)
+        batch = Batch(tasks)
         executor.queue.append(batch)
         self._out.when_durable(lambda batch, now: self._durable(executor, batch), batch, now)
 
@@ -145,14 +145,13 @@ class Executors:
             for task in tasks:
                 task.stage = Stage.DELIVERED
             executor.delivered_any = True
-            self._deliver(executor, tasks, is_group=batch.is_group)
+            self._deliver(executor, tasks)
 
-    def _deliver(self, executor: Executor, tasks: list[Task], *, is_group: bool) -> None:
-        if is_group:
+    def _deliver(self, executor: Executor, tasks: list[Task]) -> None:
+        if tasks[0].group is not None:
             self._send(executor, LaunchTaskGroup(tasks=[task.info for task in tasks]))
         else:
-            for task in tasks:
-                self._send(executor, LaunchTask(task=task.info))
+            self._send(executor, LaunchTask(task=tasks[0].info))
 
     def _resize(self, executor: Executor) -> None:
         if executor.stage is Stage.UP and executor.told != executor.need:
@@ -202,9 +201,13 @@ class Executors:
         executor.connected = False
 
     def _say_again(self, executor: Executor) -> None:
+        said: set[TaskID] = set()
         for task in list(executor.tasks.values()):
-            if task.stage is Stage.DELIVERED and task.state is TaskState.STAGING:
-                self._deliver(executor, [task], is_group=False)
+            if _not_heard_of(task) and task.info.task_id not in said:
+                together = [task] if task.group is None else [one for one in task.group.tasks if _not_heard_of(one)]
+                said.update(one.info.task_id for one in together)
+                self._deliver(executor, together)
+        for task in executor.tasks.values():
             if task.stage is Stage.DELIVERED and task.ending is not None:
                 self._send(executor, KillExecutorTask(task_id=task.info.task_id))
 
@@ -240,7 +243,7 @@ class Executors:
                 self._send(executor, KillExecutorTask(task_id=task.info.task_id, kill_policy=policy))
         elif task.stage is Stage.HELD:
             batch = next(batch for batch in executor.queue if task in batch.tasks)
-            for member in list(batch.tasks if batch.is_group else [task]):
+            for member in batch.tasks:
                 self._bury(executor, member, DURING_LAUNCH, now)
             if not executor.delivered_any and not executor.tasks:
                 self.shutdown(executor, now)
@@ -330,6 +333,10 @@ class Executors:
                 )
             )
         state.drop_if_empty(framework)
+
+
+def _not_heard_of(task: Task) -> bool:
+    return task.stage is Stage.DELIVERED and task.state is TaskState.STAGING
 
 
 def _status_of(exit_: ContainerExit | None) -> int | None:

@@ -131,14 +131,14 @@ class Launches:
             return
         self._groups += 1
         key = f"G-{self._state.config.incarnation}-{self._groups}"
-        tasks = [Task(framework, info, role) for info in infos]
-        if executor is not None:
-            self._take_for_executor(tasks, executor, key, now, is_group=True)
-            return
         group = Group(key)
-        group.tasks = tasks
+        tasks = group.tasks = [Task(framework, info, role) for info in infos]
         for task in tasks:
             task.group = group
+        if executor is not None:
+            self._take_for_executor(tasks, executor, key, now)
+            return
+        for task in tasks:
             self._take_command(task, key)
         self._out.when_durable(self._tasks.start_group, group, now)
 
@@ -161,9 +161,7 @@ class Launches:
         state.used += task.info.resources
         self._record(task, group)
 
-    def _take_for_executor(
-        self, tasks: list[Task], info: ExecutorInfo, group: str, now: float, *, is_group: bool = False
-    ) -> None:
+    def _take_for_executor(self, tasks: list[Task], info: ExecutorInfo, group: str, now: float) -> None:
         framework = tasks[0].framework
         executor = framework.executors.get(info.executor_id)
         if executor is None:
@@ -173,7 +171,7 @@ class Launches:
             framework.tasks[task.info.task_id] = task
             self._state.used += task.info.resources
             self._record(task, group)
-        self._executors.hand_over(executor, tasks, is_group=is_group, now=now)
+        self._executors.hand_over(executor, tasks, now)
 
     def _refuse(self, task: Task, refusal: Ending, now: float) -> None:
         task.stage = Stage.ENDED

@@ -55,7 +55,7 @@ class Framework:
 
 
 class Group:
-    """Command tasks that start together; the failure of one is the end of all."""
+    """Tasks that start together. Of command tasks the failure of one is the end of all; an executor sees to its own."""
 
     __slots__ = ("broken", "key", "tasks")
 
@@ -111,11 +111,10 @@ class Task:
 class Batch:
     """What is handed to an executor in one message: a task, or a whole group."""
 
-    __slots__ = ("durable", "is_group", "tasks")
+    __slots__ = ("durable", "tasks")
 
-    def __init__(self, tasks: list[Task], *, is_group: bool) -> None:
+    def __init__(self, tasks: list[Task]) -> None:
         self.tasks = tasks
-        self.is_group = is_group
         self.durable = False
 
 

@@ -266,6 +266,8 @@ class World(RuleBasedStateMachine):
         command=st.sampled_from(["true", ""]),
     )
     def launch(self, framework_id, count, group, health, limit, command):
+        if framework_id in self.removed:
+            return
         infos = [
             self.new_task(
                 framework_id,
@@ -285,6 +287,8 @@ class World(RuleBasedStateMachine):
         executor_id=st.sampled_from(["e1", "e2"]),
     )
     def launch_on_executor(self, framework_id, count, group, executor_id):
+        if framework_id in self.removed:
+            return
         executor = ExecutorInfo(
             executor_id=executor_id, command=CommandInfo(value="e"), resources=Resources.of(cpus=0.5)
         )

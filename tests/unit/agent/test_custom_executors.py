@@ -243,12 +243,23 @@ def test_what_a_lost_connection_may_have_swallowed_is_said_again():
     rig.on(ExecutorConnected(container_id, [update]))
     assert rig.to_executor() == [
         rig.to_executor()[0],
-        KillExecutorTask(task_id=TaskID("t1")),
         LaunchTask(task=work("t2")),
+        KillExecutorTask(task_id=TaskID("t1")),
         LaunchTask(task=work("t3")),
         ExecutorAcknowledged(task_id=TaskID("t1"), number=1),
     ]
     assert rig.state_of("t1") is TaskState.KILLING
+
+
+def test_a_group_is_said_again_as_a_group():
+    rig = Rig()
+    rig.launch_group(work("t1"), work("t2"), executor=an_executor())
+    (spec,) = rig.specs()
+    rig.on(ContainerStarted(spec.container_id, 1))
+    rig.on(ExecutorConnected(spec.container_id, []))
+    rig.on(ExecutorDisconnected(spec.container_id))
+    rig.on(ExecutorConnected(spec.container_id, []))
+    assert rig.to_executor()[1:] == [LaunchTaskGroup(tasks=[work("t1"), work("t2")])]
 
 
 # Killing

@@ -69,7 +69,7 @@ class Framework(Calls):
         self,
         name: str,
         *,
-        roles: Iterable[str] = (ANY_ROLE,),
+        roles: str | Iterable[str] = (ANY_ROLE,),
         user: str = "",
         failover_timeout_s: float = 0.0,
         framework_id: str | None = None,
@@ -102,7 +102,7 @@ class Framework(Calls):
         Raises:
             UserError: If any of these makes no sense.
         """
-        super().__init__([Role(role) for role in roles], refuse_seconds)
+        super().__init__([Role(role) for role in ([roles] if isinstance(roles, str) else roles)], refuse_seconds)
         if not name:
             raise UserError("a framework needs a name")
         for role in self._roles:

@@ -394,3 +394,9 @@ def test_a_callback_may_not_wait(background):
 
 def _an_offer():
     return Offer(offer_id="O", framework_id="F", agent_id="A", hostname="h", role="*", resources=Resources.of(cpus=1))
+
+
+def test_one_role_may_be_given_as_it_is():
+    world = World(roles="ads")
+    world.run()
+    assert world.master.heard(Subscribe)[0].framework.roles == ["ads"]

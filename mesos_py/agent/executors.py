@@ -8,7 +8,7 @@ executor ignores a task that it knows.
 
 from signal import SIGTERM
 
-from mesos_py.agent.checkpoint import ContainerPid, Ending, ExecutorEnded, ExecutorLaunched
+from mesos_py.agent.checkpoint import ContainerPid, Ending, ExecutorEnded, ExecutorLaunched, KillOrdered
 from mesos_py.agent.effects import (
     DestroyContainer,
     SendToExecutor,
@@ -65,7 +65,7 @@ class Executors:
         sandbox = executor_sandbox(framework.sandboxes, info.executor_id, container_id)
         executor = Executor(framework, info, role, container_id, sandbox)
         framework.executors[info.executor_id] = executor
-        state.used += info.resources
+        state.take(info.resources)
         self._out.record(
             ExecutorLaunched(
                 framework_id=framework.framework_id,
@@ -227,7 +227,7 @@ class Executors:
 
     def _task_ended(self, executor: Executor, task: Task) -> None:
         task.stage = Stage.ENDED
-        self._state.used -= task.info.resources
+        self._state.give_back(task.info.resources)
         executor.need -= task.info.resources
         del executor.tasks[task.info.task_id]
 
@@ -238,7 +238,12 @@ class Executors:
         executor = task.executor
         assert executor is not None
         if task.stage is Stage.DELIVERED:
-            task.ending = BY_REQUEST
+            if task.ending is None:
+                task.ending = BY_REQUEST
+                framework_id = executor.framework.framework_id
+                self._out.record(
+                    KillOrdered(framework_id=framework_id, task_id=task.info.task_id, ending=BY_REQUEST, deadline=now)
+                )
             if executor.connected:
                 self._send(executor, KillExecutorTask(task_id=task.info.task_id, kill_policy=policy))
         elif task.stage is Stage.HELD:
@@ -319,7 +324,7 @@ class Executors:
         for task in list(executor.tasks.values()):
             self._bury(executor, task, ending, now)
         executor.queue.clear()
-        state.used -= executor.info.resources
+        state.give_back(executor.info.resources)
         del framework.executors[executor.info.executor_id]
         state.completed_executors.append((executor, exit_))
         self._out.record(ExecutorEnded(framework_id=framework.framework_id, executor_id=executor.info.executor_id))

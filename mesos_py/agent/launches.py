@@ -112,7 +112,7 @@ class Launches:
                 parts = [executor.resources, *parts]
         if state.has_room_for(parts):
             return None
-        why = f"wants {' and '.join(map(str, parts))}; of {state.config.info.resources}, {state.used} is used"
+        why = f"wants {' and '.join(map(str, parts))}; {state.free} is free"
         return Ending(state=TaskState.DROPPED, reason=Reason.RESOURCES_UNKNOWN, message=why)
 
     # A group
@@ -158,7 +158,7 @@ class Launches:
         container_id = task.container_id = state.new_container_id()
         task.sandbox = task_sandbox(framework.sandboxes, task.info.task_id, container_id)
         framework.tasks[task.info.task_id] = task
-        state.used += task.info.resources
+        state.take(task.info.resources)
         self._record(task, group)
 
     def _take_for_executor(self, tasks: list[Task], info: ExecutorInfo, group: str, now: float) -> None:
@@ -169,7 +169,7 @@ class Launches:
         self._executors.adopt(executor, tasks)
         for task in tasks:
             framework.tasks[task.info.task_id] = task
-            self._state.used += task.info.resources
+            self._state.take(task.info.resources)
             self._record(task, group)
         self._executors.hand_over(executor, tasks, now)
 

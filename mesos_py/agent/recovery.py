@@ -120,7 +120,7 @@ class _Replay:
         if record.container_id is None:
             task.stage = Stage.ENDED
             return
-        state.used += record.task.resources
+        state.take(record.task.resources)
         if record.group:
             task.group = self._groups.setdefault(record.group, Group(record.group))
             task.group.tasks.append(task)
@@ -151,7 +151,7 @@ class _Replay:
         if task.stage is Stage.ENDED:
             return
         task.stage = Stage.ENDED
-        self.state.used -= task.info.resources
+        self.state.give_back(task.info.resources)
         executor = task.executor
         if executor is not None:
             executor.need -= task.info.resources
@@ -167,7 +167,7 @@ class _Replay:
         executor.stage = Stage.PREPARING
         framework.executors[record.executor.executor_id] = executor
         state.containers[record.container_id] = executor
-        state.used += record.executor.resources
+        state.take(record.executor.resources)
 
     def _executor_ended(self, record: ExecutorEnded) -> None:
         state = self.state
@@ -175,6 +175,6 @@ class _Replay:
         executor = framework.executors.pop(record.executor_id)
         executor.stage = Stage.ENDED
         del state.containers[executor.container_id]
-        state.used -= executor.info.resources
+        state.give_back(executor.info.resources)
         state.completed_executors.append((executor, None))
         state.drop_if_empty(framework)

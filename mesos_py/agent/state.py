@@ -173,8 +173,7 @@ class AgentState:
         self.frameworks: dict[FrameworkID, Framework] = {}
         self.containers: dict[ContainerID, Task | Executor] = {}
         """Asked for and not ended."""
-        self.used = EMPTY
-        """By live tasks and executors."""
+        self.free = config.info.resources.flatten()
         self.completed_tasks: OrderedDict[tuple[FrameworkID, TaskID], Task] = OrderedDict()
         self.completed_executors: deque[tuple[Executor, ContainerExit | None]] = deque(
             maxlen=config.completed_executors
@@ -235,13 +234,26 @@ class AgentState:
         if not framework.tasks and not framework.executors:
             self.frameworks.pop(framework.framework_id, None)
 
+    # Resources. Reservations are the master's business: here all count alike.
+
+    @property
+    def used(self) -> Resources:
+        """By live tasks and executors."""
+        return self.config.info.resources.flatten() - self.free
+
     def has_room_for(self, parts: list[Resources]) -> bool:
-        """True if all these are free together, reservations aside."""
-        total = self.config.info.resources
-        taken = [self.used, *parts]
-        if total.without(taken) is not None:
-            return True
-        return total.flatten().without([part.flatten() for part in taken]) is not None
+        """True if all these are free together."""
+        if len(parts) == 1:
+            return self.free.contains(parts[0].flatten())
+        return self.free.without(part.flatten() for part in parts) is not None
+
+    def take(self, resources: Resources) -> None:
+        """For a task or executor taken on; there is room for it."""
+        self.free -= resources.flatten()
+
+    def give_back(self, resources: Resources) -> None:
+        """Of one that has ended."""
+        self.free += resources.flatten()
 
     # Checking
 
@@ -264,10 +276,8 @@ class AgentState:
                 _check_executor(executor)
                 if executor.stage in (Stage.PREPARING, Stage.UP):
                     containers[executor.container_id] = executor
-        if used != self.used:
+        if used.flatten() != self.used:
             raise InvariantError(f"{used} is used, {self.used} is on account")
-        if not self.config.info.resources.flatten().contains(used.flatten()):
-            raise InvariantError(f"{used} is used, more than there is")
         if containers != self.containers:
             raise InvariantError(f"containers {sorted(containers)} live, {sorted(self.containers)} are known")
 

@@ -106,12 +106,8 @@ class Tasks:
 
     def failed(self, task: Task, reason: Reason, message: str, now: float) -> None:
         """The container never ran."""
-        if task.ending is None:
-            self._end(task, Ending(state=TaskState.FAILED, reason=reason, message=message), None, now)
-        elif task.ending.state is TaskState.KILLED:
-            self._end(task, DURING_LAUNCH, None, now)
-        else:
-            self._end(task, task.ending, None, now)
+        ending = task.ending or Ending(state=TaskState.FAILED, reason=reason, message=message)
+        self._end(task, ending, None, now)
 
     def ended(self, task: Task, exit_: ContainerExit, now: float) -> None:
         """The container is no more."""
@@ -135,7 +131,7 @@ class Tasks:
             assert task.container_id is not None
             state.containers.pop(task.container_id, None)
         task.stage = Stage.ENDED
-        state.used -= task.info.resources
+        state.give_back(task.info.resources)
         self._timers.cancel(task.kill_timer)
         self._timers.cancel(task.completion_timer)
         if task.health is not None:
@@ -167,7 +163,7 @@ class Tasks:
         if task.stage is Stage.HELD:
             self._end(task, DURING_LAUNCH, None, now)
         elif task.stage is Stage.PREPARING:
-            self._stop_preparing(task, ending)
+            self._stop_preparing(task, now)
         elif task.stage is Stage.UP:
             self._stop_running(task, ending, grace_s, now)
 
@@ -175,10 +171,11 @@ class Tasks:
         """End a task without grace."""
         self.stop(task, BY_REQUEST, 0.0, now)
 
-    def _stop_preparing(self, task: Task, ending: Ending) -> None:
+    def _stop_preparing(self, task: Task, now: float) -> None:
         if task.ending is None:
-            task.ending = ending if ending.message else DURING_LAUNCH
+            task.ending = DURING_LAUNCH
             assert task.container_id is not None
+            self._record_kill(task, DURING_LAUNCH, now)
             self._out.effects.append(DestroyContainer(task.container_id))
 
     def _stop_running(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:

@@ -76,6 +76,9 @@ def busy():
     rig.report(executor, TaskState.RUNNING, 3, "t7")
     rig.report(executor, TaskState.FINISHED, 4, "t7")
     rig.ack(1, "t7")
+    rig.kill("t8")
+    rig.launch(a_task("t9"))
+    rig.kill("t9")
     return rig
 
 

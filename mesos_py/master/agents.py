@@ -1,27 +1,27 @@
-"""Agents register, return, fall silent and leave."""
+"""Agents register, return, fall silent and leave. Whatever the registry holds of them is written there first."""
+
+from collections.abc import Callable
 
 from mesos_py.master.desk import Desk
-from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.offers import OfferDesk
-from mesos_py.master.registry import AdmitAgent, MarkReachable, MarkUnreachable, RemoveAgent
-from mesos_py.master.state import Agent, Executor, Framework, Task
+from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
+from mesos_py.master.returns import ReturnDesk
+from mesos_py.master.state import Agent
 from mesos_py.master.tasks import TaskDesk
+from mesos_py.master.validation import why_not_agent
 from mesos_py.messages.agent import (
     AgentRegistered,
-    AgentReregistered,
     ExecutorExited,
     ExecutorToFramework,
-    ReconcileTasks,
     RegisterAgent,
+    RegistrationRefused,
     ReregisterAgent,
-    ShutdownFramework,
     UnregisterAgent,
 )
-from mesos_py.messages.scheduler import Failure, MessageReceived, Update
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.messages.scheduler import Failure, MessageReceived
+from mesos_py.types.ids import AgentID, Principal, why_not_an_id
 from mesos_py.types.infos import AgentInfo
-from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import Reason, Source, TaskRecord, TaskState, TaskStatus
+from mesos_py.types.tasks import Reason, TaskState
 
 __all__ = ["AgentDesk"]
 
@@ -29,13 +29,13 @@ __all__ = ["AgentDesk"]
 class AgentDesk:
     """Owns the agents: who is admitted, who is connected."""
 
-    def __init__(self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, frameworks: FrameworkDesk) -> None:
+    def __init__(self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, returns: ReturnDesk) -> None:
         """One per master."""
         self._desk = desk
         self._state = desk.state
         self._offers = offers
         self._tasks = tasks
-        self._frameworks = frameworks
+        self._returns = returns
         self._joining: set[tuple[str, str]] = set()
         """Queue and name of agents whose admission is being written."""
         self._leaving: set[AgentID] = set()
@@ -45,12 +45,16 @@ class AgentDesk:
 
     def register(self, principal: Principal, queue: str, message: RegisterAgent, now: float) -> None:
         """Admit a new agent, in the registry first; answer a repeated question again."""
-        key = (queue, message.agent.name)
-        if (known := self._state.agent_ids.get(key)) is not None:
+        info = message.agent
+        if why := why_not_agent(info):
+            self._refuse(queue, info.name, None, why)
+            return
+        if (known := self._state.agent_ids.get(queue, {}).get(info.name)) is not None:
             agent = self._state.agents[known]
             agent.heard = now
             self._welcome(agent)
             return
+        key = (queue, info.name)
         if key in self._joining:
             return
         self._joining.add(key)
@@ -58,193 +62,187 @@ class AgentDesk:
 
         def admitted(then: float) -> None:
             self._joining.discard(key)
-            self._add(agent_id, message.agent, principal, queue, then)
-            self._welcome(self._state.agents[agent_id])
+            agent = self._state.agents[agent_id] = Agent(agent_id, info, principal, queue, then)
+            self._connect(agent, queue, info, then)
+            self._state.counters["agents_registered"] += 1
+            self._desk.allocator.add_agent(agent_id, info, {})
+            self._welcome(agent)
 
-        self._desk.persist(AdmitAgent(agent_id, message.agent.hostname), admitted)
+        self._desk.persist(AdmitAgent(agent_id, info.hostname, principal), admitted)
+
+    def _connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:
+        """It speaks from this queue; if it was somebody else there before, that one is no more there."""
+        before = self._state.agent_ids.get(queue, {}).get(info.name)
+        if before is not None and before != agent.agent_id:
+            self.disconnect(self._state.agents[before], now)
+        self._state.connect(agent, queue, info, now)
 
     def _welcome(self, agent: Agent) -> None:
         self._desk.order(agent, AgentRegistered(name=agent.info.name, agent_id=agent.agent_id))
 
-    def _add(self, agent_id: AgentID, info: AgentInfo, principal: Principal, queue: str, now: float) -> Agent:
-        agent = Agent(agent_id, info, principal, queue, now)
-        self._state.agents[agent_id] = agent
-        self._state.agent_ids[queue, info.name] = agent_id
-        self._state.counters["agents_registered"] += 1
-        self._desk.allocator.add_agent(agent_id, info, {})
-        return agent
+    def _refuse(self, queue: str, name: str, agent_id: AgentID | None, why: str) -> None:
+        self._state.counters["registrations_refused"] += 1
+        self._desk.send(queue, RegistrationRefused(name=name, agent_id=agent_id, message=why))
 
     # Returning
 
     def reregister(self, principal: Principal, queue: str, message: ReregisterAgent, now: float) -> None:
         """Take an agent back with all it runs; one the registry does not hold as admitted is written there first."""
         agent_id = message.agent_id
-        if agent_id in self._leaving:
-            return  # it will ask again when that is written
-        agent = self._state.agents.get(agent_id)
-        if agent is not None:
-            self._return(agent, principal, queue, message, now)
-            return
-        if agent_id in self._state.registry.admitted:
-            self._return(self._add(agent_id, message.agent, principal, queue, now), principal, queue, message, now)
-            return
-        key = (queue, agent_id)
-        if key in self._joining:
-            return
-        self._joining.add(key)
+        registry = self._state.registry
+        if registry.principals.get(agent_id, "") not in ("", principal):
+            self._state.counters["agent_messages_of_strangers"] += 1
+        elif why := self._why_not_back(message):
+            self._refuse(queue, message.agent.name, agent_id, why)
+        elif agent_id in self._leaving or agent_id in self._state.returning:
+            pass  # it asks again, and by then that is written
+        elif agent_id in registry.admitted:
+            self._return(principal, queue, message, now, was_unreachable=False)
+        else:
+            was_unreachable = agent_id in registry.unreachable
+            self._state.returning.add(agent_id)
 
-        def admitted(then: float) -> None:
-            self._joining.discard(key)
-            if (back := self._state.agents.get(agent_id)) is None:
-                back = self._add(agent_id, message.agent, principal, queue, then)
-            self._return(back, principal, queue, message, then)
+            def admitted(then: float) -> None:
+                self._state.returning.discard(agent_id)
+                self._return(principal, queue, message, then, was_unreachable=was_unreachable)
 
-        known = agent_id in self._state.registry.unreachable
-        operation = (MarkReachable if known else AdmitAgent)(agent_id, message.agent.hostname)
-        self._desk.persist(operation, admitted)
-
-    def _return(self, agent: Agent, principal: Principal, queue: str, message: ReregisterAgent, now: float) -> None:
-        """Bring what we know and what the agent says together."""
-        self._offers.rescind_agent(agent, now)
-        self._state.agent_ids.pop((agent.queue, agent.info.name), None)
-        self._state.agent_ids[queue, message.agent.name] = agent.agent_id
-        agent.info, agent.principal, agent.queue = message.agent, principal, queue
-        agent.heard, agent.connected = now, True
-        self._state.counters["agents_reregistered"] += 1
-        self._desk.allocator.remove_agent(agent.agent_id)
-        reported = self._merge(agent, message, now)
-        agent.executors = {
-            (record.framework_id, record.executor.executor_id): Executor(record.executor, record.role)
-            for record in message.executors
-            if record.framework_id in self._state.frameworks
-        }
-        self._desk.allocator.add_agent(agent.agent_id, agent.info, agent.used())
-        self._desk.order(agent, AgentReregistered(agent_id=agent.agent_id))
-        self._ask_for_missing(agent, reported)
-        for framework_id in agent.shutdowns:
-            self._desk.order(agent, ShutdownFramework(agent_id=agent.agent_id, framework_id=framework_id))
-        agent.shutdowns.clear()
-        self._tasks.repeat_kills(agent)
-
-    def _merge(self, agent: Agent, message: ReregisterAgent, now: float) -> set[tuple[FrameworkID, TaskID]]:
-        """Take in the reported tasks; frameworks that were removed are shut down there."""
-        reported: set[tuple[FrameworkID, TaskID]] = set()
-        for record in message.frameworks:
-            framework_id = record.framework_id
-            if framework_id in self._state.completed:
-                agent.shutdowns[framework_id] = None
-                continue
-            framework = self._state.frameworks.get(framework_id)
-            if framework is None:
-                framework = self._frameworks.recover(framework_id, record.framework, now)
-            for task_record in record.tasks:
-                reported.add((framework_id, task_record.task.task_id))
-                self._take_in(agent, framework, task_record, now)
-        return reported
-
-    def _take_in(self, agent: Agent, framework: Framework, record: TaskRecord, now: float) -> None:
-        task_id = record.task.task_id
-        task = framework.tasks.get(task_id)
-        if task is not None and task.agent_id == agent.agent_id:
-            self._tasks.move(task, record.state, now)
-            return
-        if task is not None:
-            self._state.counters["tasks_reported_twice"] += 1
-            return
-        was_unreachable = framework.unreachable.pop(task_id, None) is not None
-        task = Task(record.task, framework.framework_id, agent.agent_id, record.role, now)
-        task.state = record.state
-        framework.tasks[task_id] = task
-        agent.tasks[framework.framework_id, task_id] = task
-        if was_unreachable:
-            status = TaskStatus(
-                task_id=task_id,
-                state=record.status_state,
-                source=Source.MASTER,
-                reason=Reason.AGENT_REREGISTERED,
-                message="its agent is back",
-                timestamp=now,
-                agent_id=agent.agent_id,
-                container_id=record.container_id,
+            hostname = message.agent.hostname
+            self._desk.persist(
+                MarkReachable(agent_id, hostname) if was_unreachable else AdmitAgent(agent_id, hostname, principal),
+                admitted,
             )
-            self._desk.tell(framework, Update(status=status))
 
-    def _ask_for_missing(self, agent: Agent, reported: set[tuple[FrameworkID, TaskID]]) -> None:
-        """Tasks we sent that the agent did not list may still be on their way to it: it knows, in its order."""
-        missing: dict[FrameworkID, list[TaskID]] = {}
-        for framework_id, task_id in agent.tasks:
-            if (framework_id, task_id) not in reported:
-                missing.setdefault(framework_id, []).append(task_id)
-        for framework_id, task_ids in missing.items():
-            self._desk.order(
-                agent, ReconcileTasks(agent_id=agent.agent_id, framework_id=framework_id, task_ids=task_ids)
-            )
+    def _why_not_back(self, message: ReregisterAgent) -> str | None:
+        """Why an agent may not return. To be told so ends its tasks: only for what can never be right."""
+        agent_id = message.agent_id
+        if why := why_not_an_id(agent_id) or why_not_agent(message.agent):
+            return why
+        if agent_id in self._state.registry.gone:
+            return "an operator has declared this agent gone"
+        if self._state.is_to_come("A", agent_id):
+            return f"agent id {agent_id} has not been given to anybody"
+        return None
+
+    def _return(
+        self, principal: Principal, queue: str, message: ReregisterAgent, now: float, *, was_unreachable: bool
+    ) -> None:
+        state = self._state
+        agent = state.agents.get(message.agent_id)
+        if agent is None:
+            agent = Agent(message.agent_id, message.agent, principal, queue, now)
+            state.agents[message.agent_id] = agent
+        else:
+            self._offers.rescind(agent.offers.values(), now)
+            self._desk.allocator.remove_agent(agent.agent_id)
+        agent.principal = principal
+        self._connect(agent, queue, message.agent, now)
+        state.counters["agents_reregistered"] += 1
+        self._returns.take_back(agent, message, now, was_unreachable=was_unreachable)
 
     # Silence
 
     def disconnect(self, agent: Agent, now: float) -> None:
-        """Its queue is gone: offer nothing of it and wait; its tasks may well run on."""
+        """It is silent or its queue is gone: offer nothing of it and wait; its tasks may well run on."""
         if agent.connected:
-            agent.connected = False
-            self._state.agent_ids.pop((agent.queue, agent.info.name), None)
-            self._offers.rescind_agent(agent, now)
+            self._state.disconnect(agent)
+            self._offers.rescind(agent.offers.values(), now)
             self._desk.allocator.set_agent_active(agent.agent_id, False)
 
-    def check_liveness(self, now: float) -> None:
-        """Give up those that have been silent for too long."""
-        limit = now - self._state.config.missed_heartbeats * self._state.heartbeat_s
-        for agent in list(self._state.agents.values()):
-            if agent.heard < limit and agent.agent_id not in self._leaving:
-                self._give_up(agent, now)
+    def check_silence(self, now: float, silence_s: float, may_remove: Callable[[float], bool]) -> None:
+        """Offer nothing of the silent, and give up those of them that ``may_remove(now)`` allows, oldest first."""
+        state = self._state
+        for agent in [agent for agent in state.agents.values() if now - agent.heard >= silence_s]:
+            self.disconnect(agent, now)
+        for agent_id, since in list(state.absent.items()):
+            patience = silence_s if agent_id in state.agents else state.config.reregister_timeout_s
+            if now - since < patience or agent_id in self._leaving:
+                continue
+            if not may_remove(now):
+                state.counters["agent_removals_delayed"] += 1
+                break
+            self._give_up(agent_id, now)
 
-    def _give_up(self, agent: Agent, now: float) -> None:
-        self._leaving.add(agent.agent_id)
-        self.disconnect(agent, now)
-
+    def _give_up(self, agent_id: AgentID, now: float) -> None:
         def written(then: float) -> None:
-            self._leaving.discard(agent.agent_id)
             self._state.counters["agents_unreachable"] += 1
-            self._remove(agent, TaskState.UNREACHABLE, "its agent is silent; the task may still run", then)
+            message = "its agent is silent; the task may still run"
+            self._remove(agent_id, TaskState.UNREACHABLE, Reason.AGENT_REMOVED, message, then, since=now)
 
-        self._desk.persist(MarkUnreachable(agent.agent_id, now), written)
+        self._leaving.add(agent_id)
+        self._desk.persist(MarkUnreachable(agent_id, now), written)
+
+    # Leaving
 
     def unregister(self, agent: Agent, _message: UnregisterAgent, now: float) -> None:
         """It leaves for good and says that nothing runs there any more."""
         if agent.agent_id in self._leaving:
             return
-        self._leaving.add(agent.agent_id)
-        self.disconnect(agent, now)
 
         def written(then: float) -> None:
-            self._leaving.discard(agent.agent_id)
             self._state.counters["agents_unregistered"] += 1
-            self._remove(agent, TaskState.GONE, "its agent has left the cluster", then)
+            message = "its agent has left the cluster"
+            self._remove(agent.agent_id, TaskState.GONE, Reason.AGENT_REMOVED, message, then, since=now)
 
+        self._leaving.add(agent.agent_id)
+        self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def _remove(self, agent: Agent, state: TaskState, message: str, now: float) -> None:
-        concerned = dict.fromkeys(framework_id for framework_id, _ in (*agent.tasks, *agent.executors))
-        for task in list(agent.tasks.values()):
-            self._tasks.lose(task, state, Reason.AGENT_REMOVED, message, now, unreachable=now)
-        self._desk.allocator.remove_agent(agent.agent_id)
-        del self._state.agents[agent.agent_id]
-        for framework_id in concerned:
-            self._desk.tell(self._state.frameworks[framework_id], Failure(agent_id=agent.agent_id))
+    def mark_gone(self, agent_id: AgentID, now: float, then: Callable[[], None]) -> str | None:
+        """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
+        registry = self._state.registry
+        if agent_id in registry.gone:
+            return f"agent {agent_id} has been declared gone before"
+        if agent_id not in registry.admitted and agent_id not in registry.unreachable:
+            return f"agent {agent_id} is not known"
+        if agent_id in self._leaving or agent_id in self._state.returning:
+            return f"agent {agent_id} is just coming or leaving; try again"
+
+        def written(at: float) -> None:
+            self._state.counters["agents_gone"] += 1
+            message = "an operator declared its agent gone"
+            if agent is not None:
+                self._desk.send(
+                    agent.queue, RegistrationRefused(name=agent.info.name, agent_id=agent_id, message=message)
+                )
+            self._tasks.lose_unreachable(agent_id, message, at)
+            reason = Reason.AGENT_REMOVED_BY_OPERATOR
+            self._remove(agent_id, TaskState.GONE_BY_OPERATOR, reason, message, at, since=now)
+            then()
+
+        agent = self._state.agents.get(agent_id)
+        self._leaving.add(agent_id)
+        if agent is not None:
+            self.disconnect(agent, now)
+        self._desk.persist(MarkGone(agent_id, now), written)
+        return None
+
+    def _remove(
+        self, agent_id: AgentID, state: TaskState, reason: Reason, message: str, now: float, *, since: float
+    ) -> None:
+        """The registry has it: file its tasks, and tell everybody (any of them may have had plans for it)."""
+        self._leaving.discard(agent_id)
+        self._state.absent.pop(agent_id, None)
+        agent = self._state.agents.get(agent_id)
+        if agent is not None:
+            for task in list(agent.tasks):
+                self._tasks.lose(task, state, reason, message, now, since)
+            for framework_id, executor_id in list(agent.executors):
+                self._state.drop_executor(agent, framework_id, executor_id)
+            self._desk.allocator.remove_agent(agent_id)
+            del self._state.agents[agent_id]
+        for framework in self._state.frameworks.values():
+            self._desk.tell(framework, Failure(agent_id=agent_id))
 
     # Executors
 
     def executor_exited(self, agent: Agent, message: ExecutorExited, now: float) -> None:
         """Free what the executor itself held, and tell its framework."""
-        executor = agent.executors.pop((message.framework_id, message.executor_id), None)
-        if executor is not None and executor.info.resources != Resources():
-            self._desk.allocator.recover(
-                message.framework_id, executor.role, agent.agent_id, executor.info.resources, now=now
-            )
+        self._tasks.end_executor(agent, message.framework_id, message.executor_id, now)
         if (framework := self._state.frameworks.get(message.framework_id)) is not None:
             failure = Failure(agent_id=agent.agent_id, executor_id=message.executor_id, status=message.status)
             self._desk.tell(framework, failure)
 
-    def executor_message(self, agent: Agent, message: ExecutorToFramework) -> None:
+    def executor_message(self, agent: Agent, message: ExecutorToFramework, _now: float) -> None:
         """Pass bytes on to a framework; best effort."""
         if (framework := self._state.frameworks.get(message.framework_id)) is not None:
             event = MessageReceived(agent_id=agent.agent_id, executor_id=message.executor_id, data=message.data)

@@ -12,6 +12,9 @@ from mesos_py.messages.scheduler import Error, ErrorReason, Event
 
 __all__ = ["Desk"]
 
+_MAX_MESSAGE = 1000
+"""Characters of a refusal, which may quote what a stranger sent."""
+
 
 class Desk:
     """Collects effects, and keeps what must wait until the registry is written."""
@@ -42,13 +45,21 @@ class Desk:
         """Send to an agent."""
         self._effects.append(SendToAgent(agent.queue, message))
 
+    def send(self, queue: str, message: ToAgent) -> None:
+        """Send to the queue of an agent that is not (or no longer) one of ours."""
+        self._effects.append(SendToAgent(queue, message))
+
+    def refuse_call(self, framework: Framework, call: str, why: str) -> None:
+        """Answer a call of a subscribed framework that makes no sense, and count it."""
+        self.refuse(framework.queue, framework.json, ErrorReason.INVALID, why, call=call)
+
     def refuse(
         self, queue: str, json: bool, reason: ErrorReason, message: str, *, call: str = "", fatal: bool = False
     ) -> None:
         """Answer a call that cannot be served, and count it."""
         self.state.counters[f"calls_refused/{reason}"] += 1
         if queue:
-            error = Error(reason=reason, message=message, call=call, fatal=fatal)
+            error = Error(reason=reason, message=message[:_MAX_MESSAGE], call=call, fatal=fatal)
             self._effects.append(SendToFramework(queue, json, error))
 
     def persist(self, operation: RegistryOperation, then: Callable[[float], None]) -> None:

@@ -5,7 +5,7 @@ from msgspec import Struct
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
-from mesos_py.types.ids import FrameworkID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
 
 __all__ = [
     "AgentSaid",
@@ -15,6 +15,7 @@ __all__ = [
     "MasterEvent",
     "OperatorCall",
     "OperatorKill",
+    "OperatorMarkGone",
     "OperatorSaid",
     "OperatorTeardown",
     "QueueGone",
@@ -81,7 +82,13 @@ class OperatorTeardown(Struct, frozen=True, tag=True, gc=False):
     framework_id: FrameworkID
 
 
-OperatorCall = OperatorKill | OperatorTeardown
+class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
+    """An agent will never be back: its tasks are GONE_BY_OPERATOR, and it may not join again."""
+
+    agent_id: AgentID
+
+
+OperatorCall = OperatorKill | OperatorTeardown | OperatorMarkGone
 """Whatever an operator may ask to be changed."""
 
 

@@ -1,11 +1,13 @@
 """Frameworks come, come back, fall silent and go."""
 
+from math import inf
+
 import msgspec
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.reconcile import answers
-from mesos_py.master.state import Agent, CompletedFramework, Framework
+from mesos_py.master.state import CompletedFramework, Framework
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.master.validation import why_not_demand, why_not_subscribe
 from mesos_py.messages.agent import FrameworkToExecutor, ShutdownExecutor, ShutdownFramework
@@ -39,27 +41,28 @@ class FrameworkDesk:
         self._state = desk.state
         self._offers = offers
         self._tasks = tasks
+        self._next_removal = inf
 
     # Subscription
 
     def subscribe(self, principal: Principal, queue: str, json: bool, call: Subscribe, now: float) -> None:
         """Let a framework in, for the first time or again."""
-        if why := why_not_subscribe(call):
-            self._desk.refuse(queue, json, ErrorReason.INVALID, why, call="SUBSCRIBE", fatal=True)
-            return
-        framework_id = call.framework_id or self._state.framework_ids.get(queue)
-        if framework_id in self._state.completed:
+        state = self._state
+        reason = ErrorReason.INVALID
+        why = why_not_subscribe(call)
+        framework_id = call.framework_id or state.framework_ids.get(queue)
+        framework = state.frameworks.get(framework_id) if framework_id else None
+        if why is None and framework_id and state.was_removed(framework_id):
+            reason = ErrorReason.FRAMEWORK_REMOVED
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
-            self._desk.refuse(queue, json, ErrorReason.FRAMEWORK_REMOVED, why, call="SUBSCRIBE", fatal=True)
-            return
-        framework = self._state.frameworks.get(framework_id) if framework_id else None
-        if framework is not None and framework.info.principal not in ("", principal):
-            why = f"framework {framework_id} belongs to another principal"
-            self._desk.refuse(queue, json, ErrorReason.FOREIGN_USER, why, call="SUBSCRIBE", fatal=True)
+        elif why is None and framework is not None and framework.info.principal not in ("", principal):
+            reason, why = ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        if why is not None:
+            self._desk.refuse(queue, json, reason, why, call="SUBSCRIBE", fatal=True)
             return
         info = msgspec.structs.replace(call.framework, principal=principal)
         if framework is None:
-            framework = self._add(framework_id or FrameworkID(self._state.new_id("F")), info, now)
+            framework = self._add(framework_id or FrameworkID(state.new_id("F")), info, now)
         else:
             self._withdraw(framework, queue, now)
         self._connect(framework, info, queue, json, call, now)
@@ -67,26 +70,24 @@ class FrameworkDesk:
     def _connect(
         self, framework: Framework, info: FrameworkInfo, queue: str, json: bool, call: Subscribe, now: float
     ) -> None:
+        framework.heard, framework.removal_due = now, None
         other = self._state.framework_ids.get(queue)
-        if other is not None and other != framework.framework_id:
+        if other is not None:
             self.disconnect(self._state.frameworks[other], now)
         framework.info = info
         framework.queue, framework.json = queue, json
         framework.connected, framework.recovered = True, False
-        framework.heard, framework.removal_due = now, None
         framework.suppressed = set(call.suppressed_roles)
         self._state.framework_ids[queue] = framework.framework_id
         self._desk.allocator.update_framework(
             framework.framework_id, info.roles, filters=info.filters, suppressed=call.suppressed_roles
         )
-        self._desk.tell(
-            framework,
-            Subscribed(
-                framework_id=framework.framework_id,
-                master=self._state.info,
-                heartbeat_interval_s=self._state.config.heartbeat_s,
-            ),
+        subscribed = Subscribed(
+            framework_id=framework.framework_id,
+            master=self._state.info,
+            heartbeat_interval_s=self._state.config.heartbeat_s,
         )
+        self._desk.tell(framework, subscribed)
         self._tasks.repeat_updates(framework)
 
     def _withdraw(self, framework: Framework, queue: str, now: float) -> None:
@@ -105,9 +106,10 @@ class FrameworkDesk:
         return self._add(framework_id, info, now)
 
     def _add(self, framework_id: FrameworkID, info: FrameworkInfo, now: float) -> Framework:
+        """Nothing is offered, and so neither roles nor filters count, before it subscribes."""
         framework = Framework(framework_id, info, now, history=self._state.config)
         self._state.frameworks[framework_id] = framework
-        self._desk.allocator.add_framework(framework_id, info.roles, filters=info.filters, active=False)
+        self._desk.allocator.add_framework(framework_id, [], filters={}, active=False)
         return framework
 
     # Silence
@@ -118,88 +120,91 @@ class FrameworkDesk:
             return
         del self._state.framework_ids[framework.queue]
         framework.connected = False
-        framework.removal_due = now + framework.info.failover_timeout_s
         self._offers.rescind(framework.offers.values(), now)
         self._desk.allocator.deactivate_framework(framework.framework_id)
-        if framework.info.failover_timeout_s == 0:
-            self.remove(framework, now)
+        due = max(now + framework.info.failover_timeout_s, self._state.patient_until)
+        framework.removal_due = due
+        self._next_removal = min(due, self._next_removal)
+        self.remove_due(now)
 
-    def removals_due(self) -> float | None:
-        """When the next disconnected framework's failover timeout ends."""
-        if len(self._state.framework_ids) == len(self._state.frameworks):
-            return None
-        return min((f.removal_due for f in self._state.frameworks.values() if f.removal_due is not None), default=None)
+    def next_deadline(self) -> float:
+        """Not later than the end of any failover timeout; earlier if the framework in question is back by now."""
+        return self._next_removal
 
     def remove_due(self, now: float) -> None:
         """Remove those that did not come back in time."""
-        for framework in list(self._state.frameworks.values()):
-            if framework.removal_due is not None and framework.removal_due <= now:
-                self.remove(framework, now)
+        if now < self._next_removal:
+            return
+        frameworks = self._state.frameworks
+        for framework in [f for f in frameworks.values() if f.removal_due is not None and f.removal_due <= now]:
+            self.remove(framework, now)
+        self._next_removal = min((f.removal_due for f in frameworks.values() if f.removal_due is not None), default=inf)
 
-    def remove(self, framework: Framework, now: float) -> None:
-        """End all it runs, everywhere, and remember only that it was."""
+    def be_patient(self, outage_s: float) -> None:
+        """While we were cut off nobody could come back: that time does not count."""
+        for framework in self._state.frameworks.values():
+            if framework.removal_due is not None:
+                framework.removal_due = max(framework.removal_due + outage_s, self._state.patient_until)
+
+    def remove(self, framework: Framework, now: float, why: str = "") -> None:
+        """End all it runs, everywhere, and remember only that it was. ``why`` tells it, if it is not its own wish."""
+        state = self._state
         framework_id = framework.framework_id
         self._offers.rescind(framework.offers.values(), now)
         if framework.connected:
-            del self._state.framework_ids[framework.queue]
+            if why:
+                self._desk.tell(framework, Error(reason=ErrorReason.FRAMEWORK_REMOVED, message=why, fatal=True))
+            del state.framework_ids[framework.queue]
             framework.connected = False
-        for agent in self._hosts(framework):
-            for executor_id in agent.executors_of(framework_id):
-                del agent.executors[framework_id, executor_id]
+        hosts = dict.fromkeys(task.agent_id for task in framework.tasks.values())
+        hosts.update((agent_id, None) for agent_id, _ in framework.executors)
+        for agent in map(state.agents.__getitem__, hosts):
             if agent.connected:
                 self._desk.order(agent, ShutdownFramework(agent_id=agent.agent_id, framework_id=framework_id))
             else:
                 agent.shutdowns[framework_id] = None
+        for agent_id, executor_id in list(framework.executors):
+            state.drop_executor(state.agents[agent_id], framework_id, executor_id)
         for task in list(framework.tasks.values()):
             self._tasks.move(task, TaskState.KILLED, now)
             self._tasks.complete(task)
         self._desk.allocator.remove_framework(framework_id)
-        del self._state.frameworks[framework_id]
-        self._state.completed[framework_id] = CompletedFramework(
+        del state.frameworks[framework_id]
+        state.completed[framework_id] = CompletedFramework(
             framework_id, framework.info, framework.registered, now, tuple(framework.completed)
         )
-        while len(self._state.completed) > self._state.config.max_completed_frameworks:
-            del self._state.completed[next(iter(self._state.completed))]
+        while len(state.completed) > state.config.max_completed_frameworks:
+            del state.completed[next(iter(state.completed))]
 
-    def _hosts(self, framework: Framework) -> list[Agent]:
-        """Agents that run something of it."""
-        ids = dict.fromkeys(task.agent_id for task in framework.tasks.values())
-        ids.update(
-            (agent.agent_id, None)
-            for agent in self._state.agents.values()
-            if agent.executors and agent.executors_of(framework.framework_id)
-        )
-        return [self._state.agents[agent_id] for agent_id in ids]
-
-    def check_liveness(self, now: float) -> None:
+    def check_silence(self, now: float) -> None:
         """Disconnect the silent, and show the others that we live."""
-        limit = now - self._state.config.missed_heartbeats * self._state.config.heartbeat_s
+        silence_s = self._state.config.missed_heartbeats * self._state.config.heartbeat_s
         for framework in list(self._state.frameworks.values()):
-            if framework.connected and framework.heard < limit:
+            if now - framework.heard >= silence_s:
                 self.disconnect(framework, now)
             else:
                 self._desk.tell(framework, Heartbeat())
 
     # Small calls
 
-    def suppress(self, framework: Framework, call: Suppress) -> None:
+    def suppress(self, framework: Framework, call: Suppress, _now: float) -> None:
         """Stop offers for some of its roles."""
         if (roles := self._own_roles(framework, call.roles, "SUPPRESS")) is not None:
             framework.suppressed.update(roles)
             self._desk.allocator.suppress(framework.framework_id, roles)
 
-    def revive(self, framework: Framework, call: Revive) -> None:
+    def revive(self, framework: Framework, call: Revive, _now: float) -> None:
         """Resume offers for some of its roles and forget what they refused."""
         if (roles := self._own_roles(framework, call.roles, "REVIVE")) is not None:
             framework.suppressed.difference_update(roles)
             self._desk.allocator.revive(framework.framework_id, roles)
 
-    def request(self, framework: Framework, call: Request) -> None:
+    def request(self, framework: Framework, call: Request, _now: float) -> None:
         """Take down its demand."""
         if self._own_roles(framework, [call.role], "REQUEST") is None:
             return
         if why := why_not_demand(call.demands):
-            self._desk.refuse(framework.queue, framework.json, ErrorReason.INVALID, why, call="REQUEST")
+            self._desk.refuse_call(framework, "REQUEST", why)
             return
         self._desk.allocator.request(framework.framework_id, call.role, call.demands)
 
@@ -208,41 +213,40 @@ class FrameworkDesk:
         for status in answers(self._state, framework, call, now):
             self._desk.tell(framework, Update(status=status))
 
-    def message(self, framework: Framework, call: Message) -> None:
+    def message(self, framework: Framework, call: Message, _now: float) -> None:
         """Pass bytes on to one of its executors; best effort."""
         agent = self._state.agents.get(call.agent_id)
         if agent is None or not agent.connected:
             self._state.counters["messages_undeliverable"] += 1
             return
-        self._desk.order(
-            agent,
-            FrameworkToExecutor(
-                agent_id=call.agent_id,
-                framework_id=framework.framework_id,
-                executor_id=call.executor_id,
-                data=call.data,
-            ),
+        order = FrameworkToExecutor(
+            agent_id=call.agent_id,
+            framework_id=framework.framework_id,
+            executor_id=call.executor_id,
+            data=call.data,
         )
+        self._desk.order(agent, order)
 
-    def shutdown_executor(self, framework: Framework, call: Shutdown) -> None:
+    def shutdown_executor(self, framework: Framework, call: Shutdown, _now: float) -> None:
         """Have one of its executors stopped."""
-        agent = self._state.agents.get(call.agent_id)
-        if agent is None or (framework.framework_id, call.executor_id) not in agent.executors:
+        if (call.agent_id, call.executor_id) not in framework.executors:
             why = f"there is no executor {call.executor_id!r} of this framework on agent {call.agent_id!r}"
-            self._desk.refuse(framework.queue, framework.json, ErrorReason.INVALID, why, call="SHUTDOWN")
-        elif agent.connected:
-            self._desk.order(
-                agent,
-                ShutdownExecutor(
-                    agent_id=call.agent_id, framework_id=framework.framework_id, executor_id=call.executor_id
-                ),
-            )
+            self._desk.refuse_call(framework, "SHUTDOWN", why)
+            return
+        agent = self._state.agents[call.agent_id]
+        if not agent.connected:
+            self._desk.refuse_call(framework, "SHUTDOWN", f"agent {call.agent_id} is not connected; try again later")
+            return
+        order = ShutdownExecutor(
+            agent_id=call.agent_id, framework_id=framework.framework_id, executor_id=call.executor_id
+        )
+        self._desk.order(agent, order)
 
     def _own_roles(self, framework: Framework, roles: list[Role], call: str) -> list[Role] | None:
         """The roles meant (none given: all), or None after refusing a foreign one."""
         for role in roles:
             if role not in framework.info.roles:
                 why = f"role {role!r} is not among the framework's roles {framework.info.roles}"
-                self._desk.refuse(framework.queue, framework.json, ErrorReason.INVALID, why, call=call)
+                self._desk.refuse_call(framework, call, why)
                 return None
         return roles or framework.info.roles

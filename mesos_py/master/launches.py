@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.offers import OfferDesk, refusal
+from mesos_py.master.reconcile import answer_one
 from mesos_py.master.state import Agent, Executor, Framework, Task
 from mesos_py.master.validation import why_not_group, why_not_task
 from mesos_py.messages.agent import RunTasks
-from mesos_py.messages.scheduler import Accept, Update
+from mesos_py.messages.scheduler import Accept, TaskToReconcile, Update
 from mesos_py.types.ids import Role
 from mesos_py.types.offers import Launch, LaunchGroup, Offer, Operation
 from mesos_py.types.resources import Resources
@@ -35,26 +36,27 @@ class LaunchDesk:
         role = offers[0].role
         for offer in offers:
             self._offers.remove(offer)
-        framework.counters["offers_accepted"] += len(offers)
         left = offers[0].resources if len(offers) == 1 else Resources.sum(offer.resources for offer in offers)
         launched: list[Operation] = []
         for operation in call.operations:
-            done, left = self._launch(framework, agent, role, operation, left, now)
+            done: Operation | None
+            if isinstance(operation, LaunchGroup):
+                done, left = self._launch_group(framework, agent, role, operation, left, now)
+            else:
+                done, left = self._launch(framework, agent, role, operation, left, now)
             if done is not None:
                 launched.append(done)
+        framework.counters["offers_accepted" if launched else "offers_declined"] += len(offers)
         if launched:
-            agent.sequence += 1
-            self._desk.order(
-                agent,
-                RunTasks(
-                    agent_id=agent.agent_id,
-                    sequence=agent.sequence,
-                    framework_id=framework.framework_id,
-                    framework=framework.info,
-                    role=role,
-                    operations=launched,
-                ),
+            order = RunTasks(
+                agent_id=agent.agent_id,
+                sequence=self._state.next_sequence(),
+                framework_id=framework.framework_id,
+                framework=framework.info,
+                role=role,
+                operations=launched,
             )
+            self._desk.order(agent, order)
         if left:
             refuse_s: float | None = refusal(call.refuse_seconds)
             if launched and refuse_s == 0:
@@ -62,73 +64,90 @@ class LaunchDesk:
             self._desk.allocator.recover(framework.framework_id, role, agent.agent_id, left, now=now, refuse_s=refuse_s)
 
     def _launch(
-        self, framework: Framework, agent: Agent, role: Role, operation: Operation, left: Resources, now: float
-    ) -> tuple[Operation | None, Resources]:
-        """What of the operation may run, and what is left then."""
-        if isinstance(operation, LaunchGroup):
-            if why := why_not_group(operation, framework, agent, left):
-                for task in operation.tasks:
-                    self._answer(framework, task, TaskState.ERROR, Reason.TASK_GROUP_INVALID, why, now)
-                return None, left
-            if operation.executor is not None:
-                left = self._add_executor(framework, agent, role, operation.executor, left)
-            for task in operation.tasks:
-                left = self._add(framework, agent, role, task, left, now, operation.executor)
-            return operation, left
+        self, framework: Framework, agent: Agent, role: Role, operation: Launch, left: Resources, now: float
+    ) -> tuple[Launch | None, Resources]:
+        """What of the operation may run, each task judged alone, and what is left then."""
         good = []
         for task in operation.tasks:
             if why := why_not_task(task, framework, agent, left):
-                self._answer(framework, task, TaskState.ERROR, Reason.TASK_INVALID, why, now)
+                self._answer(framework, task, TaskState.ERROR, Reason.TASK_INVALID, why, now, agent)
                 continue
+            executor_id = None
             if task.executor is not None:
+                executor_id = task.executor.executor_id
                 left = self._add_executor(framework, agent, role, task.executor, left)
-            left = self._add(framework, agent, role, task, left, now, task.executor)
+            self._add(Task(task, framework.framework_id, agent.agent_id, role, executor_id, now), framework, agent)
+            left -= task.resources
             good.append(task)
         if len(good) == len(operation.tasks):
             return (operation if good else None), left
         return (Launch(tasks=good) if good else None), left
 
-    def _add(
-        self,
-        framework: Framework,
-        agent: Agent,
-        role: Role,
-        info: TaskInfo,
-        left: Resources,
-        now: float,
-        executor: ExecutorInfo | None,
-    ) -> Resources:
-        task = Task(info, framework.framework_id, agent.agent_id, role, now)
-        if executor is not None:
-            task.executor_id = executor.executor_id
-        framework.tasks[info.task_id] = task
-        agent.tasks[framework.framework_id, info.task_id] = task
-        self._state.counters["tasks_launched"] += 1
-        return left - info.resources
+    def _launch_group(
+        self, framework: Framework, agent: Agent, role: Role, operation: LaunchGroup, left: Resources, now: float
+    ) -> tuple[LaunchGroup | None, Resources]:
+        """All of the group or nothing."""
+        if why := why_not_group(operation, framework, agent, left):
+            for task in operation.tasks:
+                self._answer(framework, task, TaskState.ERROR, Reason.TASK_GROUP_INVALID, why, now, agent)
+            return None, left
+        executor_id = None
+        if operation.executor is not None:
+            executor_id = operation.executor.executor_id
+            left = self._add_executor(framework, agent, role, operation.executor, left)
+        for task in operation.tasks:
+            self._add(Task(task, framework.framework_id, agent.agent_id, role, executor_id, now), framework, agent)
+            left -= task.resources
+        return operation, left
 
-    @staticmethod
+    def _add(self, task: Task, framework: Framework, agent: Agent) -> None:
+        framework.tasks[task.info.task_id] = task
+        agent.tasks[task] = None
+        self._state.counters["tasks_launched"] += 1
+
     def _add_executor(
-        framework: Framework, agent: Agent, role: Role, executor: ExecutorInfo, left: Resources
+        self, framework: Framework, agent: Agent, role: Role, executor: ExecutorInfo, left: Resources
     ) -> Resources:
-        key = (framework.framework_id, executor.executor_id)
-        if key in agent.executors:
+        if (framework.framework_id, executor.executor_id) in agent.executors:
             return left
-        agent.executors[key] = Executor(executor, role)
+        self._state.add_executor(agent, framework, Executor(executor, role))
         return left - executor.resources
 
     def _void(self, framework: Framework, call: Accept, offers: list[Offer], why: str, now: float) -> None:
-        """One bad offer spoils the lot: give the good ones back, drop every task."""
+        """One bad offer spoils the lot: give the good ones back, drop every task.
+
+        A task that is known was launched by the same call, which has come twice: it is not dropped, and its
+        framework must not believe so.
+        """
         for offer in {offer.offer_id: offer for offer in offers}.values():
             self._offers.give_back(offer, now)
         for task in _tasks(call):
-            self._answer(framework, task, TaskState.DROPPED, Reason.INVALID_OFFERS, why, now)
+            if task.task_id in framework.tasks or task.task_id in framework.unreachable:
+                wanted = TaskToReconcile(task_id=task.task_id)
+                if (status := answer_one(self._state, framework, wanted, now)) is not None:
+                    self._desk.tell(framework, Update(status=status))
+            else:
+                self._answer(framework, task, TaskState.DROPPED, Reason.INVALID_OFFERS, why, now)
 
     def _answer(
-        self, framework: Framework, task: TaskInfo, state: TaskState, reason: Reason, message: str, now: float
+        self,
+        framework: Framework,
+        task: TaskInfo,
+        state: TaskState,
+        reason: Reason,
+        why: str,
+        now: float,
+        agent: Agent | None = None,
     ) -> None:
         self._state.counters[f"tasks_refused/{reason}"] += 1
         status = TaskStatus(
-            task_id=task.task_id, state=state, source=Source.MASTER, reason=reason, message=message, timestamp=now
+            task_id=task.task_id,
+            state=state,
+            source=Source.MASTER,
+            reason=reason,
+            message=why,
+            timestamp=now,
+            agent_id=agent.agent_id if agent is not None else None,
         )
         self._desk.tell(framework, Update(status=status))
 

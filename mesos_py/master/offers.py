@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from mesos_py.allocator.base import Allocation
 from mesos_py.master.desk import Desk
-from mesos_py.master.state import Agent, Framework
+from mesos_py.master.state import Framework
 from mesos_py.messages.scheduler import Decline, Offers, Rescind
 from mesos_py.types.ids import OfferID
 from mesos_py.types.offers import DEFAULT_REFUSE_S, MAX_REFUSE_S, Offer
@@ -99,10 +99,6 @@ class OfferDesk:
             framework.counters["offers_rescinded"] += 1
             self._desk.tell(framework, Rescind(offer_id=offer.offer_id))
             self.give_back(offer, now)
-
-    def rescind_agent(self, agent: Agent, now: float) -> None:
-        """Take back all that is offered of an agent."""
-        self.rescind(agent.offers.values(), now)
 
     def give_back(self, offer: Offer, now: float, refuse_s: float | None = None) -> None:
         """End an offer: nothing of it was used."""

@@ -3,7 +3,8 @@
 An answer is an update without ``update_id``. The six cases of an explicit question:
 
 1. the task is known: its newest forwarded state;
-2. it is not, but its agent is known and not connected (it may yet report the task): silence, ask again;
+2. it is not, but its agent is admitted and not connected, or just returning (it may yet report the task), or the
+   agent is not named and some agent is so: silence, ask again;
 3. it is not, and its agent is connected: GONE, it would have reported it;
 4. its agent was given up: UNREACHABLE;
 5. its agent was declared gone by an operator: GONE_BY_OPERATOR;
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from mesos_py.master.state import Framework, MasterState, Task
 from mesos_py.messages.scheduler import Reconcile, TaskToReconcile
 from mesos_py.types.ids import AgentID, TaskID
-from mesos_py.types.tasks import Reason, Source, TaskState, TaskStatus
+from mesos_py.types.tasks import TERMINAL, Reason, Source, TaskState, TaskStatus
 
 __all__ = ["answer_one", "answers"]
 
@@ -37,26 +38,26 @@ def answer_one(state: MasterState, framework: Framework, wanted: TaskToReconcile
     if (task := framework.tasks.get(task_id)) is not None:
         return _known(task, now)
     if (lost := framework.unreachable.get(task_id)) is not None:
-        return _unreachable(task_id, lost.agent_id, state.registry.unreachable.get(lost.agent_id, now), now)
+        if lost.state in TERMINAL:
+            return _known(lost, now)
+        agent_id = lost.agent_id
+    registry = state.registry
     if agent_id is None:
-        if _someone_may_return(state):
+        if state.absent or state.returning:
             return None
         return _status(task_id, None, TaskState.UNKNOWN, "no agent and no record of this task", now)
-    if (agent := state.agents.get(agent_id)) is not None:
-        if not agent.connected:
-            return None
-        return _status(task_id, agent_id, TaskState.GONE, "its agent is connected and does not have it", now)
-    if (since := state.registry.unreachable.get(agent_id)) is not None:
-        return _unreachable(task_id, agent_id, since, now)
-    if agent_id in state.registry.admitted:
+    if agent_id in state.absent or agent_id in state.returning:
         return None
+    if agent_id in state.agents:
+        return _status(task_id, agent_id, TaskState.GONE, "its agent is connected and does not have it", now)
+    if agent_id in registry.unreachable:
+        since = registry.unreachable[agent_id]
+        return _status(
+            task_id, agent_id, TaskState.UNREACHABLE, "its agent is silent; the task may still run", now, since
+        )
+    if agent_id in registry.gone:
+        return _status(task_id, agent_id, TaskState.GONE_BY_OPERATOR, "an operator declared its agent gone", now)
     return _status(task_id, agent_id, TaskState.UNKNOWN, "neither the task nor its agent is known", now)
-
-
-def _someone_may_return(state: MasterState) -> bool:
-    """True if an agent that may hold the task has yet to report."""
-    connected = sum(agent.connected for agent in state.agents.values())
-    return connected < len(state.registry.admitted)
 
 
 def _known(task: Task, now: float) -> TaskStatus:
@@ -76,20 +77,14 @@ def _known(task: Task, now: float) -> TaskStatus:
     )
 
 
-def _unreachable(task_id: TaskID, agent_id: AgentID, since: float, now: float) -> TaskStatus:
-    return TaskStatus(
-        task_id=task_id,
-        state=TaskState.UNREACHABLE,
-        source=Source.MASTER,
-        reason=Reason.RECONCILIATION,
-        message="its agent is silent; the task may still run",
-        timestamp=now,
-        agent_id=agent_id,
-        unreachable_time=since,
-    )
-
-
-def _status(task_id: TaskID, agent_id: AgentID | None, state: TaskState, message: str, now: float) -> TaskStatus:
+def _status(
+    task_id: TaskID,
+    agent_id: AgentID | None,
+    state: TaskState,
+    message: str,
+    now: float,
+    unreachable_time: float | None = None,
+) -> TaskStatus:
     return TaskStatus(
         task_id=task_id,
         state=state,
@@ -98,4 +93,5 @@ def _status(task_id: TaskID, agent_id: AgentID | None, state: TaskState, message
         message=message,
         timestamp=now,
         agent_id=agent_id,
+        unreachable_time=unreachable_time,
     )

@@ -4,7 +4,6 @@ Everything here is soft state: a new leader starts with none of it and is told a
 """
 
 from collections import Counter, deque
-from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -13,7 +12,7 @@ from mesos_py.master.registry import Registry
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
 from mesos_py.types.offers import Offer
-from mesos_py.types.resources import Resources
+from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
 __all__ = ["Agent", "CompletedFramework", "Executor", "Framework", "MasterConfig", "MasterState", "Task"]
@@ -30,6 +29,12 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
+    reregister_timeout_s: float = 600.0
+    """After a change of leader, how long an admitted agent may take to come back before it is unreachable."""
+    removal_burst: int = 100
+    """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
+    removals_per_s: float = 1.0
+    """... and the rest are given up no faster than this."""
     max_completed_frameworks: int = 50
     max_completed_tasks: int = 1000
     """Per framework."""
@@ -40,20 +45,33 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
 class Task:
     """A task that its framework may still hear of."""
 
-    __slots__ = ("agent_id", "executor_id", "framework_id", "info", "resources", "role", "started", "state", "status")
+    __slots__ = (
+        "acknowledged", "agent_id", "executor_id", "framework_id", "info", "resources", "role", "started", "state",
+        "status",
+    )  # fmt: skip
 
-    def __init__(self, info: TaskInfo, framework_id: FrameworkID, agent_id: AgentID, role: Role, now: float) -> None:
+    def __init__(
+        self,
+        info: TaskInfo,
+        framework_id: FrameworkID,
+        agent_id: AgentID,
+        role: Role,
+        executor_id: ExecutorID | None,
+        now: float,
+    ) -> None:
         """A task just accepted."""
         self.info = info
         self.framework_id = framework_id
         self.agent_id = agent_id
         self.role = role
         self.resources = info.resources
-        self.executor_id: ExecutorID | None = info.executor.executor_id if info.executor else None
+        self.executor_id = executor_id
         self.state = TaskState.STAGING
         """The latest on its agent, as far as we know."""
         self.status: TaskStatus | None = None
         """The newest that was forwarded."""
+        self.acknowledged: int | None = None
+        """The last update that its framework has dealt with."""
         self.started = now
 
     @property
@@ -67,10 +85,17 @@ class Executor(Struct, gc=False):
 
     info: ExecutorInfo
     role: Role
+    seen: bool = False
+    """Its agent has shown that it has it; until then it may be on its way there."""
 
 
 class Agent:
     """An admitted agent, connected or (for a while) not."""
+
+    __slots__ = (
+        "agent_id", "connected", "executors", "heard", "info", "kills", "offers", "principal", "queue", "registered",
+        "shutdowns", "tasks",
+    )  # fmt: skip
 
     def __init__(self, agent_id: AgentID, info: AgentInfo, principal: Principal, queue: str, now: float) -> None:
         """An agent that just spoke."""
@@ -80,13 +105,11 @@ class Agent:
         self.queue = queue
         self.heard = now
         self.registered = now
-        self.connected = True
-        self.sequence = 0
-        """Of the last RunTasks sent to it."""
-        self.tasks: dict[tuple[FrameworkID, TaskID], Task] = {}
+        self.connected = False
+        self.tasks: dict[Task, None] = {}
         self.executors: dict[tuple[FrameworkID, ExecutorID], Executor] = {}
         self.offers: dict[OfferID, Offer] = {}
-        self.kills: dict[tuple[FrameworkID, TaskID], float | None] = {}
+        self.kills: dict[Task, float | None] = {}
         """Kills (with grace) it could not be told yet."""
         self.shutdowns: dict[FrameworkID, None] = {}
         """Removed frameworks it could not be told of yet."""
@@ -94,13 +117,13 @@ class Agent:
     def used(self) -> dict[tuple[FrameworkID, Role], Resources]:
         """What live tasks and executors hold, by framework and role."""
         used: dict[tuple[FrameworkID, Role], Resources] = {}
-        for task in self.tasks.values():
+        for task in self.tasks:
             if task.is_live:
                 key = (task.framework_id, task.role)
-                used[key] = used.get(key, Resources()) + task.resources
+                used[key] = used.get(key, EMPTY) + task.resources
         for (framework_id, _), executor in self.executors.items():
             key = (framework_id, executor.role)
-            used[key] = used.get(key, Resources()) + executor.info.resources
+            used[key] = used.get(key, EMPTY) + executor.info.resources
         return used
 
     def executors_of(self, framework_id: FrameworkID) -> list[ExecutorID]:
@@ -110,6 +133,11 @@ class Agent:
 
 class Framework:
     """A framework that has not been removed."""
+
+    __slots__ = (
+        "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json", "offers", "queue",
+        "recovered", "registered", "removal_due", "suppressed", "tasks", "unreachable",
+    )  # fmt: skip
 
     def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, now: float, *, history: MasterConfig) -> None:
         """A framework that nobody has subscribed for yet."""
@@ -126,6 +154,7 @@ class Framework:
         """When to remove it unless it comes back."""
         self.suppressed: set[Role] = set()
         self.tasks: dict[TaskID, Task] = {}
+        self.executors: dict[tuple[AgentID, ExecutorID], Executor] = {}
         self.offers: dict[OfferID, Offer] = {}
         self.unreachable: dict[TaskID, Task] = {}
         """Tasks on agents that were given up, oldest first, bounded."""
@@ -153,9 +182,15 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.patient_until = 0.0
+        """So soon after an outage a missing queue may only be late: no framework is removed yet."""
         self.agents: dict[AgentID, Agent] = {}
-        self.agent_ids: dict[tuple[str, str], AgentID] = {}
-        """Agents by their queue and name: how a repeated registration is recognised."""
+        self.agent_ids: dict[str, dict[str, AgentID]] = {}
+        """Connected agents by their queue, then by name: how a repeated registration is recognised."""
+        self.absent: dict[AgentID, float] = dict.fromkeys(registry.admitted, 0.0)
+        """Admitted agents that are not connected, and since when they are silent."""
+        self.returning: set[AgentID] = set()
+        """Agents that are back and wait for the registry to say so."""
         self.frameworks: dict[FrameworkID, Framework] = {}
         self.framework_ids: dict[str, FrameworkID] = {}
         """Connected frameworks by their queue."""
@@ -166,36 +201,75 @@ class MasterState:
         self.counters: Counter[str] = Counter()
         self._next = Counter[str]()
 
+    # Ids
+
     def new_id(self, kind: str) -> str:
         """The next id of a kind: F(ramework), A(gent), O(ffer)."""
         self._next[kind] += 1
         return f"{self.info.master_id}-{kind}{self._next[kind]}"
 
-    @property
-    def heartbeat_s(self) -> float:
-        """The agents' heartbeat interval, which grows with their number."""
-        return max(self.config.heartbeat_s, len(self.agents) / self.config.heartbeats_per_s)
+    def next_sequence(self) -> int:
+        """Of a RunTasks: rising for every agent, also for one that was lost and is back."""
+        self._next["sequence"] += 1
+        return self._next["sequence"]
 
-    def live_tasks(self) -> Iterator[Task]:
-        """Every task that holds resources."""
-        return (task for agent in self.agents.values() for task in agent.tasks.values() if task.is_live)
+    def is_to_come(self, kind: str, an_id: str) -> bool:
+        """True if an id is one that this leader has yet to give out: nobody may take it before."""
+        mine, prefix, number = an_id.partition(f"{self.info.master_id}-{kind}")
+        return not mine and bool(prefix) and not (number.isdecimal() and int(number) <= self._next[kind])
+
+    def was_removed(self, framework_id: FrameworkID) -> bool:
+        """True if a framework is no more, also when that is too long ago to be remembered, or never was."""
+        own = framework_id.startswith(f"{self.info.master_id}-F")
+        return framework_id in self.completed or (own and framework_id not in self.frameworks)
+
+    # Indexes
+
+    def connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:
+        """An agent speaks from this queue."""
+        self.disconnect(agent)
+        agent.queue, agent.info = queue, info
+        agent.connected, agent.heard = True, now
+        self.agent_ids.setdefault(queue, {})[info.name] = agent.agent_id
+        self.absent.pop(agent.agent_id, None)
+
+    def disconnect(self, agent: Agent) -> None:
+        """It does not, as far as we know."""
+        if agent.connected:
+            agent.connected = False
+            names = self.agent_ids[agent.queue]
+            del names[agent.info.name]
+            if not names:
+                del self.agent_ids[agent.queue]
+            self.absent[agent.agent_id] = agent.heard
+
+    def add_executor(self, agent: Agent, framework: Framework, executor: Executor) -> None:
+        """It holds its resources from now on."""
+        executor_id = executor.info.executor_id
+        agent.executors[framework.framework_id, executor_id] = executor
+        framework.executors[agent.agent_id, executor_id] = executor
+
+    def drop_executor(self, agent: Agent, framework_id: FrameworkID, executor_id: ExecutorID) -> Executor | None:
+        """It is no more; the executor, if it was known."""
+        executor = agent.executors.pop((framework_id, executor_id), None)
+        if executor is not None:
+            del self.frameworks[framework_id].executors[agent.agent_id, executor_id]
+        return executor
+
+    # Check
 
     def check(self) -> None:
         """Raise InvariantError if two indexes disagree or an agent is promised beyond what it has (promise 1)."""
         self._check_offers()
         for agent in self.agents.values():
-            offered = Resources.sum(offer.resources for offer in agent.offers.values())
-            promised = Resources.sum([offered, *agent.used().values()])
-            if not agent.info.resources.contains(promised):
-                raise InvariantError(f"agent {agent.agent_id} has {agent.info.resources}, promised is {promised}")
-            if agent.offers and not agent.connected:
-                raise InvariantError(f"agent {agent.agent_id} is not connected and offered")
-            for (framework_id, task_id), task in agent.tasks.items():
-                framework = self.frameworks.get(framework_id)
-                if framework is None or framework.tasks.get(task_id) is not task:
-                    raise InvariantError(f"task {task_id} is on agent {agent.agent_id} and not with {framework_id}")
+            self._check_agent(agent)
         for framework in self.frameworks.values():
             self._check_framework(framework)
+        connected = {agent.agent_id for agent in self.agents.values() if agent.connected}
+        if {*self.registry.admitted} != connected | {*self.absent} or connected & {*self.absent}:
+            raise InvariantError("an admitted agent is neither connected nor absent, or both")
+        if sum(map(len, self.agent_ids.values())) != len(connected):
+            raise InvariantError("an agent that is not connected has a queue")
 
     def _check_offers(self) -> None:
         for offer_id, (offer, _) in self.offers.items():
@@ -207,16 +281,41 @@ class MasterState:
         if held != len(self.offers) or held != sum(len(f.offers) for f in self.frameworks.values()):
             raise InvariantError("an agent or a framework holds an offer that is no more")
 
+    def _check_agent(self, agent: Agent) -> None:
+        offered = Resources.sum(offer.resources for offer in agent.offers.values())
+        promised = Resources.sum([offered, *agent.used().values()])
+        if not agent.info.resources.contains(promised):
+            raise InvariantError(f"agent {agent.agent_id} has {agent.info.resources}, promised is {promised}")
+        if agent.offers and not agent.connected:
+            raise InvariantError(f"agent {agent.agent_id} is not connected and offered")
+        if agent.connected and self.agent_ids[agent.queue][agent.info.name] != agent.agent_id:
+            raise InvariantError(f"agent {agent.agent_id} cannot be found by its queue")
+        for task in agent.tasks:
+            framework = self.frameworks.get(task.framework_id)
+            if framework is None or framework.tasks.get(task.info.task_id) is not task:
+                raise InvariantError(f"task {task.info.task_id} is on {agent.agent_id}, not with {task.framework_id}")
+        for (framework_id, executor_id), executor in agent.executors.items():
+            if self.frameworks[framework_id].executors[agent.agent_id, executor_id] is not executor:
+                raise InvariantError(f"executor {executor_id} is not with its framework")
+        if not agent.kills.keys() <= agent.tasks.keys() or (agent.kills and agent.connected):
+            raise InvariantError(f"agent {agent.agent_id} has a kill to hear of that is none")
+
     def _check_framework(self, framework: Framework) -> None:
-        if framework.connected != (self.framework_ids.get(framework.queue) == framework.framework_id):
-            raise InvariantError(f"framework {framework.framework_id}: queue {framework.queue!r} is not its own")
+        name = framework.framework_id
+        if framework.connected != (self.framework_ids.get(framework.queue) == name):
+            raise InvariantError(f"framework {name}: queue {framework.queue!r} is not its own")
         if framework.offers and not framework.connected:
-            raise InvariantError(f"framework {framework.framework_id} is not connected and has offers")
+            raise InvariantError(f"framework {name} is not connected and has offers")
         for task_id, task in framework.tasks.items():
             agent = self.agents.get(task.agent_id)
-            if agent is None or agent.tasks.get((framework.framework_id, task_id)) is not task:
-                raise InvariantError(f"task {task_id} of {framework.framework_id} is on no agent")
-        if any(
-            task.state in TERMINAL and task.state != TaskState.UNREACHABLE for task in framework.unreachable.values()
-        ):
-            raise InvariantError(f"framework {framework.framework_id}: an ended task is listed as unreachable")
+            if agent is None or task not in agent.tasks:
+                raise InvariantError(f"task {task_id} of {name} is on no agent")
+            if task.state not in LIVE and task.state not in TERMINAL:
+                raise InvariantError(f"task {task_id} of {name} is {task.state}")
+        for agent_id, executor_id in framework.executors:
+            if (name, executor_id) not in self.agents[agent_id].executors:
+                raise InvariantError(f"executor {executor_id} of {name} is on no agent")
+        if framework.tasks.keys() & framework.unreachable.keys():
+            raise InvariantError(f"framework {name}: a task is on its agent and unreachable")
+        if len(framework.unreachable) > self.config.max_unreachable_tasks:
+            raise InvariantError(f"framework {name}: too many unreachable tasks are remembered")

@@ -7,15 +7,23 @@ from mesos_py.allocator.filters import why_not_filter
 from mesos_py.master.state import Agent, Framework
 from mesos_py.messages.scheduler import Subscribe
 from mesos_py.types.ids import why_not_an_id
-from mesos_py.types.infos import Demand
+from mesos_py.types.infos import AgentInfo, Demand
 from mesos_py.types.offers import LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import why_not_a_role
-from mesos_py.types.tasks import CommandInfo, ExecutorInfo, HealthCheck, TaskInfo
+from mesos_py.types.tasks import CommandInfo, ExecutorInfo, HealthCheck, KillPolicy, TaskInfo
 
-__all__ = ["why_not_demand", "why_not_group", "why_not_subscribe", "why_not_task"]
+__all__ = [
+    "why_not_agent",
+    "why_not_demand",
+    "why_not_group",
+    "why_not_kill_policy",
+    "why_not_subscribe",
+    "why_not_task",
+]
 
 _MAX_FAILOVER_TIMEOUT_S = 10 * 365 * 24 * 3600.0
+_MAX_NAME = 255
 
 
 def _why_not_seconds(name: str, seconds: float) -> str | None:
@@ -27,6 +35,8 @@ def _why_not_seconds(name: str, seconds: float) -> str | None:
 def why_not_subscribe(call: Subscribe) -> str | None:
     """Why a framework may not subscribe like this."""
     info = call.framework
+    if call.framework_id and (why := why_not_an_id(call.framework_id)):
+        return f"framework_id: {why}"
     if len(set(info.roles)) != len(info.roles):
         return f"roles are given twice: {', '.join(info.roles)}"
     for role in info.roles:
@@ -46,6 +56,19 @@ def why_not_subscribe(call: Subscribe) -> str | None:
     return None
 
 
+def why_not_agent(info: AgentInfo) -> str | None:
+    """Why a node cannot be an agent like this."""
+    for what, name in (("name", info.name), ("host name", info.hostname)):
+        if not 0 < len(name) <= _MAX_NAME:
+            return f"an agent needs a {what} of 1 to {_MAX_NAME} characters"
+    return None
+
+
+def why_not_kill_policy(policy: KillPolicy) -> str | None:
+    """Why a task cannot be killed like this."""
+    return _why_not_seconds("kill_policy.grace_period_s", policy.grace_period_s)
+
+
 def why_not_demand(demands: Iterable[Demand]) -> str | None:
     """Why a statement of demand makes no sense."""
     for demand in demands:
@@ -60,15 +83,18 @@ def why_not_task(task: TaskInfo, framework: Framework, agent: Agent, left: Resou
     """Why a task cannot be launched alone on this agent from what is ``left`` of the offers."""
     if why := _why_not_form(task):
         return why
-    if task.executor is not None and (why := _why_not_executor(task.executor, framework, agent)):
-        return why
     if task.task_id in framework.tasks or task.task_id in framework.unreachable:
         return f"task id {task.task_id!r} is in use"
-    needed = task.resources
-    if task.executor is not None and (framework.framework_id, task.executor.executor_id) not in agent.executors:
-        needed += task.executor.resources
-    if not left.contains(needed):
-        return f"the task needs {needed}, the offers have {left or 'nothing'} left"
+    executor = task.executor
+    if executor is not None:
+        if why := _why_not_executor(executor, framework, agent):
+            return why
+        if (framework.framework_id, executor.executor_id) not in agent.executors:
+            if not left.contains(executor.resources):
+                return f"its executor needs {executor.resources}, the offers have {left or 'nothing'} left"
+            left -= executor.resources
+    if not left.contains(task.resources):
+        return f"the task needs {task.resources}, the offers have {left or 'nothing'} left"
     return None
 
 
@@ -76,27 +102,33 @@ def why_not_group(group: LaunchGroup, framework: Framework, agent: Agent, left: 
     """Why a task group cannot be launched; then none of it is."""
     if not group.tasks:
         return "a task group needs tasks"
-    needed = Resources()
-    if group.executor is not None:
-        if why := _why_not_executor(group.executor, framework, agent):
+    executor = group.executor
+    if executor is not None:
+        if why := _why_not_executor(executor, framework, agent):
             return why
-        if (framework.framework_id, group.executor.executor_id) not in agent.executors:
-            needed += group.executor.resources
+        if (framework.framework_id, executor.executor_id) not in agent.executors:
+            if not left.contains(executor.resources):
+                return f"the group's executor needs {executor.resources}, the offers have {left or 'nothing'} left"
+            left -= executor.resources
     seen = set()
     for task in group.tasks:
-        if task.executor is not None:
-            return f"task {task.task_id!r} of a group names an executor; only the group may"
-        if group.executor is not None and task.command is not None:
-            return f"task {task.task_id!r} is a command, but its group has an executor"
-        if why := _why_not_form(task, in_executor=group.executor is not None):
+        if why := _why_not_member(task, executor):
             return f"task {task.task_id!r}: {why}"
         if task.task_id in framework.tasks or task.task_id in framework.unreachable or task.task_id in seen:
             return f"task id {task.task_id!r} is in use"
         seen.add(task.task_id)
-        needed += task.resources
-    if not left.contains(needed):
-        return f"the group needs {needed}, the offers have {left or 'nothing'} left"
+        if not left.contains(task.resources):
+            return f"task {task.task_id!r} needs {task.resources}, the offers have {left or 'nothing'} left for it"
+        left -= task.resources
     return None
+
+
+def _why_not_member(task: TaskInfo, executor: ExecutorInfo | None) -> str | None:
+    if task.executor is not None:
+        return "a task of a group names no executor; only the group may"
+    if executor is not None and task.command is not None:
+        return "it is a command, but its group has an executor"
+    return _why_not_form(task, in_executor=executor is not None)
 
 
 def _why_not_form(task: TaskInfo, *, in_executor: bool = False) -> str | None:
@@ -111,7 +143,7 @@ def _why_not_form(task: TaskInfo, *, in_executor: bool = False) -> str | None:
         return "a task needs resources"
     if task.resources.scalar("gpus") % 1000:
         return f"gpus must be whole, not {task.resources.gpus}"
-    if why := _why_not_seconds("kill_policy.grace_period_s", task.kill_policy.grace_period_s):
+    if why := why_not_kill_policy(task.kill_policy):
         return why
     if task.max_completion_time_s is not None and (
         why := _why_not_seconds("max_completion_time_s", task.max_completion_time_s)

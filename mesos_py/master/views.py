@@ -149,7 +149,7 @@ def _agent(agent: Agent) -> AgentView:
         used=Resources.sum(agent.used().values()),
         offered=Resources.sum(offer.resources for offer in agent.offers.values()),
         attributes=agent.info.attributes,
-        tasks=sum(task.is_live for task in agent.tasks.values()),
+        tasks=sum(task.is_live for task in agent.tasks),
         registered=agent.registered,
         version=agent.info.version,
     )
@@ -157,7 +157,7 @@ def _agent(agent: Agent) -> AgentView:
 
 def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[FrameworkView]:
     """Frameworks in the order in which they came, then those that were removed."""
-    views = [_framework(state, framework) for framework in state.frameworks.values()]
+    views = [_framework(framework) for framework in state.frameworks.values()]
     views += [
         FrameworkView(
             framework_id=gone.framework_id,
@@ -177,14 +177,9 @@ def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[Framewo
     return views[page.offset : page.offset + page.limit]
 
 
-def _framework(state: MasterState, framework: Framework) -> FrameworkView:
+def _framework(framework: Framework) -> FrameworkView:
     live = [task for task in framework.tasks.values() if task.is_live]
-    executors = [
-        executor.info.resources
-        for agent_id in dict.fromkeys(task.agent_id for task in live)
-        for (owner, _), executor in state.agents[agent_id].executors.items()
-        if owner == framework.framework_id
-    ]
+    executors = (executor.info.resources for executor in framework.executors.values())
     return FrameworkView(
         framework_id=framework.framework_id,
         name=framework.info.name,

@@ -1,0 +1,165 @@
+"""Scenario scripts: what happens to a master, and, below four dashes, exactly what it then asks for.
+
+::
+
+    t=1 a: register cpus:4;mem:1024
+    t=2 tick
+    ----
+    registry <- AdmitAgent A1 hostname=a principal=a
+    a <- AGENT_REGISTERED A1 name=a
+    web <- OFFERS offers=O1(A1 * cpus:4;mem:1024)
+
+``t=`` sets the clock. ``queue: verb ...`` is a message from there, and its principal is what stands before a slash in
+the queue. Words are read as in a shell, ``|`` starts the next task or record, ``name=value`` is an option. Ids are
+written without the master's part (``O1`` for ``M-O1``). The script is played against the real core and the default
+policy; the registry answers at once unless told ``registry slow``. After every event the core checks itself.
+"""
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import Any, Final
+
+from mesos_py.allocator.base import AllocatorConfig
+from mesos_py.errors import InvariantError
+from mesos_py.master import effects, events
+from mesos_py.master.core import Master
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.state import MasterConfig
+from mesos_py.messages.agent import AgentRegistered, AgentReregistered
+from mesos_py.messages.scheduler import Subscribed
+from mesos_py.testing import shorthand
+from mesos_py.testing.brief import brief
+from mesos_py.testing.builders import a_master
+from mesos_py.testing.shorthand import Words
+from mesos_py.types.ids import AgentID
+
+__all__ = ["play"]
+
+_OPERATORS: Final[dict[str, Callable[..., events.OperatorCall]]] = {
+    "kill": events.OperatorKill,
+    "teardown": events.OperatorTeardown,
+    "gone": events.OperatorMarkGone,
+}
+
+Witness = Callable[[type], object]
+
+
+def play(script: str, witness: Witness = lambda _type: None) -> str:
+    """The script with what really follows below the dashes. ``witness`` is shown every type that goes in or out."""
+    player = _Player(witness)
+    return "\n\n".join(_play_block(player, block) for block in re.split(r"\n\s*\n", script.strip())) + "\n"
+
+
+def _play_block(player: "_Player", block: str) -> str:
+    above = block.partition("----")[0].rstrip()
+    commands = [line for line in above.splitlines() if line and not line.startswith("#")]
+    outcome = [line for command in commands for line in player.run(command)]
+    return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
+
+
+class _Player:
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+        self._now = 0.0
+        self._config: dict[str, Any] = {}
+        self._allocator: dict[str, Any] = {}
+        self._registry = Registry()
+        self._registry_is_slow = False
+        self._core: Master | None = None
+        self._own_ids: dict[str, str] = {}
+        """By queue, what the framework or agent there was last called."""
+
+    def run(self, command: str) -> list[str]:
+        words = shlex.split(re.sub(r"\b([FAO]\d+)\b", r"M-\1", command))
+        if words[0].startswith("t="):
+            self._now = float(words.pop(0)[2:])
+        match words:
+            case ["tick"]:
+                return self._tick()
+            case ["broker", "up" | "lost" as how]:
+                return self._handle(events.BrokerConnected() if how == "up" else events.BrokerLost())
+            case ["queue", "gone", queue]:
+                return self._handle(events.QueueGone(queue))
+            case ["written", serial]:
+                return self._handle(events.RegistryWritten(int(serial)))
+            case ["operator", verb, *rest]:
+                self._witness(type(call := _OPERATORS[verb](*rest)))
+                return self._handle(events.OperatorSaid(1, call))
+            case ["deadline"]:
+                return [f"deadline {self._master.next_deadline()}"]
+            case [queue, verb, *rest] if queue.endswith(":"):
+                return self._handle(self._said(queue[:-1], verb, Words(rest)))
+            case _:
+                self._set_up(words)
+                return []
+
+    @property
+    def _master(self) -> Master:
+        if self._core is None:
+            self._core = a_master(MasterConfig(**self._config), AllocatorConfig(**self._allocator), self._registry)
+        return self._core
+
+    def _set_up(self, words: list[str]) -> None:
+        match words:
+            case ["master" | "allocator" as whose, *settings]:
+                config = self._config if whose == "master" else self._allocator
+                config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
+            case ["registry", "slow"]:
+                self._registry_is_slow = True
+            case ["registry", "admitted", agent_id, host]:
+                AdmitAgent(AgentID(agent_id), host).apply(self._registry)
+            case ["registry", "unreachable", agent_id, since]:
+                MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case _:
+                raise ValueError(f"{' '.join(words)!r} is no command")
+
+    def _tick(self) -> list[str]:
+        lines = self._handle(events.Ticked())
+        due = self._master.next_deadline()
+        if due is not None and due <= self._now:
+            raise InvariantError(f"at {self._now} the next deadline is {due}: the loop would spin")
+        return lines
+
+    def _handle(self, event: events.MasterEvent) -> list[str]:
+        self._witness(type(event))
+        done = self._master.handle(event, self._now)
+        self._master.check()
+        lines = [self._show(effect) for effect in done]
+        serials = [effect.serial for effect in done if isinstance(effect, effects.Persist)]
+        if serials and not self._registry_is_slow:
+            lines += self._handle(events.RegistryWritten(serials[-1]))
+        return lines
+
+    def _said(self, queue: str, verb: str, words: Words) -> events.MasterEvent:
+        me = words.options.get("me", self._own_ids.get(queue, "?"))
+        principal = words.options.get("principal", queue.partition("/")[0])
+        queue = "" if queue == "nobody" else queue
+        call = shorthand.call(verb, me, queue, words)
+        if call is not None:
+            self._witness(type(call))
+            return events.FrameworkSaid(principal, queue, True, call)
+        message = shorthand.agent_message(verb, me, queue, words)
+        self._witness(type(message))
+        return events.AgentSaid(principal, queue, message)
+
+    def _show(self, effect: effects.MasterEffect) -> str:
+        self._witness(type(effect))
+        match effect:
+            case effects.SendToFramework() | effects.SendToAgent():
+                queue = effect.queue
+                message: Any = effect.event if isinstance(effect, effects.SendToFramework) else effect.message
+                if not queue:
+                    raise InvariantError(f"nobody is sent {message}")
+                if isinstance(message, Subscribed):
+                    self._own_ids[queue] = message.framework_id
+                if isinstance(message, (AgentRegistered, AgentReregistered)):
+                    self._own_ids[queue] = message.agent_id
+            case effects.Announce():
+                queue, message = "all", effect.beacon
+            case effects.Persist():
+                queue, message = "registry", effect.operation
+            case effects.Answer():
+                return f"operator <- {'ERROR' if effect.error else 'OK'} {effect.message}".replace("M-", "")
+        self._witness(type(message))
+        return f"{queue} <- {brief(message)}".replace("M-", "")

@@ -13,13 +13,21 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from mesos_py.adapters.launch import Launch, LaunchError, LaunchHook, switch_user, why_not_found, why_not_runnable
+from mesos_py.adapters.launch import (
+    Launch,
+    LaunchError,
+    LaunchHook,
+    stdin_of,
+    switch_user,
+    why_not_found,
+    why_not_runnable,
+)
 from mesos_py.adapters.processes import ProcessTable, keep_descriptors, spawn, start_time
 from mesos_py.adapters.runlog import RunLog, RunSegment
 from mesos_py.adapters.sandbox import give_to, make_sandbox
@@ -260,7 +268,7 @@ class ProcessContainerizer:
         argv = ["/bin/sh", self._script, spec.container_id, spec.sandbox, " ".join(launch.limits), *words]
         segment = self._log.take()
         try:
-            with _stdin(script, self._null) as stdin:
+            with stdin_of(script, self._null) as stdin:
                 container.pid = spawn(argv, environment, (stdin, segment.fd, self._null))
             container.pidfd = _pidfd_or_kill(container.pid)
         except (OSError, ValueError):
@@ -428,20 +436,3 @@ def _pidfd_or_kill(pid: int) -> int:
             os.killpg(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
-
-
-@contextlib.contextmanager
-def _stdin(script: bytes | None, null: int) -> Iterator[int]:
-    """What the command is to read: nothing, or a script that only it and its user can see."""
-    if script is None:
-        yield null
-        return
-    fd = os.memfd_create("environment")
-    try:
-        view = memoryview(script)
-        while view:
-            view = view[os.write(fd, view) :]
-        os.lseek(fd, 0, os.SEEK_SET)
-        yield fd
-    finally:
-        os.close(fd)

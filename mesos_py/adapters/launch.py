@@ -7,12 +7,13 @@ whose owner is not the agent's own user, because the supervisor, which is still 
 Neither way shows a value to other users of the host.
 """
 
+import contextlib
 import os
 import pwd
 import re
 import shlex
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from mesos_py.types.containers import ContainerSpec
@@ -115,7 +116,13 @@ def switch_user(spec: ContainerSpec, launch: Launch) -> None:
     if os.geteuid() != 0:
         raise LaunchError(f"cannot run as user {spec.user!r}: the agent does not run as root")
     launch.owner = (user.pw_uid, user.pw_gid)
-    launch.wrapper += [
+    launch.wrapper += as_user(spec.user)
+
+
+def as_user(name: str) -> list[str]:
+    """Words before a command that root wants to run as an existing user, without any privilege."""
+    user = pwd.getpwnam(name)
+    return [
         "/usr/bin/setpriv",
         f"--reuid={user.pw_name}",
         f"--regid={user.pw_gid}",
@@ -189,3 +196,20 @@ def _why_not_executable(path: str, name: str) -> str | None:
     if not mode & 0o111:
         return f"{name} is not executable"
     return None
+
+
+@contextlib.contextmanager
+def stdin_of(script: bytes | None, null: int) -> Iterator[int]:
+    """A descriptor of what ``Launch.words`` wants on stdin: nothing, or a script that only its reader can see."""
+    if script is None:
+        yield null
+        return
+    fd = os.memfd_create("environment")
+    try:
+        view = memoryview(script)
+        while view:
+            view = view[os.write(fd, view) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+        yield fd
+    finally:
+        os.close(fd)

@@ -1,0 +1,461 @@
+"""Fetching into sandboxes, from this host and over HTTP, with sources that mean harm."""
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import stat
+import tarfile
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from mesos_py.adapters import fetcher as module
+from mesos_py.adapters.containerizer import ProcessContainerizer
+from mesos_py.adapters.fetcher import SandboxFetcher
+from mesos_py.adapters.launch import LaunchError
+from mesos_py.runtime.loop import Loop
+from mesos_py.types.tasks import URI, Reason
+from tests.unit.adapters.containers_support import Containers
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
+
+
+class Site:
+    """A web server whose pages are set by the test."""
+
+    def __init__(self):
+        self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.requests: list[str] = []
+        self.gate = threading.Event()
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                site.requests.append(self.path)
+                status, headers, body = site.pages.get(self.path.partition("?")[0], (404, {}, b""))
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+                if "X-Stall" in headers:
+                    self.wfile.flush()
+                    site.gate.wait(10)
+
+            def log_message(self, *_args):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=lambda: self.server.serve_forever(0.01))
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def page(self, path, body=b"", status=200, **headers):
+        self.pages[path] = (status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+        return self.url + path
+
+    def stop(self):
+        self.gate.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture(scope="module")
+def the_site():
+    site = Site()
+    yield site
+    site.stop()
+
+
+@pytest.fixture(name="site")
+def _site(the_site):
+    the_site.pages.clear()
+    the_site.requests.clear()
+    return the_site
+
+
+@pytest.fixture(name="sandbox")
+def _sandbox(tmp_path):
+    sandbox = tmp_path / "sandbox"
+    sandbox.mkdir()
+    return sandbox
+
+
+def fetch(sandbox, value, *, fetcher=None, user="", cancelled=lambda: False, **uri):
+    (fetcher or SandboxFetcher()).fetch([URI(value=str(value), **uri)], str(sandbox), user, cancelled)
+
+
+def why_not(sandbox, value, **more):
+    with pytest.raises(LaunchError) as caught:
+        fetch(sandbox, value, **more)
+    assert not [path for path in sandbox.rglob("*") if path.name.endswith(".part")]
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def source(tmp_path, name, content=b"content"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+# Where from
+
+
+def test_a_path_and_a_file_address(tmp_path, sandbox):
+    path = source(tmp_path, "a b.txt")
+    fetch(sandbox, path)
+    fetch(sandbox, f"file://{tmp_path}/a%20b.txt", output_file="deep/er/copy")
+    assert (sandbox / "a b.txt").read_bytes() == (sandbox / "deep/er/copy").read_bytes() == b"content"
+
+
+def test_http(site, sandbox):
+    fetch(sandbox, site.page("/dir/data.bin", b"\0\1") + "?token=secret")
+    assert (sandbox / "data.bin").read_bytes() == b"\0\1"
+
+
+def test_redirects_are_followed(site, sandbox):
+    site.page("/there", b"found")
+    fetch(sandbox, site.page("/here", status=302, Location="/there"))
+    assert (sandbox / "here").read_bytes() == b"found"
+
+
+def test_what_is_packed_stays_packed(site, sandbox):
+    packed = gzip.compress(b"text")
+    fetch(sandbox, site.page("/page", packed, Content_Encoding="gzip"))
+    assert (sandbox / "page").read_bytes() == packed
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("/no/such/file", "cannot fetch /no/such/file: No such file or directory"),
+        ("/etc", "cannot fetch /etc: it is not a regular file"),
+        ("/dev/zero", "cannot fetch /dev/zero: it is not a regular file"),
+        ("ftp://host/x", "only http://, https://, file:// and absolute paths can be fetched"),
+        ("relative/x", "only http://, https://, file:// and absolute paths can be fetched"),
+        ("file://host/x", "a file:// address is file:///path"),
+        ("http://127.0.0.1:1/x", "cannot fetch http://127.0.0.1:1/x: [Errno 111] Connection refused"),
+        ("http://user:secret@127.0.0.1:1/x?key=secret", "cannot fetch http://127.0.0.1:1/x: "),
+        ("http://[::bad/x", "cannot fetch "),
+        ("http:///x", "cannot fetch "),
+        ("/", "'' is no name for a file in the sandbox"),
+    ],
+)
+def test_sources_that_cannot_be(sandbox, value, message):
+    why = why_not(sandbox, value)
+    assert message in why
+    assert "secret" not in why
+
+
+def test_an_http_error(site, sandbox):
+    assert why_not(sandbox, site.url + "/nothing").endswith("/nothing: the server says 404 Not Found")
+
+
+def test_a_circle_of_redirects(site, sandbox):
+    assert "redirects" in why_not(sandbox, site.page("/a", status=302, Location="/a"))
+
+
+def test_a_redirect_to_a_file(site, sandbox):
+    why_not(sandbox, site.page("/a", status=302, Location="file:///etc/passwd"))
+    assert not list(sandbox.iterdir())
+
+
+def test_a_body_that_breaks_off(site, sandbox):
+    assert "cannot fetch" in why_not(sandbox, site.page("/a", b"short", Content_Length="100", Connection="close"))
+
+
+def test_a_server_that_stalls(site, sandbox, monkeypatch):
+    monkeypatch.setattr(module, "_STALL_S", 0.2)
+    why = why_not(sandbox, site.page("/a", b"some", Content_Length="100", X_Stall="yes"))
+    assert why.endswith("nothing came for 0.2 s")
+
+
+def test_a_fetch_is_given_up_when_the_task_is_killed(site, sandbox):
+    assert why_not(sandbox, site.page("/a", b"x"), cancelled=lambda: True).endswith("the task was killed")
+
+
+@as_root
+def test_local_files_are_read_with_the_rights_of_the_user(sandbox, tmp_path_factory):
+    directory = Path("/var/tmp") / f"mesos-test-{os.getpid()}"
+    directory.mkdir(mode=0o755)
+    try:
+        secret, public = directory / "secret", directory / "public"
+        secret.write_text("secret")
+        secret.chmod(0o600)
+        public.write_text("public" * 100_000)
+        public.chmod(0o644)
+        fetch(sandbox, public, user="nobody")
+        assert (sandbox / "public").read_text() == "public" * 100_000
+        assert why_not(sandbox, secret, user="nobody").endswith("user 'nobody' cannot read it")
+        assert why_not(sandbox, public, user="nobody", max_bytes=9).endswith("it is larger than 9 bytes")
+    finally:
+        shutil.rmtree(directory)
+
+
+# Checks
+
+
+@pytest.mark.parametrize("name", ["../out", "/etc/out", "a/../../out", "", "a\0b", ".", "dir"])
+def test_names_that_are_no_names(tmp_path, sandbox, name):
+    (sandbox / "dir").mkdir()
+    value = source(tmp_path, "x") if name else "file:///"
+    assert "is no name for a file in the sandbox" in why_not(sandbox, value, output_file=name)
+
+
+def test_a_link_in_the_sandbox_leads_nowhere(tmp_path, sandbox):
+    (sandbox / "out").symlink_to(tmp_path)
+    assert "is no name for" in why_not(sandbox, source(tmp_path, "x"), output_file="out/file")
+    (sandbox / "file").symlink_to(tmp_path / "victim")
+    fetch(sandbox, tmp_path / "x", output_file="file")
+    assert not (tmp_path / "victim").exists()
+
+
+def test_digests(tmp_path, sandbox):
+    path = source(tmp_path, "x", b"content")
+    good = hashlib.sha256(b"content").hexdigest()
+    fetch(sandbox, path, sha256=good.upper())
+    (sandbox / "x").unlink()
+    assert why_not(sandbox, path, sha256="00").endswith(f"its SHA-256 is {good}, not 00")
+    assert not list(sandbox.iterdir())
+
+
+def test_sizes(tmp_path, sandbox):
+    path = source(tmp_path, "x", b"1234567")
+    fetch(sandbox, path, max_bytes=7)
+    assert why_not(sandbox, path, max_bytes=6).endswith("it is larger than 6 bytes")
+
+
+def test_executables_are_not_unpacked(tmp_path, sandbox):
+    fetch(sandbox, source(tmp_path, "tool.gz", b"#!"), executable=True)
+    assert stat.S_IMODE((sandbox / "tool.gz").stat().st_mode) == 0o755
+
+
+# Archives
+
+
+def a_tar(path, *members, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for name, content, more in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            for key, value in more.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("a.tar", "w"),
+        ("a.tar.gz", "w:gz"),
+        ("A.TGZ", "w:gz"),
+        ("a.tbz2", "w:bz2"),
+        ("a.tar.bz2", "w:bz2"),
+        ("a.txz", "w:xz"),
+    ],
+)
+def test_tars(tmp_path, sandbox, name, mode):
+    members = [
+        ("./dir/sub/tool", b"#!", {"mode": 0o4777}),
+        ("plain", b"text", {"mode": 0o600, "uid": 12345}),
+        ("dir/link", b"", {"type": tarfile.SYMTYPE, "linkname": "../plain"}),
+        ("dir/same", b"", {"type": tarfile.LNKTYPE, "linkname": "plain"}),
+    ]
+    fetch(sandbox, a_tar(tmp_path / name, *members, mode=mode))
+    assert stat.S_IMODE((sandbox / "dir/sub/tool").stat().st_mode) == 0o755
+    assert (sandbox / "dir/link").read_text() == (sandbox / "dir/same").read_text() == "text"
+    assert (sandbox / "plain").stat().st_uid == os.geteuid()
+    assert (sandbox / name).exists()
+
+
+def test_zips_and_single_files(tmp_path, sandbox):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as zipped:
+        zipped.writestr("dir/file", "text")
+        tool = zipfile.ZipInfo("tool")
+        tool.external_attr = (stat.S_IFREG | 0o755) << 16
+        zipped.writestr(tool, "#!")
+    fetch(sandbox, tmp_path / "a.zip")
+    assert (sandbox / "dir/file").read_text() == "text"
+    assert os.access(sandbox / "tool", os.X_OK)
+    fetch(sandbox, source(tmp_path, "data.gz", gzip.compress(b"data")))
+    assert (sandbox / "data").read_bytes() == b"data"
+    fetch(sandbox, source(tmp_path, "kept.gz", b"anything"), extract=False)
+
+
+LINK, HARD = {"type": tarfile.SYMTYPE}, {"type": tarfile.LNKTYPE}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../escaped", b"x", {})],
+        [("/tmp/escaped", b"x", {})],
+        [("a/../../escaped", b"x", {})],
+        [("l", b"", LINK | {"linkname": "/etc"}), ("l/escaped", b"x", {})],
+        [("l", b"", LINK | {"linkname": ".."})],
+        [("a/b/c", b"", {}), ("a/l", b"", LINK | {"linkname": "b/../../.."})],
+        [
+            ("p/q/x", b"", {}),
+            ("p/q/r", b"", LINK | {"linkname": "../.."}),
+            ("s", b"", LINK | {"linkname": "p/q/r/../x"}),
+        ],
+        [("d", b"", {"type": tarfile.DIRTYPE}), ("l", b"", LINK | {"linkname": "d"}), ("l/x", b"x", {})],
+        [("l", b"", HARD | {"linkname": "../escaped"})],
+        [("l", b"", HARD | {"linkname": "/etc/passwd"})],
+        [("l", b"", LINK | {"linkname": "x"}), ("h", b"", HARD | {"linkname": "l"})],
+        [("dev", b"", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3})],
+        [("fifo", b"", {"type": tarfile.FIFOTYPE})],
+    ],
+)
+def test_tars_that_mean_harm(tmp_path, sandbox, members):
+    outside = set(tmp_path.iterdir()) | {tmp_path / "bad.tar"}
+    assert "cannot fetch" in why_not(sandbox, a_tar(tmp_path / "bad.tar", *members))
+    assert set(tmp_path.iterdir()) == outside
+
+
+def test_zips_that_mean_harm(tmp_path, sandbox):
+    for name in ("../escaped", "/escaped", "a/../../escaped"):
+        with zipfile.ZipFile(tmp_path / "bad.zip", "w") as zipped:
+            zipped.writestr(name, "x")
+        assert "outside the sandbox" in why_not(sandbox, tmp_path / "bad.zip")
+    link = zipfile.ZipInfo("link")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as zipped:
+        zipped.writestr(link, "/etc")
+    assert "may be outside the sandbox" in why_not(sandbox, tmp_path / "bad.zip")
+    assert not (tmp_path / "escaped").exists()
+
+
+@pytest.mark.parametrize("name", ["bomb.gz", "bomb.tar.gz", "bomb.zip"])
+def test_bombs(tmp_path, sandbox, name):
+    zeros = bytes(3_000_000)
+    path = tmp_path / name
+    if name == "bomb.gz":
+        path.write_bytes(gzip.compress(zeros))
+    elif name == "bomb.zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.writestr("zeros", zeros)
+    else:
+        a_tar(path, ("zeros", zeros, {}), mode="w:gz")
+    why = why_not(sandbox, path, fetcher=SandboxFetcher(max_unpacked_bytes=2_000_000))
+    assert why.endswith("unpacked it would be larger than 2000000 bytes")
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.zip", "x.gz", "x.txz", "x.tbz2"])
+@pytest.mark.parametrize(
+    "content", [b"no archive", gzip.compress(bytes(range(256)))[:99], b"PK\x03\x04", b""], ids=list("abcd")
+)
+def test_broken_archives(tmp_path, sandbox, name, content):
+    if (name, content) in (("x.tar", b""), ("x.gz", b"")):
+        return  # empty, but sound
+    assert "it is no sound archive" in why_not(sandbox, source(tmp_path, name, content))
+
+
+# The cache
+
+
+def test_a_cached_file_is_fetched_once(site, sandbox, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    url = site.page("/a", b"one")
+    for name in ("x", "y"):
+        fetch(sandbox, url, fetcher=fetcher, cache=True, output_file=name)
+        (sandbox / name).write_bytes((sandbox / name).read_bytes() + b" spoiled by the task")
+    fetch(sandbox, url, fetcher=fetcher, cache=True, output_file="z")
+    assert (sandbox / "z").read_bytes() == b"one"
+    assert site.requests == ["/a"]
+    fetch(sandbox, url, fetcher=fetcher, output_file="w")
+    assert site.requests == ["/a"] * 2
+
+
+def test_many_tasks_share_one_download(site, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    url = site.page("/a", b"x" * 500_000)
+    sandboxes = [tmp_path / f"s{n}" for n in range(8)]
+    for sandbox in sandboxes:
+        sandbox.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda sandbox: fetch(sandbox, url, fetcher=fetcher, cache=True), sandboxes))
+    assert site.requests == ["/a"]
+    assert {(sandbox / "a").stat().st_size for sandbox in sandboxes} == {500_000}
+
+
+def test_a_failure_is_not_cached(site, sandbox, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    assert "404" in why_not(sandbox, site.url + "/a", fetcher=fetcher, cache=True)
+    fetch(sandbox, site.page("/a", b"now"), fetcher=fetcher, cache=True)
+    assert why_not(sandbox, site.url + "/a", fetcher=fetcher, cache=True, sha256="00")
+    assert (sandbox / "a").read_bytes() == b"now"
+    assert len(os.listdir(tmp_path / "cache")) == 1
+
+
+def test_limits_hold_for_cached_files(site, sandbox, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    url = site.page("/a", b"12345")
+    fetch(sandbox, url, fetcher=fetcher, cache=True)
+    assert why_not(sandbox, url, fetcher=fetcher, cache=True, max_bytes=4).endswith("it is larger than 4 bytes")
+
+
+def test_the_least_recently_used_goes(site, sandbox, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache", cache_bytes=250)
+    urls = [site.page(f"/{n}", b"x" * 100) for n in range(3)]
+    for n in (0, 1, 0, 2, 0, 1):
+        fetch(sandbox, urls[n], fetcher=fetcher, cache=True)
+    assert site.requests == ["/0", "/1", "/2", "/1"]
+    fetch(sandbox, site.page("/big", b"x" * 1000), fetcher=fetcher, cache=True)
+    assert (sandbox / "big").stat().st_size == 1000
+    assert sum(path.stat().st_size for path in (tmp_path / "cache").iterdir()) <= 250
+
+
+# Within a launch
+
+
+@pytest.fixture(name="containers")
+def _containers(tmp_path):
+    loop = Loop()
+    containers = Containers(loop, ProcessContainerizer(loop, tmp_path / "run", fetcher=SandboxFetcher()), tmp_path)
+    yield containers
+    containers.it.close()
+    loop.close()
+
+
+def test_a_task_finds_its_files(containers, site):
+    uris = [URI(value=site.page("/tool", b"#!/bin/sh\necho ran $1\n"), executable=True)]
+    spec = containers.start("./tool", "it", uris=uris)
+    assert containers.end_of(spec).exit_code == 0
+    assert (Path(spec.sandbox) / "stdout").read_text() == "ran it\n"
+
+
+@as_root
+def test_files_belong_to_the_user(containers, site):
+    uris = [URI(value=site.page("/tool", b"#!/bin/sh\nid -un; rm tool\n"), executable=True)]
+    spec = containers.start("./tool", uris=uris, user="nobody")
+    assert containers.end_of(spec).exit_code == 0
+    assert (Path(spec.sandbox) / "stdout").read_text() == "nobody\n"
+
+
+def test_a_failed_fetch_fails_the_container(containers, site):
+    spec = containers.start("/bin/true", uris=[URI(value=site.url + "/missing")])
+    reason, message = containers.failure_of(spec)
+    assert reason is Reason.CONTAINER_LAUNCH_FAILED
+    assert message == f"cannot fetch {site.url}/missing: the server says 404 Not Found"
+
+
+def test_a_kill_during_the_fetch_is_answered_at_once(containers, site):
+    url = site.page("/slow", b"x", Content_Length="100", X_Stall="yes")
+    spec = containers.spec("/bin/true", uris=[URI(value=url)])
+    containers.it.start(spec)
+    containers.until(lambda: site.requests)
+    containers.it.destroy(spec.container_id)
+    assert containers.failure_of(spec)[0] is Reason.TASK_KILLED_DURING_LAUNCH
+    site.gate.set()
+    site.gate = threading.Event()

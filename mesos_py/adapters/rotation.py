@@ -80,7 +80,8 @@ def rotate(sandbox: str, max_bytes: int) -> None:
         owner = os.fstat(directory)
         for name in _NAMES:
             with contextlib.suppress(FileNotFoundError):
-                if os.stat(name, dir_fd=directory, follow_symlinks=False).st_size > max_bytes:
+                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+                if stat.S_ISREG(found.st_mode) and found.st_size > max_bytes:
                     _rotate_file(directory, name, owner, max_bytes)
     finally:
         os.close(directory)

@@ -1,0 +1,154 @@
+"""Health checks against real commands and servers."""
+
+import os
+import socket
+import threading
+import time
+
+import psutil
+import pytest
+
+from mesos_py.adapters.health import HostHealthChecker
+from mesos_py.runtime.loop import Loop
+from mesos_py.types.containers import ContainerSpec
+from mesos_py.types.ids import ContainerID, FrameworkID
+from mesos_py.types.tasks import CommandInfo, HealthCheck
+from tests.integration.test_fetcher import Site
+from tests.unit.adapters.containers_support import PATH, turn_until
+
+
+class Checks:
+    def __init__(self, sandbox):
+        self.loop = Loop()
+        self.it = HostHealthChecker(self.loop)
+        self.it.open()
+        self.spec = ContainerSpec(
+            container_id=ContainerID("C-1"),
+            framework_id=FrameworkID("F"),
+            sandbox=str(sandbox),
+            argv=["/bin/true"],
+            environment={"PATH": PATH, "COLOUR": "blue", "SIZE": "1"},
+        )
+
+    def begin(self, **check):
+        answers = []
+        self.it.check(ContainerID("C-1"), HealthCheck(**check), self.spec, lambda *answer: answers.append(answer))
+        assert not answers, "answers come later"
+        return answers
+
+    def see(self, **check):
+        answers = self.begin(**check)
+        turn_until(self.loop, lambda: answers)
+        self.loop.turn(0)
+        (answer,) = answers
+        return answer
+
+    def command(self, line, **more):
+        return self.see(command=CommandInfo(value=line), **more)
+
+
+@pytest.fixture(name="checks")
+def _checks(tmp_path):
+    before = psutil.Process().num_fds()
+    checks = Checks(tmp_path)
+    yield checks
+    checks.it.close()
+    checks.loop.close()
+    assert psutil.Process().num_fds() <= before
+    assert not [child for child in psutil.Process().children() if child.name() == "sleep"]
+
+
+@pytest.fixture(name="site")
+def _site():
+    site = Site()
+    yield site
+    site.stop()
+
+
+def test_commands(checks):
+    assert checks.command("exit 0") == (True, "exited with status 0")
+    assert checks.command("exit 3") == (False, "exited with status 3")
+    assert checks.command("kill -9 $$") == (False, "killed by SIGKILL")
+    assert checks.see(command=CommandInfo(argv=["true"])) == (True, "exited with status 0")
+
+
+def test_a_command_runs_in_the_sandbox_with_the_environment_of_the_task(checks, tmp_path):
+    command = CommandInfo(argv=["cp", "/proc/self/environ", "seen"], environment={"SIZE": "2", "a.b": "c"})
+    assert checks.see(command=command)[0]
+    seen = dict(pair.split("=", 1) for pair in (tmp_path / "seen").read_text().split("\0") if pair)
+    assert seen == {"PATH": PATH, "COLOUR": "blue", "SIZE": "2", "a.b": "c"}
+
+
+def test_a_command_that_cannot_be(checks):
+    assert checks.see(command=CommandInfo(argv=["no-such-thing"])) == (
+        False,
+        "the check could not be started: command not found: no-such-thing",
+    )
+    assert checks.see(command=CommandInfo(value="true", user="nobody-of-that-name")) == (
+        False,
+        "the check could not be started: user 'nobody-of-that-name' does not exist on this host",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
+def test_a_command_runs_as_its_user(checks):
+    assert checks.see(command=CommandInfo(value='test "$(id -un)" = nobody', user="nobody"))[0]
+
+
+def test_a_command_that_takes_too_long_is_killed(checks, tmp_path):
+    answer = checks.command("trap '' TERM; sleep 100 & echo $! >pid; wait", timeout_s=0.3)
+    assert answer == (False, "no result within 0.3 s")
+    sleeper = int((tmp_path / "pid").read_text())
+    turn_until(checks.loop, lambda: not psutil.pid_exists(sleeper) or psutil.Process(sleeper).status() == "zombie")
+
+
+def test_http(checks, site):
+    port = site.server.server_address[1]
+    site.page("/ok", b"fine")
+    site.page("/odd", status=399)
+    site.page("/broken", status=500)
+    site.page("/moved", status=302, Location="/broken")
+    url = f"GET http://127.0.0.1:{port}"
+    assert checks.see(http_port=port, http_path="/ok") == (True, f"{url}/ok: 200")
+    assert checks.see(http_port=port, http_path="odd") == (True, f"{url}/odd: 399")
+    assert checks.see(http_port=port, http_path="/broken") == (False, f"{url}/broken: 500")
+    assert checks.see(http_port=port, http_path="/moved") == (False, f"{url}/moved: 500")
+    assert checks.see(http_port=port, http_path="/none") == (False, f"{url}/none: 404")
+
+
+def test_no_proxy_is_asked(checks, site, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    site.page("/", b"fine")
+    assert checks.see(http_port=site.server.server_address[1])[0]
+
+
+@pytest.mark.parametrize("kind", ["http_port", "tcp_port"])
+def test_nobody_listens(checks, kind):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        healthy, seen = checks.see(**{kind: unused.getsockname()[1]})
+    assert not healthy
+    assert "Connection refused" in seen
+
+
+def test_a_server_that_says_nothing_holds_up_nobody(checks):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        slow = checks.begin(http_port=port, timeout_s=0.4)
+        started = time.monotonic()
+        checks.loop.turn(0)
+        assert time.monotonic() - started < 0.2
+        assert checks.see(tcp_port=port) == (True, f"connected to port {port}")
+        turn_until(checks.loop, lambda: slow)
+        assert not slow[0][0]
+        assert len(slow) == 1
+    turn_until(checks.loop, lambda: all(thread.name != "health check" for thread in threading.enumerate()))
+
+
+def test_closing_stops_what_is_under_way(tmp_path):
+    checks = Checks(tmp_path)
+    answers = checks.begin(command=CommandInfo(value="sleep 100"))
+    checks.it.close()
+    checks.loop.turn(0)
+    assert not answers
+    checks.loop.close()

@@ -74,7 +74,7 @@ def test_a_port_in_use_is_one_clear_line(app):
 
 @pytest.mark.parametrize("host", ["203.0.113.77", "no such host", "x" * 300])
 def test_an_impossible_address_is_one_clear_line(app, host):
-    with pytest.raises(ConfigError, match="^the HTTP API cannot listen on ") as caught:
+    with pytest.raises(ConfigError, match=r"^the HTTP API cannot listen on ") as caught:
         WebServer(app, host, 0).start()
     assert "\n" not in str(caught.value)
 

@@ -177,9 +177,9 @@ def test_only_regular_files_are_opened(sandboxes, box):
 
 
 def test_names_that_are_not_unicode_are_shown(sandboxes, box):
-    with open(os.path.join(os.fsencode(box), b"caf\xe9"), "wb"):
+    with open(os.path.join(os.fsencode(box), b"na\xefve"), "wb"):
         pass
-    assert names(sandboxes, V) == ["caf\ufffd", "stdout"]
+    assert names(sandboxes, V) == ["na\ufffdve", "stdout"]
 
 
 class TestGrowing:

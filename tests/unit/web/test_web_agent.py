@@ -28,16 +28,17 @@ def box(tmp_path):
 
 
 class FakeAgent:
-    def __init__(self, sandbox) -> None:
+    def __init__(self, sandbox, task_id="T") -> None:
         self.sandbox = str(sandbox)
+        self.task_id = TaskID(task_id)
         self.state = TaskState.RUNNING
 
     def view(self) -> AgentView:
         resources = Resources.of(cpus=1)
         task = TaskView(
             framework_id=FrameworkID("F"),
-            task_id=TaskID("T"),
-            task=TaskInfo(task_id=TaskID("T"), resources=resources),
+            task_id=self.task_id,
+            task=TaskInfo(task_id=self.task_id, resources=resources),
             role=Role("*"),
             state=self.state,
             executor_id=None,

@@ -1,0 +1,141 @@
+"""Commands that run a daemon; their options are the fields of its configuration."""
+
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import click
+from msgspec import NODEFAULT, Meta, Struct
+
+from mesos_py.cli.command import Command
+from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig, load, print_config
+
+__all__ = ["agent", "local", "master"]
+
+_HELP = {
+    "master": """Run a master: it shares the cluster among frameworks.
+
+    Examples:
+      mesos master
+      mesos master --broker amqps://master:secret@rabbit/ --http-host 0.0.0.0
+      mesos master --config /etc/mesos/master.toml --weights web=2,batch=0.5
+    """,
+    "agent": """Run an agent: it offers this machine's resources and runs tasks.
+
+    Examples:
+      mesos agent
+      mesos agent --resources 'cpus:4;mem:8192;ports:[31000-31999]' --attributes 'rack:r1'
+      mesos agent --config /etc/mesos/agent.toml
+    """,
+    "local": """Run a whole cluster in one process, to try things out.
+
+    Examples:
+      mesos local
+      mesos local --agents 5 --resources 'cpus:2;mem:1024'
+      MESOS_HTTP_PORT=8080 mesos local
+    """,
+}
+_EPILOG = """\
+Each option is also a key of the TOML file that --config names, with _ for -, and an environment variable
+MESOS_<KEY>. Options win over the environment, and that over the file."""
+
+
+def _daemon(name: str, kind: type[Struct]) -> click.Command:
+    """The command that runs ``mesos_py.daemons.<name>``."""
+
+    def run(config_file: str | None, show: bool, **flags: object) -> int:
+        config = load(kind, file=config_file, flags=flags)
+        if show:
+            click.echo(print_config(config), nl=False)
+            return 0
+        code = importlib.import_module(f"mesos_py.daemons.{name}").main(config)
+        assert isinstance(code, int)
+        return code
+
+    options = [
+        click.Option(
+            ["--config", "config_file"],
+            metavar="FILE",
+            envvar="MESOS_CONFIG",
+            show_envvar=True,
+            help="TOML file with the keys below.",
+        ),
+        click.Option(["--print-config", "show"], is_flag=True, help="Print the configuration as TOML and exit."),
+        *_options(kind),
+    ]
+    return Command(name, callback=run, params=[*options], help=_HELP[name], epilog=_EPILOG)
+
+
+def _options(kind: type[Struct]) -> list[click.Option]:
+    hints, docs = get_type_hints(kind, include_extras=True), field_docs(kind)
+    own = [name for name in kind.__struct_fields__ if name in kind.__annotations__]
+    inherited = [name for name in kind.__struct_fields__ if name not in own]
+    return [_option(kind, name, hints[name], docs.get(name, "")) for name in (*own, *inherited)]
+
+
+def _option(kind: type[Struct], name: str, hint: Any, doc: str) -> click.Option:
+    default = _default(kind, name)
+    flag = "--" + name.replace("_", "-")
+    shown = "" if default in ("", {}, None) or isinstance(default, bool) else f"  [default: {default}]"
+    if hint is bool:
+        return click.Option([f"{flag}/--no-{flag[2:]}", name], default=None, help=doc)
+    return click.Option([flag, name], type=_click_type(hint), metavar=_metavar(hint), default=None, help=doc + shown)
+
+
+def _default(kind: type[Struct], name: str) -> Any:
+    at = kind.__struct_fields__.index(name) - len(kind.__struct_fields__)
+    default = kind.__struct_defaults__[at]
+    factory: Callable[[], Any] | None = getattr(default, "factory", None)
+    if factory is not None:
+        return factory()
+    return None if default is NODEFAULT else default
+
+
+def _click_type(hint: Any) -> click.ParamType[Any]:
+    limits: dict[str, Any] = {}
+    if get_origin(hint) is Annotated:
+        hint, meta = get_args(hint)
+        assert isinstance(meta, Meta)
+        above = meta.gt is not None
+        limits = {"min": meta.gt if above else meta.ge, "max": meta.le, "min_open": above}
+    kinds: dict[Any, Callable[..., click.ParamType[Any]]] = {int: click.IntRange, float: click.FloatRange}
+    return kinds[hint](**limits) if hint in kinds else click.STRING
+
+
+def _metavar(hint: Any) -> str:
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is dict:
+        return "NAME=VALUE,..."
+    return {int: "N", float: "NUMBER"}.get(hint, "TEXT")
+
+
+@cache
+def field_docs(kind: type[Struct]) -> dict[str, str]:
+    """The strings that stand under the fields of a Struct and its bases."""
+    docs: dict[str, str] = {}
+    for owner in reversed(kind.__mro__):
+        if not (issubclass(owner, Struct) and owner.__module__.startswith("mesos_py.")):
+            continue
+        body = _class_body(sys.modules[owner.__module__].__name__, owner.__name__)
+        for field, below in pairwise(body):
+            match field, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    docs[name] = " ".join(text.split())
+    return docs
+
+
+@cache
+def _class_body(module: str, name: str) -> list[ast.stmt]:
+    source = inspect.getsource(sys.modules[module])
+    return next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
+
+
+master = _daemon("master", MasterConfig)
+agent = _daemon("agent", AgentConfig)
+local = _daemon("local", LocalConfig)

@@ -1,0 +1,132 @@
+"""The `mesos` command. It starts fast: each command's module is imported when that command is asked for."""
+
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import click
+
+from mesos_py.cli.errors import EXIT_CONFIG, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
+from mesos_py.errors import ConfigError, MesosError
+
+__all__ = ["cli", "main"]
+
+_COMMANDS: Final = {
+    "agents": ("cluster", "agents", "Show the agents and what they have free."),
+    "completion": ("shell", "completion", "Print the completion script for a shell."),
+    "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
+    "kill": ("operate", "kill", "Kill a task."),
+    "agent": ("daemons", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
+    "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
+    "logs": ("logs", "logs", "Print what a task wrote."),
+    "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
+    "offers": ("cluster", "offers", "Show the outstanding offers."),
+    "roles": ("cluster", "roles", "Show the roles and their shares."),
+    "run": ("run", "run", "Run a command on the cluster."),
+    "tasks": ("cluster", "tasks", "Show the tasks."),
+    "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
+    "version": ("shell", "version", "Print the version."),
+}
+"""Name: module, attribute, and the first line of its help."""
+
+_SECTIONS: Final = {
+    "Run something": ("run", "tasks", "logs", "kill", "teardown"),
+    "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Be the cluster": ("local", "master", "agent"),
+    "This command": ("completion", "version"),
+}
+
+_HELP: Final = """Share one cluster among many frameworks.
+
+\b
+Try it:
+  mesos run --local -- echo hello       a cluster for one command
+  mesos local                           a cluster to look at; then, elsewhere:
+  mesos agents
+
+Commands that look at a cluster ask its master at MESOS_MASTER or --master
+(http://127.0.0.1:5050 by default). `mesos COMMAND --help` says more.
+"""
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class _Commands(click.Group):
+    """Knows its commands by name and imports them late."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return [name for names in _SECTIONS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute, _ = _COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"mesos_py.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        for title, names in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, _COMMANDS[name][2]) for name in names], col_max=12)
+
+
+@click.group(cls=_Commands, context_settings=_SETTINGS, no_args_is_help=False, invoke_without_command=True, help=_HELP)
+@click.version_option(package_name="mesos_py", message="mesos_py %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The whole command."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command and exit."""
+    sys.exit(_run(args))
+
+
+def _run(args: Sequence[str] | None) -> int:
+    try:
+        # not standalone: click would answer errors with several lines and our own with a traceback
+        code = cli.main(args=args, prog_name="mesos", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.UsageError as error:
+        return _complain(_usage(error), EXIT_USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _stop_writing()
+        return EXIT_FAILED
+    except ConfigError as error:
+        return _complain(str(error), EXIT_CONFIG)
+    except (MesosError, click.ClickException) as error:
+        return _complain(error.format_message() if isinstance(error, click.ClickException) else str(error), EXIT_FAILED)
+    except Exception as error:
+        if os.environ.get("MESOS_DEBUG") == "1":
+            raise
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return _complain(f"internal error: {why} (MESOS_DEBUG=1 shows where)", EXIT_FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(text: str, code: int) -> int:
+    with contextlib.suppress(OSError):
+        click.echo(f"mesos: {' '.join(text.split())}", err=True)
+    return code
+
+
+def _usage(error: click.UsageError) -> str:
+    text = error.format_message().rstrip(".")
+    where = error.ctx.command_path if error.ctx is not None else "mesos"
+    return f"{text[:1].lower()}{text[1:]} (see {where} --help)"
+
+
+def _stop_writing() -> None:
+    """Our reader has gone, as `head` does: let nothing complain about it when the interpreter ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

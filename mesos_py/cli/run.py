@@ -1,0 +1,189 @@
+"""`mesos run`: from words to RunOptions; mesos_py.frameworks.run does the rest."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+
+from mesos_py.cli.command import Command, command
+from mesos_py.daemons.config import DaemonConfig
+from mesos_py.errors import UserError
+from mesos_py.frameworks.run_options import RunOptions
+from mesos_py.scheduler.toolkit import Constraint, parse_constraint
+from mesos_py.types.ids import Role, why_not_an_id
+from mesos_py.types.resources import Resources
+from mesos_py.types.roles import ANY_ROLE, why_not_a_role
+from mesos_py.types.tasks import URI, CommandInfo
+
+__all__ = ["run"]
+
+_LOCAL_AGENTS: Final = 2
+_UNITS: Final = {"": 1, "m": 1, "g": 1024, "t": 1024 * 1024}
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([mgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+class _Parsed(click.ParamType[Any]):
+    """A text read by a function that raises ValueError (or UserError) with the reason."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _size(text: str) -> float:
+    found = _SIZE.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise UserError(f"{text!r} is not a size such as 512, 512MB or 2GB")
+    return float(found[1]) * _UNITS[found[2].lower()]
+
+
+def _cpus(text: str) -> float:
+    try:
+        number = Resources.of(cpus=float(text)).cpus
+    except ValueError:
+        number = 0.0
+    if number <= 0:
+        raise UserError(f"{text!r} is not a number of cpus such as 2 or 0.5")
+    return number
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise UserError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _uri(text: str) -> URI:
+    if not text.startswith(("http://", "https://", "file://", "/")):
+        raise UserError(f"{text!r} is neither http://, https://, file:// nor an absolute path on the agent")
+    return URI(value=text)
+
+
+def _role(text: str) -> Role:
+    if why := why_not_a_role(text):
+        raise UserError(why)
+    return Role(text)
+
+
+def _task_name(text: str) -> str:
+    if why := why_not_an_id(text):
+        raise UserError(why)
+    return text
+
+
+def _command(words: Sequence[str], variables: Sequence[tuple[str, str]], uris: Sequence[URI]) -> CommandInfo:
+    if len(words) == 1 and len(words[0].split()) > 1:
+        return CommandInfo(value=words[0], environment=dict(variables), uris=list(uris))
+    return CommandInfo(argv=list(words), environment=dict(variables), uris=list(uris))
+
+
+class _RunCommand(Command):
+    """Gives --local a number where none follows, so that it never swallows the command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        flags = {name for param in self.params if getattr(param, "is_flag", False) for name in param.opts}
+        flags |= set(ctx.help_option_names)
+        at = 0
+        while at < len(args) and args[at].startswith("-") and args[at] != "--":
+            if args[at] == "--local":
+                follows = args[at + 1] if at + 1 < len(args) else ""
+                if not follows.isdigit():
+                    args = [*args[:at], f"--local={_LOCAL_AGENTS}", *args[at + 1 :]]
+            at += 1 if "=" in args[at] or args[at] in flags else 2
+        return super().parse_args(ctx, args)
+
+
+@command(cls=_RunCommand, context_settings={"allow_interspersed_args": False})
+@click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--name", type=_Parsed("name", _task_name), help="Name of the job.  [default: the command's]")
+@click.option(
+    "--instances", type=click.IntRange(1, 100_000), default=1, show_default=True, metavar="N", help="How many."
+)
+@click.option("--cpus", type=_Parsed("number", _cpus), default="1", show_default=True, metavar="N", help="Of each.")
+@click.option("--mem", type=_Parsed("size", _size), default="128", show_default=True, help="Of each, in MB; 2GB works.")
+@click.option("--disk", type=_Parsed("size", _size), help="Of each, in MB; 2GB works.")
+@click.option("--gpus", type=click.IntRange(min=0), default=0, metavar="N", help="Of each.")
+@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", type=_Parsed("variable", _variable), help="Variable.")
+@click.option("--uri", multiple=True, metavar="URI", type=_Parsed("URI", _uri), help="Fetched into the sandbox first.")
+@click.option("--role", type=_Parsed("role", _role), default=ANY_ROLE, show_default=True, help="Whose share it uses.")
+@click.option(
+    "--constraint",
+    multiple=True,
+    metavar="FIELD:OPERATOR[:VALUE]",
+    type=_Parsed("constraint", parse_constraint),
+    help="Only agents like this: rack:IS:r1, zone:LIKE:eu-.*, @hostname:UNIQUE, rack:MAX_PER:2.",
+)
+@click.option(
+    "--kill-after",
+    "kill_after_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Kill what runs for longer.",
+)
+@click.option(
+    "--max-retries",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Starts after failures.",
+)
+@click.option(
+    "--local",
+    "local_agents",
+    type=click.IntRange(1, 1000),
+    metavar="[N]",
+    help=f"Make a cluster of N agents just for this.  [default: {_LOCAL_AGENTS}]",
+)
+@click.option("--broker", envvar="MESOS_BROKER", show_envvar=True, metavar="URL", help="The cluster's AMQP broker.")
+@click.option("--json", "as_json", is_flag=True, help="Print each change as a line of JSON.")
+def run(
+    words: tuple[str, ...],
+    name: str | None,
+    cpus: float,
+    mem: float,
+    disk: float | None,
+    gpus: int,
+    env: tuple[tuple[str, str], ...],
+    uri: tuple[URI, ...],
+    local_agents: int | None,
+    broker: str | None,
+    constraint: tuple[Constraint, ...],
+    as_json: bool,
+    **rest: Any,
+) -> int:
+    """Run a command on the cluster, print its output, and exit as it did.
+
+    A single word with spaces is a shell line; otherwise the words are passed on as they are, without a shell.
+
+    Examples:
+      mesos run --local -- echo hello
+      mesos run --instances 10 --mem 1GB -- python3 -c 'print("hi")'
+      mesos run --uri https://example.org/job.tgz --constraint rack:IS:r1 'cd job && ./start | tee log'
+    """
+    if not words[0].strip():
+        raise click.UsageError("the command is empty", click.get_current_context())
+    options = RunOptions(
+        command=_command(words, env, uri),
+        resources=Resources.of(cpus=cpus, mem=mem, disk=disk or 0, gpus=gpus),
+        name=name or words[0].split()[0].rpartition("/")[2][:50] or "run",
+        constraints=constraint,
+        local_agents=local_agents or 0,
+        broker="" if local_agents else broker or DaemonConfig().broker,
+        json=as_json,
+        **rest,
+    )
+    from mesos_py.frameworks.run import run_command  # noqa: PLC0415  (slow, and not needed for --help)
+
+    return run_command(options)

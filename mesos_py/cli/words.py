@@ -1,0 +1,89 @@
+"""Numbers, times and states as people read them."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["STYLES", "ago", "attributes", "cpus", "megabytes", "of", "percent", "scalar", "span"]
+
+STYLES: Final = {
+    "STAGING": "yellow",
+    "STARTING": "yellow",
+    "RUNNING": "green",
+    "KILLING": "yellow",
+    "FINISHED": "blue",
+    "FAILED": "red",
+    "ERROR": "red",
+    "KILLED": "magenta",
+    "DROPPED": "red",
+    "UNREACHABLE": "red",
+    "GONE": "red",
+    "GONE_BY_OPERATOR": "red",
+    "UNKNOWN": "red",
+    "connected": "green",
+    "disconnected": "red",
+    "recovered": "yellow",
+    "removed": "dim",
+}
+"""Colours of states."""
+
+_UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
+
+
+def scalar(resources: Mapping[str, Any], name: str) -> float:
+    """A resource, reserved and unreserved together."""
+    return sum(
+        value
+        for key, value in resources.items()
+        if isinstance(value, (int, float)) and (key == name or key.startswith(f"{name}("))
+    )
+
+
+def cpus(resources: Mapping[str, Any], name: str = "cpus") -> str:
+    """A number with as few digits as it needs."""
+    return f"{scalar(resources, name):.3f}".rstrip("0").rstrip(".")
+
+
+def megabytes(resources: Mapping[str, Any], name: str = "mem") -> str:
+    """``512 MB``, ``1.5 GB``."""
+    amount = scalar(resources, name)
+    for unit in ("MB", "GB", "TB"):
+        if amount < 1024 or unit == "TB":
+            return f"{amount:.3g} {unit}" if amount < 999.5 else f"{amount:.0f} {unit}"
+        amount /= 1024
+    raise AssertionError
+
+
+def of(part: str, whole: str) -> str:
+    """``0.5/8``, and with one unit ``1/4 GB`` where both have it."""
+    amount, _, unit = part.partition(" ")
+    return f"{amount}/{whole}" if unit and whole.endswith(f" {unit}") else f"{part}/{whole}"
+
+
+def percent(share: float) -> str:
+    """``12.5%``."""
+    return f"{share * 100:.1f}%"
+
+
+def span(seconds: float) -> str:
+    """``42s``, ``5m``, ``3h``, ``12d``."""
+    for length, unit in _UNITS:
+        if seconds >= length:
+            return f"{seconds / length:.0f}{unit}" if seconds < 9.5 * length else f"{seconds // length:.0f}{unit}"
+    return "0s"
+
+
+def ago(when: float) -> str:
+    """How long ago it was; nothing for no time at all."""
+    return span(max(0.0, time.time() - when)) if when else ""
+
+
+def attributes(values: Mapping[str, Any]) -> str:
+    """``rack:r1;zone:west``."""
+    return ";".join(f"{name}:{_attribute(value)}" for name, value in sorted(values.items()))
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ",".join(f"{begin}-{end}" for begin, end in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

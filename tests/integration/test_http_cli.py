@@ -1,0 +1,211 @@
+"""The command line against a master and an agent that answer over real sockets."""
+
+import json
+import threading
+
+import pytest
+
+from mesos_py.cli import logs
+from mesos_py.cli.main import main
+from mesos_py.types.ids import TaskID
+from mesos_py.types.tasks import TaskState
+from mesos_py.web.agent import make_agent_app
+from mesos_py.web.master import make_master_app
+from mesos_py.web.reader import Reader
+from mesos_py.web.server import WebServer
+from tests.unit.web.cluster import Cluster, turning
+from tests.unit.web.test_web_agent import FakeAgent
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def loop():
+    with turning() as loop:
+        yield loop
+
+
+@pytest.fixture
+def box(tmp_path):
+    """The sandbox of task b of the framework that node runs."""
+    return tmp_path / "sandboxes" / "A1" / "M-F1" / "tasks" / "b" / "C-1"
+
+
+@pytest.fixture
+def agent(loop, box, tmp_path):
+    """An agent with one task, and its HTTP API."""
+    box.mkdir(parents=True)
+    (box / "stdout").write_bytes(b"out\n" * 300_000)
+    (box / "stderr").write_bytes(b"err \xff\n")
+    fake = FakeAgent(box, "b")
+    fake.server = WebServer(make_agent_app(Reader(loop), fake.view, str(tmp_path)))
+    fake.server.start()
+    yield fake
+    fake.server.stop()
+
+
+@pytest.fixture
+def cluster(loop, agent, box, monkeypatch):
+    """A master with tasks a (staging), b (running) and c (failed), and its HTTP API."""
+    cluster = Cluster()
+    app = make_master_app(Reader(loop), lambda: cluster.master, lambda *call: cluster.operate(loop, *call))
+    server = WebServer(app)
+    server.start()
+    monkeypatch.setenv("MESOS_MASTER", server.url)
+    cluster.add_agent(url=agent.server.url)
+    cluster.framework_id = cluster.add_framework()
+    cluster.launch(cluster.framework_id, "a", "b", "c")
+    cluster.update(cluster.framework_id, "b", TaskState.RUNNING)
+    cluster.update(cluster.framework_id, "c", TaskState.FAILED)
+    (box.parents[2]).rename(box.parents[3] / cluster.framework_id)
+    agent.sandbox = agent.sandbox.replace("M-F1", cluster.framework_id)
+    cluster.box = box.parents[3] / cluster.framework_id / "tasks" / "b" / "C-1"
+    yield cluster
+    server.stop()
+
+
+@pytest.fixture
+def mesos(cluster, capfdbinary):
+    def run(*words, code=0):
+        with pytest.raises(SystemExit) as end:
+            main(list(words))
+        out, err = capfdbinary.readouterr()
+        assert end.value.code == code, err
+        assert b"Traceback" not in err
+        return out if code == 0 else err.decode()
+
+    return run
+
+
+def rows(out):
+    header, *lines = out.decode().splitlines()
+    return [dict(zip(header.split(), line.split(), strict=False)) for line in lines]
+
+
+def test_lists(mesos, cluster):
+    [agent] = rows(mesos("agents"))
+    assert (agent["HOST"], agent["STATE"], agent["TASKS"], agent["CPUS"]) == (
+        "node1.example",
+        "connected",
+        "2",
+        "0.2/8",
+    )
+    [framework] = rows(mesos("frameworks"))
+    assert (framework["NAME"], framework["TASKS"], framework["ENDED"]) == ("shop", "2", "0")
+    [role] = rows(mesos("roles"))
+    assert role["ROLE"] == "*"
+    assert mesos("offers") == b""
+
+
+def test_tasks(mesos, cluster):
+    assert [(t["TASK"], t["STATE"]) for t in rows(mesos("tasks"))] == [("a", "STAGING"), ("b", "RUNNING")]
+    assert [t["TASK"] for t in rows(mesos("tasks", "--all"))] == ["a", "b", "c"]
+    assert [t["TASK"] for t in rows(mesos("tasks", "--state", "failed"))] == ["c"]
+    assert [t["TASK"] for t in rows(mesos("tasks", "--framework", "shop", "--limit", "1"))] == ["a"]
+    assert len(rows(mesos("tasks", "--framework", cluster.framework_id))) == 2
+    assert mesos("tasks", "--framework", "nobody") == b""
+
+
+def test_json(mesos):
+    for name in ("agents", "frameworks", "tasks", "offers", "roles"):
+        assert isinstance(json.loads(mesos(name, "--json")), list)
+    assert json.loads(mesos("tasks", "--json"))[1]["state"] == "RUNNING"
+    assert json.loads(mesos("tasks", "--json", "--framework", "nobody")) == []
+
+
+def test_long_lists_come_whole(mesos, cluster, monkeypatch):
+    monkeypatch.setattr("mesos_py.cli.client._PAGE", 2)
+    assert len(json.loads(mesos("tasks", "--all", "--json"))) == 3
+    assert len(json.loads(mesos("tasks", "--all", "--json", "--limit", "3"))) == 3
+    assert len(json.loads(mesos("tasks", "--all", "--json", "--limit", "1"))) == 1
+
+
+def test_kill(mesos, cluster):
+    assert mesos("kill", "b") == b"task b is being killed\n"
+    assert mesos("kill", "zzz", code=1) == "mesos: no task zzz is known\n"
+    assert mesos("kill", "c", code=1) == "mesos: no task c is running\n"
+
+
+def test_teardown(mesos, cluster):
+    assert b"removed" in mesos("teardown", cluster.framework_id, "--yes")
+    assert "removed already" in mesos("teardown", cluster.framework_id, "--yes", code=1)
+
+
+def test_completion_of_task_ids(mesos, monkeypatch):
+    monkeypatch.setenv("_MESOS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "mesos kill ")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert mesos().split() == [b"plain,a", b"plain,b"]
+
+
+def test_logs(mesos):
+    assert mesos("logs", "b") == b"out\n" * 300_000
+    assert mesos("logs", "--stderr", "b") == b"err \xff\n"
+    assert mesos("logs", "--file", "stderr", "b") == b"err \xff\n"
+
+
+def test_logs_that_are_not_there(mesos, cluster):
+    assert mesos("logs", "zzz", code=1) == "mesos: no task zzz is known\n"
+    assert mesos("logs", "a", code=1) == "mesos: task a has no file stdout yet (STAGING)\n"
+    assert mesos("logs", "c", code=1) == "mesos: task c (FAILED) has no file stdout, or its sandbox is gone\n"
+    assert mesos("logs", "--file", "../../x", "b", code=1) == "mesos: a path may not hold '..'\n"
+    (cluster.box / "passwd").symlink_to("/etc/passwd")
+    assert "leads out of its sandbox" in mesos("logs", "--file", "passwd", "b", code=1)
+
+
+def test_logs_of_an_agent_that_is_away(mesos, agent):
+    agent.server.stop()
+    assert mesos("logs", "b", code=1).startswith("mesos: cannot reach the agent on node1.example at http://")
+
+
+def test_following_ends_with_the_task(mesos, agent, cluster):
+    (cluster.box / "stdout").write_bytes(b"first\n")
+
+    def work():
+        with (cluster.box / "stdout").open("ab") as log:
+            log.write(b"last\n")
+        agent.state = TaskState.FINISHED
+
+    timer = threading.Timer(0.3, work)
+    timer.start()
+    assert mesos("logs", "-f", "b") == b"first\nlast\n"
+
+
+def test_following_waits_for_a_task_that_has_not_started(mesos, agent, cluster, monkeypatch):
+    monkeypatch.setattr(logs, "_RETRY_S", 0.05)
+    log = cluster.box / "stdout"
+    log.unlink()
+
+    def work():
+        agent.state = TaskState.FINISHED
+        log.write_bytes(b"at last\n")
+
+    threading.Timer(0.3, work).start()
+    assert mesos("logs", "-f", "b") == b"at last\n"
+
+
+def test_following_gives_up_on_a_task_that_ended_without_output(mesos, cluster, monkeypatch):
+    monkeypatch.setattr(logs, "_RETRY_S", 0.05)
+    (cluster.box / "stdout").unlink()
+    task = cluster.master.state.frameworks[cluster.framework_id].tasks[TaskID("b")]
+    threading.Timer(0.2, lambda: setattr(task, "state", TaskState.FAILED)).start()
+    assert "has no file stdout, or its sandbox is gone" in mesos("logs", "-f", "b", code=1)
+
+
+def test_following_goes_on_when_the_agent_restarts(mesos, agent, cluster, loop, tmp_path, monkeypatch):
+    monkeypatch.setattr(logs, "_RETRY_S", 0.05)
+    (cluster.box / "stdout").write_bytes(b"before ")
+
+    def restart():
+        agent.server.stop()
+        port = int(agent.server.url.rsplit(":", 1)[1])
+        with (cluster.box / "stdout").open("ab") as log:
+            log.write(b"meanwhile ")
+        agent.server = WebServer(make_agent_app(Reader(loop), agent.view, str(tmp_path)), "127.0.0.1", port)
+        agent.server.start()
+        with (cluster.box / "stdout").open("ab") as log:
+            log.write(b"after")
+        agent.state = TaskState.FINISHED
+
+    threading.Timer(0.3, restart).start()
+    assert mesos("logs", "-f", "b") == b"before meanwhile after"

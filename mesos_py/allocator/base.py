@@ -35,9 +35,11 @@ class RoleShare(Struct, frozen=True, kw_only=True, gc=False):
     role: Role
     weight: float
     dominant_share: float
-    """0 to 1: its largest share of any resource of the cluster, offered or in use."""
+    """0 to 1: its largest share of any resource of the cluster, offered or in use; with the roles below it."""
     allocated: Resources
+    """The scalars of that, reserved and unreserved together."""
     frameworks: int
+    """That subscribe to this very role."""
 
 
 class AllocatorConfig(Struct, frozen=True, kw_only=True):

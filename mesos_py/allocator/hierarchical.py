@@ -124,10 +124,12 @@ class HierarchicalAllocator:
         """See Allocator."""
         if agent_id in self._accounts.agents:
             self.remove_agent(agent_id)
-        total = agent.resources
-        if not total.contains(Resources.sum(used.values())):
-            raise InvariantError(f"{agent_id} has {total} and is said to run {Resources.sum(used.values())}")
-        account = self._accounts.open(agent_id, total, self._filters.add_site(agent))
+        rest = agent.resources
+        for (framework_id, role), resources in used.items():
+            if not rest.contains(resources):
+                raise InvariantError(f"{framework_id} in {role} cannot use {resources} of {rest} on {agent_id}")
+            rest -= resources
+        account = self._accounts.open(agent_id, agent.resources, self._filters.add_site(agent))
         for (framework_id, role), resources in used.items():
             if resources:
                 self._accounts.charge(account, self._claim(framework_id, role), resources)

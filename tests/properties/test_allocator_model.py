@@ -190,7 +190,7 @@ class AllocatorMachine(RuleBasedStateMachine):
         self.serial = self.steps = 0
         self.allocator = policy(AllocatorConfig(allocation_interval_s=INTERVAL_S, min_allocatable=MINIMA))
         self.model = Model(policy)
-        for chosen in (["*"], ["a/b", "a"], ["a/c", "*"]):
+        for chosen in (["*"], ["*", "a/b"], ["a/b", "a"]):
             self.add_framework(chosen, {}, [], active=True)
         for number, total in enumerate(TOTALS[:4]):
             self.join(f"h{number}", Resources.parse(total), {}, {})
@@ -290,7 +290,15 @@ class AllocatorMachine(RuleBasedStateMachine):
         (self.model.inactive.discard if active else self.model.inactive.add)(agent)
 
     @precondition(lambda self: self.model.held)
-    @rule(data=st.data(), refuse_s=st.sampled_from([None, 0.0, 0.5, 3.0, 3.0]), times=st.integers(1, 4))
+    @rule(data=st.data(), refuse_s=st.sampled_from([0.0, 0.5, 3.0, 9.0]), times=st.integers(1, 4))
+    def decline(self, data, refuse_s, times):
+        self.recover(data, refuse_s, times)
+
+    @precondition(lambda self: self.model.held)
+    @rule(data=st.data(), times=st.integers(1, 4))
+    def end(self, data, times):
+        self.recover(data, None, times)
+
     def recover(self, data, refuse_s, times):
         model = self.model
         for _ in range(times):
@@ -308,14 +316,22 @@ class AllocatorMachine(RuleBasedStateMachine):
             model.forget(framework)
 
     @precondition(lambda self: self.model.active)
-    @rule(data=st.data(), chosen=roles, suppress=st.booleans())
-    def suppress_or_revive(self, data, chosen, suppress):
+    @rule(data=st.data(), chosen=roles)
+    def suppress(self, data, chosen):
         framework = self.pick(data, self.model.active)
-        (self.allocator.suppress if suppress else self.allocator.revive)(framework, chosen)
+        self.allocator.suppress(framework, chosen)
         for role in set(chosen) & set(self.model.roles[framework]):
-            self.model.roles[framework][role] = (suppress, self.model.roles[framework][role][1])
-            if not suppress:
-                self.model.refusals = [r for r in self.model.refusals if r[:2] != (framework, role)]
+            self.model.roles[framework][role] = (True, self.model.roles[framework][role][1])
+
+    @precondition(lambda self: self.model.active)
+    @rule(data=st.data())
+    def revive(self, data):
+        framework = self.pick(data, {r[0] for r in self.model.refusals} or self.model.active)
+        chosen = self.model.roles[framework]
+        self.allocator.revive(framework, list(chosen))
+        for role, (_, offer_filter) in chosen.items():
+            chosen[role] = (False, offer_filter)
+        self.model.refusals = [r for r in self.model.refusals if r[0] != framework]
 
     @precondition(lambda self: any(self.model.roles.values()))
     @rule(data=st.data(), wanted=demands)

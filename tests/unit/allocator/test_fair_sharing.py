@@ -78,6 +78,19 @@ def test_an_inactive_framework_gets_nothing_and_its_tasks_weigh_on_its_role():
     assert served(world) == ["F3", "F2"]
 
 
+def test_what_was_given_while_alone_in_line_counts_when_others_come_back():
+    world = World()
+    world.framework("F1")
+    world.framework("F2", suppressed=["*"])
+    world.agent("A1", "cpus:1;mem:100")
+    world.agent("A2", "cpus:1;mem:100")
+    made = world.allocate()
+    assert [one.framework_id for one in made] == ["F1", "F1"]
+    world.give_back(made[0])
+    world.allocator.revive("F2", ["*"])
+    assert served(world) == ["F2"]
+
+
 def test_weights_are_proportions():
     world = World(weights={"a": 2.0})
     world.framework("F1", "a")

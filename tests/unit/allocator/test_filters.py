@@ -69,6 +69,14 @@ def test_an_offer_holds_the_least_that_is_worth_offering():
     assert world.offers() == [("F1", "A2")]
 
 
+def test_reservations_at_several_levels_add_up_to_the_least():
+    world = World()
+    world.framework("F1", "eng", filters={"eng": OfferFilter(least=bag("cpus:3"))})
+    world.framework("F2", "eng/web", filters={"eng/web": OfferFilter(least=bag("cpus:3"))})
+    world.agent("A1", "cpus(eng):1;cpus(eng/web):2;mem:100")
+    assert world.offers() == [("F2", "A1")]
+
+
 def test_a_filter_is_for_its_role_alone():
     world = World()
     world.framework("F1", "a", "b", filters={"a": OfferFilter(hosts=[])})

@@ -159,6 +159,9 @@ def test_an_agent_may_not_run_more_than_it_has():
     world.framework("F1")
     with pytest.raises(InvariantError):
         world.agent("A", "cpus:1;mem:100", used={("F1", "*"): bag("cpus:2")})
+    with pytest.raises(InvariantError):
+        world.agent("A", "cpus:1;ports:[1-9]", used={("F1", "*"): bag("ports:[1-5]"), ("F1", "a"): bag("ports:[5-9]")})
+    assert world.offers() == []
 
 
 def test_tampered_accounts_are_noticed():

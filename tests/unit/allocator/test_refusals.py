@@ -107,6 +107,15 @@ def test_reviving_forgets_refusals_and_waiting():
         assert world.offers() == [("F1", "A")]
 
 
+def test_reviving_brings_back_what_nobody_else_took():
+    world = declined_world(60.0)
+    world.now = 2.0
+    assert world.offers() == []
+    world.allocator.revive("F1", ["*"])
+    assert world.allocator.next_deadline() == 0.0
+    assert world.offers() == [("F1", "A")]
+
+
 def test_subscribing_again_forgets_refusals():
     world = declined_world(60.0)
     world.allocator.deactivate_framework("F1")

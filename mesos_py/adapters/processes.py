@@ -24,7 +24,7 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], descriptors: Sequ
     """
     return os.posix_spawn(
         argv[0],
-        argv,
+        list(argv),
         environment,
         file_actions=[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(descriptors)],
         setsid=True,

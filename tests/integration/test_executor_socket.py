@@ -1,7 +1,6 @@
 """The agent's unix socket, from both ends."""
 
 import os
-import secrets
 import socket
 import stat
 from pathlib import Path
@@ -166,7 +165,7 @@ def test_nobody_is_connected_before_it_has_subscribed(agent):
     assert not agent.server.send(A, ShutdownOrder(grace_period_s=1.0))
 
 
-@pytest.mark.parametrize("token", ["", "wrong", secrets.token_hex(32)])
+@pytest.mark.parametrize("token", ["", "wrong", "0" * 64])
 def test_a_wrong_token_is_refused(agent, peers, token):
     agent.token(A)
     assert peers().say(ExecutorSubscribe(token=token)).refused() == "the token is not valid (any more)"

@@ -353,7 +353,9 @@ def test_bombs(tmp_path, sandbox, name):
 
 @pytest.mark.parametrize("name", ["x.tar", "x.tar.gz", "x.zip", "x.gz", "x.txz", "x.tbz2"])
 @pytest.mark.parametrize(
-    "content", [b"no archive", gzip.compress(bytes(range(256)))[:99], b"PK\x03\x04", b""], ids=list("abcd")
+    "content",
+    [b"no archive", gzip.compress(bytes(range(256)))[:99], b"PK\x03\x04", b""],
+    ids=list("1234"),
 )
 def test_broken_archives(tmp_path, sandbox, name, content):
     if (name, content) in (("x.tar", b""), ("x.gz", b"")):

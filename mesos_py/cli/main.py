@@ -97,8 +97,9 @@ def _run(args: Sequence[str] | None) -> int:
         return exit_.exit_code
     except click.UsageError as error:
         return _complain(_usage(error), EXIT_USAGE)
-    except (click.Abort, KeyboardInterrupt):
-        return EXIT_INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as stop:
+        asked = isinstance(stop, click.Abort) and not isinstance(stop.__cause__, KeyboardInterrupt)
+        return _complain("nothing was done", EXIT_FAILED) if asked else EXIT_INTERRUPTED
     except BrokenPipeError:
         _stop_writing()
         return EXIT_FAILED

@@ -57,7 +57,8 @@ def megabytes(resources: Mapping[str, Any], name: str = "mem") -> str:
 def of(part: str, whole: str) -> str:
     """``0.5/8``, and with one unit ``1/4 GB`` where both have it."""
     amount, _, unit = part.partition(" ")
-    return f"{amount}/{whole}" if unit and whole.endswith(f" {unit}") else f"{part}/{whole}"
+    same_unit = unit and (amount == "0" or whole.endswith(f" {unit}"))
+    return f"{amount}/{whole}" if same_unit else f"{part}/{whole}"
 
 
 def percent(share: float) -> str:

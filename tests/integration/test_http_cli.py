@@ -61,7 +61,10 @@ def cluster(loop, agent, box, monkeypatch):
     agent.sandbox = agent.sandbox.replace("M-F1", cluster.framework_id)
     cluster.box = box.parents[3] / cluster.framework_id / "tasks" / "b" / "C-1"
     yield cluster
-    server.stop()
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    agent.server.stop()  # both at once: each takes a moment
+    stopping.join()
 
 
 @pytest.fixture
@@ -209,3 +212,9 @@ def test_following_goes_on_when_the_agent_restarts(mesos, agent, cluster, loop, 
 
     threading.Timer(0.3, restart).start()
     assert mesos("logs", "-f", "b") == b"before meanwhile after"
+
+
+def test_teardown_asks_first(mesos, cluster, monkeypatch):
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
+    assert mesos("teardown", cluster.framework_id, code=1).endswith("mesos: nothing was done\n")
+    assert cluster.framework_id in cluster.master.state.frameworks

@@ -39,6 +39,7 @@ def test_used_of_total():
     assert words.of("1 GB", "4 GB") == "1/4 GB"
     assert words.of("512 MB", "4 GB") == "512 MB/4 GB"
     assert words.of("0.5", "8") == "0.5/8"
+    assert words.of("0 MB", "4 GB") == "0/4 GB"
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,9 @@ class FrameworkDesk:
         why = why_not_subscribe(call)
         framework_id = call.framework_id or state.framework_ids.get(queue)
         framework = state.frameworks.get(framework_id) if framework_id else None
-        if why is None and framework_id and state.was_removed(framework_id):
+        if why is None and framework_id and state.is_to_come("F", framework_id):
+            why = f"framework id {framework_id} has not been given to anybody; subscribe without an id"
+        elif why is None and framework_id and state.was_removed(framework_id):
             reason = ErrorReason.FRAMEWORK_REMOVED
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
         elif why is None and framework is not None and framework.info.principal not in ("", principal):

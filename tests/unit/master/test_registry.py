@@ -1,0 +1,96 @@
+"""The facts that outlive a leader."""
+
+import msgspec
+import pytest
+
+from mesos_py.master import registry as registry_module
+from mesos_py.master.registry import (
+    AdmitAgent,
+    MarkGone,
+    MarkReachable,
+    MarkUnreachable,
+    RaiseEpoch,
+    Registry,
+    RemoveAgent,
+    decode_operation,
+    encode_operation,
+    operations,
+)
+
+EVERY = [
+    AdmitAgent("A1", "host", "me"),
+    MarkUnreachable("A1", 5.0),
+    MarkReachable("A1", "other"),
+    MarkGone("A1", 6.0),
+    RemoveAgent("A1"),
+    RaiseEpoch(7),
+]
+FORTNIGHT = 14 * 24 * 3600.0
+
+
+def after(*steps):
+    registry = Registry()
+    for step in steps:
+        step.apply(registry)
+    return registry
+
+
+@pytest.mark.parametrize("operation", EVERY)
+def test_what_is_written_can_be_read(operation):
+    assert decode_operation(encode_operation(operation)) == operation
+
+
+def test_nonsense_cannot():
+    with pytest.raises(msgspec.MsgspecError):
+        decode_operation(b"\x93\x01\x02")
+
+
+def test_records_of_before_agents_had_principals_can_be_read():
+    record = msgspec.msgpack.encode({"type": "AdmitAgent", "agent_id": "A1", "hostname": "h"})
+    assert decode_operation(record) == AdmitAgent("A1", "h", "")
+
+
+def test_an_agent_is_in_one_place():
+    admit, lose, find, gone, remove, _ = EVERY
+    assert after(admit).admitted == {"A1": "host"}
+    lost = after(admit, lose)
+    assert (lost.admitted, lost.unreachable, lost.principals) == ({}, {"A1": 5.0}, {"A1": "me"})
+    found = after(admit, lose, find)
+    assert (found.admitted, found.unreachable, found.principals) == ({"A1": "other"}, {}, {"A1": "me"})
+    left = after(admit, remove)
+    assert (left.admitted, left.unreachable, left.principals) == ({}, {}, {})
+    for before in ((admit,), (admit, lose)):
+        at_last = after(*before, gone)
+        assert (at_last.admitted, at_last.unreachable, at_last.gone) == ({}, {}, {"A1": 6.0})
+
+
+def test_an_epoch_only_rises():
+    assert after(RaiseEpoch(7), RaiseEpoch(3)).epoch == 7
+
+
+def test_the_shortest_way_leads_to_the_same():
+    registry = after(
+        RaiseEpoch(3),
+        AdmitAgent("A1", "h1", "p1"),
+        AdmitAgent("A2", "h2", "p2"),
+        AdmitAgent("A3", "h3"),
+        MarkUnreachable("A2", 9.0),
+        MarkUnreachable("A9", 4.0),
+        MarkGone("A3", 10.0),
+    )
+    copy = after(*operations(registry))
+    copy.principals = {agent_id: principal for agent_id, principal in copy.principals.items() if principal}
+    assert vars(copy) == vars(registry)
+
+
+def test_the_unreachable_are_forgotten_after_a_fortnight():
+    registry = after(AdmitAgent("A1", "h", "p"), MarkUnreachable("A1", 0.0), MarkUnreachable("A2", FORTNIGHT + 1))
+    assert registry.unreachable == {"A2": FORTNIGHT + 1}
+    assert registry.principals == {}
+    assert after(MarkGone("A1", 0.0), MarkGone("A2", FORTNIGHT + 1)).gone == {"A2": FORTNIGHT + 1}
+
+
+def test_and_when_they_are_too_many(monkeypatch):
+    monkeypatch.setattr(registry_module, "REMEMBERED", 2)
+    registry = after(*(MarkUnreachable(f"A{n}", float(n)) for n in range(5)))
+    assert list(registry.unreachable) == ["A3", "A4"]

@@ -12,7 +12,13 @@ from msgspec import Struct
 from mesos_py import __version__
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
+from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.adapters.detection import detect_hostname, detect_resources
+from mesos_py.adapters.executor_server import UnixExecutorServer
+from mesos_py.adapters.fetcher import SandboxFetcher
+from mesos_py.adapters.health import HostHealthChecker
+from mesos_py.adapters.journal import FileJournal
+from mesos_py.adapters.rotation import OutputRotation
 from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
@@ -27,7 +33,7 @@ from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
-from mesos_py.runtime.ports import Address, Delivery, Transport
+from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.story import Story
 from mesos_py.types.attributes import parse_attributes
 from mesos_py.types.containers import ContainerExit, ContainerSpec
@@ -38,7 +44,7 @@ from mesos_py.web.agent import make_agent_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
 
-__all__ = ["AgentDaemon", "agent_info", "main"]
+__all__ = ["AgentDaemon", "Parts", "agent_info", "main", "process_parts"]
 
 
 def main(config: AgentConfig) -> int:
@@ -72,6 +78,31 @@ class Parts(Struct, frozen=True):
     close: Callable[[], None]
 
 
+def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Parts:
+    """Real processes, checked and remembered in the agent's work directory. Raises ConfigError."""
+    work_dir = Path(config.work_dir).absolute()
+    run_dir = work_dir / "run"
+    fetcher = SandboxFetcher(work_dir / "cache", cache_bytes=config.fetch_cache_mb * 2**20)
+    containers = ProcessContainerizer(loop, run_dir, fetcher=fetcher)
+    executors = UnixExecutorServer(loop, run_dir)
+    health = HostHealthChecker(loop)
+    try:
+        containers.open(agent)
+        executors.open(agent)
+        health.open()
+    except OSError as error:
+        raise ConfigError(f"cannot use the work directory {work_dir}: {error.strerror}") from None
+    journal = FileJournal(work_dir / "journal", loop, agent.checkpointed, agent.journal_failed)
+    rotation = OutputRotation(loop, lambda: containers.running().values(), max_bytes=int(config.max_log_mb * 2**20))
+    rotation.open()
+
+    def close() -> None:
+        for part in (rotation, health, executors, containers, journal):
+            part.close()
+
+    return Parts(containers, executors, health, journal, close)
+
+
 class AgentDaemon:
     """One agent, living in a loop. It listens to the broker, to its containers and to its executors."""
 
@@ -90,8 +121,9 @@ class AgentDaemon:
         self._web = WebServer(app, config.http_host, config.http_port)
         url = config.advertise_url or self._web.bind()
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
+        self._info = agent_info(config, url)
         core_config = AgentCoreConfig(
-            info=agent_info(config, url),
+            info=self._info,
             work_dir=str(self._directory.absolute()),
             incarnation=incarnation,
             jitter=random.random(),  # noqa: S311 - only spreads the agents
@@ -100,7 +132,11 @@ class AgentDaemon:
         self.core = Agent(core_config)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[AgentEvent, effects.AgentEffect] = Mailbox(
-            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="agent", agent=core_config.info.name)
+            loop,
+            self.core,
+            self._perform,
+            Ticked(),
+            watcher(config, self._story, role="agent", agent=core_config.info.name),
         )
         self._log = get_log(role="agent", agent=core_config.info.name)
         self._transport = connect(config.broker, loop, name=f"mesos agent {core_config.info.name}")
@@ -115,8 +151,10 @@ class AgentDaemon:
             effects.StartContainer: lambda effect: self._start_container(effect.spec),
             effects.SignalContainer: lambda effect: self._parts.containers.signal(effect.container_id, effect.signal),
             effects.DestroyContainer: lambda effect: self._parts.containers.destroy(effect.container_id),
-            effects.UpdateContainer: lambda effect: self._parts.containers.update(effect.container_id, effect.resources),
-            effects.SendToExecutor: lambda effect: self._parts.executors.send(effect.container_id, effect.event),
+            effects.UpdateContainer: lambda effect: self._parts.containers.update(
+                effect.container_id, effect.resources
+            ),
+            effects.SendToExecutor: self._send_to_executor,
             effects.CheckHealth: self._check_health,
             effects.Checkpoint: self._checkpoint,
             effects.StopAgent: self._stop_agent,
@@ -126,7 +164,7 @@ class AgentDaemon:
 
     def start(self) -> None:
         """Connect, and register when the broker is reached."""
-        self._log.info("starting", resources=str(self.core.info.resources), work_dir=str(self._directory))
+        self._log.info("starting", resources=str(self._info.resources), work_dir=str(self._directory))
         self._web.start()
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
@@ -138,11 +176,11 @@ class AgentDaemon:
         self._on_stopped = on_stopped
         self._mailbox.put(events.LeaveOrdered())
 
-    def last_words(self, directory: Path) -> None:
+    def last_words(self) -> None:
         """Leave the story of what broke."""
         file = story_file(self._directory, "agent")
         self._story.dump(file)
-        self._log.error("story written", file=str(file), directory=str(directory))
+        self._log.error("story written", file=str(file))
 
     def _stop_agent(self, effect: effects.StopAgent) -> None:
         """The core is done: nothing runs any more."""
@@ -236,6 +274,9 @@ class AgentDaemon:
             spec = msgspec.structs.replace(spec, environment={**spec.environment, **entry})
         self._specs[spec.container_id] = spec
         self._parts.containers.start(spec)
+
+    def _send_to_executor(self, effect: effects.SendToExecutor) -> None:
+        self._parts.executors.send(effect.container_id, effect.event)  # one that is away is told when it is back
 
     def _check_health(self, effect: effects.CheckHealth) -> None:
         container_id = effect.container_id

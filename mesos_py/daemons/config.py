@@ -179,7 +179,7 @@ def _from_text(text: str, hint: Any, where: str) -> object:
 
 
 def _clear(message: str) -> str:
-    """msgspec's ``Expected `float` > 0.0 - at `$.heartbeat_s``` as ``heartbeat_s: expected `float` > 0.0``."""
+    """Turn ``Expected `float` > 0.0 - at `$.heartbeat_s``` into ``heartbeat_s: expected `float` > 0.0``."""
     what, at, path = message.partition(" - at `$.")
     return f"{path.rstrip('`')}: {what[0].lower()}{what[1:]}" if at else message
 

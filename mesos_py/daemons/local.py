@@ -4,7 +4,9 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,7 @@ from mesos_py.daemons.registry import RegistryMemory
 from mesos_py.daemons.service import private_dir, run
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["LocalCluster", "main"]
+__all__ = ["LocalCluster", "embedded", "main"]
 
 _FIRST_PORT, _LAST_PORT = 31000, 32000
 
@@ -24,6 +26,33 @@ _FIRST_PORT, _LAST_PORT = 31000, 32000
 def main(config: LocalConfig) -> int:
     """Run an embedded cluster until it is told to stop; gives the exit code."""
     return run(config, lambda loop: LocalCluster(config, loop))
+
+
+@contextmanager
+def embedded(config: LocalConfig) -> "Iterator[LocalCluster]":
+    """A cluster that lives in a thread of its own as long as the ``with`` block. Raises ConfigError."""
+    loop = Loop()
+    cluster = LocalCluster(config, loop)
+    broken: list[BaseException] = []
+
+    def live() -> None:
+        try:
+            loop.run()
+        except BaseException as error:
+            broken.append(error)
+            cluster.last_words()
+
+    cluster.start()
+    thread = threading.Thread(target=live, name="cluster", daemon=True)
+    thread.start()
+    try:
+        yield cluster
+    finally:
+        loop.post(lambda: cluster.stop(loop.stop))
+        thread.join()
+        loop.close()
+        if broken:
+            raise broken[0]
 
 
 class LocalCluster:
@@ -36,15 +65,19 @@ class LocalCluster:
         self._temporary = not config.work_dir
         self.work_dir = Path(tempfile.mkdtemp(prefix="mesos-")) if self._temporary else private_dir(config.work_dir)
         self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
-        self.agents = [
-            AgentDaemon(self._agent_config(config, number), loop) for number in range(1, config.agents + 1)
-        ]
+        self.agents = [AgentDaemon(self._agent_config(config, number), loop) for number in range(1, config.agents + 1)]
+        self._parts: list[MasterDaemon | AgentDaemon] = [self.master, *self.agents]
         self._stopping = 0
+
+    @property
+    def url(self) -> str:
+        """Base of the master's HTTP API."""
+        return self.master.core.state.info.url
 
     @property
     def failure(self) -> str:
         """Part of Daemon: what a part of the cluster died of."""
-        return next((part.failure for part in (self.master, *self.agents) if part.failure), "")
+        return next((part.failure for part in self._parts if part.failure), "")
 
     def start(self) -> None:
         """Part of Daemon."""
@@ -71,14 +104,17 @@ class LocalCluster:
             shutil.rmtree(self.work_dir, ignore_errors=True)
         on_stopped()
 
-    def last_words(self, directory: Path) -> None:
+    def last_words(self) -> None:
         """Part of Daemon."""
-        for part in (self.master, *self.agents):
-            part.last_words(directory)
+        for part in self._parts:
+            part.last_words()
 
     def _master_config(self, config: LocalConfig) -> MasterConfig:
         return MasterConfig(
-            **_common(config),
+            http_host=config.http_host,
+            log_level=config.log_level,
+            log_format=config.log_format,
+            paranoid=config.paranoid,
             broker=self.broker,
             work_dir=str(self.work_dir / "master"),
             http_port=config.http_port,
@@ -89,7 +125,10 @@ class LocalCluster:
 
     def _agent_config(self, config: LocalConfig, number: int) -> AgentConfig:
         return AgentConfig(
-            **_common(config),
+            http_host=config.http_host,
+            log_level=config.log_level,
+            log_format=config.log_format,
+            paranoid=config.paranoid,
             broker=self.broker,
             work_dir=str(self.work_dir / f"agent{number}"),
             http_port=0,
@@ -97,10 +136,6 @@ class LocalCluster:
             hostname=f"agent{number}",
             resources=config.resources or _part_of_machine(number, config.agents),
         )
-
-
-def _common(config: LocalConfig) -> dict[str, object]:
-    return {name: getattr(config, name) for name in ("http_host", "log_level", "log_format", "paranoid")}
 
 
 def _part_of_machine(number: int, agents: int) -> str:

@@ -6,7 +6,6 @@ import time
 from asyncio import AbstractEventLoop, Future
 from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from mesos_py import __version__
@@ -113,11 +112,11 @@ class MasterDaemon:
         self._web.stop()
         self._transport.stop(on_stopped)
 
-    def last_words(self, directory: Path) -> None:
+    def last_words(self) -> None:
         """Leave the story of what broke."""
         file = story_file(self._directory, "master")
         self._story.dump(file)
-        self._log.error("story written", file=str(file), directory=str(directory))
+        self._log.error("story written", file=str(file))
 
     # From the broker (Listener)
 

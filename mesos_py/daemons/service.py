@@ -27,8 +27,9 @@ Watch = Callable[[Any, Sequence[Any], float], None]
 class Daemon(Protocol):
     """Something that lives in a loop until told to stop."""
 
-    failure: str
-    """Why it stopped by itself; empty if it was told to."""
+    @property
+    def failure(self) -> str:
+        """Why it stopped by itself; empty if it was told to."""
 
     def start(self) -> None:
         """Begin."""
@@ -36,7 +37,7 @@ class Daemon(Protocol):
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Hand over what there is and end; then call ``on_stopped``."""
 
-    def last_words(self, directory: Path) -> None:
+    def last_words(self) -> None:
         """Something broke: leave what explains it."""
 
 
@@ -59,7 +60,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
         raise
     except Exception:
         log.exception("broken", exit_code=EXIT_BROKEN)
-        daemon.last_words(Path.cwd())
+        daemon.last_words()
         return EXIT_BROKEN
     finally:
         for number, handler in handlers.items():

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mesos_py import TaskState
 from mesos_py.daemons.config import LocalConfig
-from mesos_py.daemons.local import LocalCluster
+from mesos_py.daemons.local import LocalCluster, embedded
 from mesos_py.errors import MesosError
 from mesos_py.frameworks.wordcount import job
 from mesos_py.frameworks.wordcount.framework import WordCount
 from mesos_py.runtime.logs import set_up
-from mesos_py.runtime.loop import Loop
 
 AGENTS = 3
 GROUPS = 24
@@ -45,17 +45,14 @@ def main() -> int:
         f"An embedded cluster of one master and {AGENTS} agents, and a framework that counts the words of "
         f"{len(files)} files in {len(groups)} tasks.\n"
     )
-    loop = Loop()
-    cluster = LocalCluster(LocalConfig(agents=AGENTS, http_port=0), loop)
     began = time.monotonic()
-    work = run(cluster, loop, groups, console)
+    work = run(groups, console)
     took = time.monotonic() - began
     if work.failure:
         console.print(f"[red]failed:[/] {work.failure}")
         return 1
-    expected = job.count(files)
     console.print(top_words(work.counts))
-    if work.counts != expected:
+    if work.counts != job.count(files):
         console.print("[red]The counts differ from a plain count of the same files.[/]")
         return 1
     console.print(
@@ -65,35 +62,24 @@ def main() -> int:
     return 0
 
 
-def run(cluster: LocalCluster, loop: Loop, groups: list[list[str]], console: Console) -> WordCount:
+def run(groups: list[list[str]], console: Console) -> WordCount:
     """Do the job, and show how it goes."""
     progress = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
         console=console,
     )  # fmt: skip
-    with progress:
-        bar = progress.add_task("counting", total=len(groups) + 1)
+    with embedded(LocalConfig(agents=AGENTS, http_port=0, log_level="warning")) as cluster:
+        with progress:
+            bar = progress.add_task("counting", total=len(groups) + 1)
 
-        def changed() -> None:
-            done = sum(state == "FINISHED" for state in work.states.values())
-            progress.update(bar, completed=done, description="counting" if done < len(groups) else "adding up")
+            def changed() -> None:
+                done = sum(state == TaskState.FINISHED for state in work.states.values())
+                progress.update(bar, completed=done, description="counting" if done < len(groups) else "adding up")
 
-        work = WordCount(groups, changed)
-        tables: list[Table] = []
-
-        def ended() -> None:
-            tables.append(who_ran_what(work))
-            tables.append(offers_made(cluster))
-            cluster.stop(loop.stop)
-
-        cluster.start()
-        work.framework.attach(loop, cluster.broker, on_ended=ended)
-        loop.run()
-        loop.close()
-    if cluster.failure:
-        raise MesosError(cluster.failure)
-    for table in tables:
-        console.print(table)
+            work = WordCount(groups, changed)
+            work.framework.run(cluster.broker)
+        console.print(who_ran_what(work))
+        console.print(offers_made(cluster))
     return work
 
 
@@ -110,10 +96,10 @@ def who_ran_what(work: WordCount) -> Table:
 def offers_made(cluster: LocalCluster) -> Table:
     """What became of the offers, as the master counted them."""
     table = Table("framework", "offers made", "accepted", "declined", "rescinded", title="Offers")
-    for framework in cluster.master.core.state.frameworks.values():
-        counters = framework.counters
-        made = (counters[f"offers_{what}"] for what in ("sent", "accepted", "declined", "rescinded"))
-        table.add_row(framework.info.name, *map(str, made))
+    for framework in httpx.get(f"{cluster.url}/frameworks").raise_for_status().json()["items"]:
+        counters = framework["counters"]
+        made = (counters.get(f"offers_{what}", 0) for what in ("sent", "accepted", "declined", "rescinded"))
+        table.add_row(framework["name"], *map(str, made))
     return table
 
 

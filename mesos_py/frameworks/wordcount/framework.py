@@ -17,13 +17,13 @@ from mesos_py import (
     Framework,
     Offer,
     Resources,
-    TaskID,
     TaskInfo,
     TaskState,
     TaskStatus,
 )
 from mesos_py.errors import MesosError
 from mesos_py.frameworks.wordcount import job
+from mesos_py.types.ids import TaskID
 
 __all__ = ["Placement", "WordCount"]
 

@@ -1,7 +1,7 @@
 """The program that the demonstration's tasks run; it needs nothing but Python.
 
-    job.py map FILE...      counts the words of these files into counts.json
-    job.py reduce FILE...   adds up such counts into counts.json
+job.py map FILE...      counts the words of these files into counts.json
+job.py reduce FILE...   adds up such counts into counts.json
 """
 
 import json

@@ -1,0 +1,111 @@
+"""What the benchmarks share: a private broker, a real master process, CPU times, tables."""
+
+import contextlib
+import os
+import platform
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.support.rabbitmq import RabbitMQ
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def private_broker() -> Iterator[RabbitMQ]:
+    """RabbitMQ on free loopback ports, ended with the block."""
+    with tempfile.TemporaryDirectory(prefix="bench-rabbitmq-") as directory:
+        work = Path(directory)
+        if os.geteuid() == 0:
+            work.chmod(0o755)
+        broker = RabbitMQ(work)
+        broker.start()
+        try:
+            yield broker
+        finally:
+            broker.close()
+
+
+@contextlib.contextmanager
+def process(*arguments: str, profile: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """`python -m ...` beside us, ended by SIGTERM with the block."""
+    command = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile else []), "-m", *arguments]
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def master(broker: str, *flags: str, profile: Path | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """A real master process with the logs of a production one."""
+    work = tempfile.mkdtemp(prefix="bench-master-")
+    arguments = ("mesos_py", "master", "--broker", broker, "--work-dir", work, "--log-level", "warning")
+    return process(*arguments, "--http-port", str(free_port()), *flags, profile=profile)
+
+
+def emulator(broker: str, agents: int, resources: str, name: str = "emulator") -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+    """Emulated agents in a process of their own."""
+    return process("benchmarks.emulator", "--broker", broker, "--agents", str(agents), "--resources", resources, "--process", name)  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def beam_pid(broker: RabbitMQ) -> int:
+    """Of the Erlang machine, which is a descendant of the server's script."""
+    assert broker._server is not None
+    import psutil
+
+    family = [psutil.Process(broker._server.pid), *psutil.Process(broker._server.pid).children(recursive=True)]
+    return next(child.pid for child in family if child.name().startswith("beam"))
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def median(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table in Markdown, so that it can be copied into docs/benchmarks.md."""
+    print(f"\n{title}\n")
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
+    sys.stdout.flush()
+
+
+def machine() -> str:
+    """Where this was measured."""
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine())  # fmt: skip
+    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cpus ({model}), Python {platform.python_version()}"

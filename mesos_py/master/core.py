@@ -65,7 +65,11 @@ class Master:
             events.BrokerConnected: lambda event, now: self._liveness.connected(now),
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
         }
-        self._calls: dict[type, Callable[[Framework, Any, float], None]] = {
+        self._calls = self._who_serves_calls()
+        self._messages = self._who_hears_agents()
+
+    def _who_serves_calls(self) -> dict[type, Callable[[Framework, Any, float], None]]:
+        return {
             calls.Acknowledge: self._tasks.acknowledge,
             calls.Accept: self._launches.accept,
             calls.Decline: self._offers.decline,
@@ -79,7 +83,9 @@ class Master:
             calls.SchedulerHeartbeat: lambda framework, call, now: None,
             calls.Teardown: lambda framework, call, now: self._frameworks.remove(framework, now),
         }
-        self._messages: dict[type, Callable[[Agent, Any, float], None]] = {
+
+    def _who_hears_agents(self) -> dict[type, Callable[[Agent, Any, float], None]]:
+        return {
             to_master.StatusUpdate: self._tasks.update,
             to_master.AgentHeartbeat: lambda agent, message, now: None,
             to_master.ExecutorExited: self._agents.executor_exited,

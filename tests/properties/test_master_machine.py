@@ -76,6 +76,10 @@ class MasterMachine(RuleBasedStateMachine):
     def tell(self, event):
         tasks = {(f, t) for f, framework in self.master.state.frameworks.items() for t in framework.tasks}
         result = self.master.handle(event, self.now)
+        if isinstance(event, events.Ticked):
+            due = self.master.next_deadline()
+            assert (due is None) == self.master.state.cut_off
+            assert due is None or due > self.now, "the loop would spin"
         for effect in result:
             self.look(effect, tasks)
         if self.unwritten and not self.slow_registry:
@@ -357,19 +361,21 @@ class MasterMachine(RuleBasedStateMachine):
         self.tell(events.Ticked())
         if self.master.state.cut_off:
             assert before == (set(self.master.state.frameworks), set(self.master.state.offers))
-        due = self.master.next_deadline()
-        assert due is None or due > self.now
-        assert (due is None) == self.master.state.cut_off
 
     @rule()
     def broker_lost(self):
         self.tell(events.BrokerLost())
 
-    @rule()
-    def broker_back(self):
-        """Promise 9: nobody pays for the time in which we were cut off."""
+    @rule(outage=st.sampled_from([0.0, 30.0, 2000.0]))
+    def broker_back(self, outage):
+        """Promise 9: nobody pays for the time in which we were cut off, nor for being a little late after it."""
+        if outage:
+            self.tell(events.BrokerLost())
+            self.now += outage
         known = (set(self.master.state.frameworks), set(self.master.state.registry.admitted))
         self.tell(events.BrokerConnected())
+        self.tell(events.Ticked())
+        self.now += 16
         self.tell(events.Ticked())
         assert known == (set(self.master.state.frameworks), set(self.master.state.registry.admitted))
 

@@ -22,8 +22,8 @@ from mesos_py.types.ids import TaskID
 
 NEED = Resources.of(cpus=0.1, mem=32)
 COMMAND = CommandInfo(value="true")
-AGENTS, RESOURCES = 2, "cpus:2000;mem:2000000"
-CHUNK = 100
+AGENTS, RESOURCES = 16, "cpus:250;mem:250000"
+CHUNK = 250
 
 
 class Driver:
@@ -208,7 +208,10 @@ def report(ours: dict, shares: list, others: dict) -> None:
             row.append(f"{median(rates) / rate:.1f}x" if rate else "-")
         rows.append(row)
     for peer, result in others.items():
-        rows += [[f"{peer}, {int(size):,} tasks", f"{rate:,.0f}", "", "", "", "", "", ""] for size, rate in result["rates"].items()]
+        rows += [
+            [f"{peer}, {int(size):,} tasks", f"{rate:,.0f}", "", "", "", "", "", ""]
+            for size, rate in result["rates"].items()
+        ]
     head = ["", "tasks/s [min-max]", "framework us/task", "master", "agents", "broker", "x ray", "x dask"]
     table("Launch rate", head, rows)
     rows = []

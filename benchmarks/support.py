@@ -48,14 +48,18 @@ def process(*arguments: str, profile: Path | None = None) -> Iterator[subprocess
             child.wait()
 
 
-def master(broker: str, *flags: str, profile: Path | None = None) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+def master(
+    broker: str, *flags: str, profile: Path | None = None
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """A real master process with the logs of a production one."""
     work = tempfile.mkdtemp(prefix="bench-master-")
     arguments = ("mesos_py", "master", "--broker", broker, "--work-dir", work, "--log-level", "warning")
     return process(*arguments, "--http-port", str(free_port()), *flags, profile=profile)
 
 
-def emulator(broker: str, agents: int, resources: str, name: str = "emulator") -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+def emulator(
+    broker: str, agents: int, resources: str, name: str = "emulator"
+) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """Emulated agents in a process of their own."""
     return process("benchmarks.emulator", "--broker", broker, "--agents", str(agents), "--resources", resources, "--process", name)  # fmt: skip
 

@@ -9,13 +9,11 @@ import msgspec
 from mesos_py.adapters.journal import FileJournal, read_journal, rewrite_journal
 from mesos_py.errors import ConfigError
 from mesos_py.master.registry import (
-    AdmitAgent,
-    MarkUnreachable,
-    RaiseEpoch,
     Registry,
     RegistryOperation,
     decode_operation,
     encode_operation,
+    operations,
 )
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -78,7 +76,7 @@ class RegistryFile:
                 except msgspec.MsgspecError:
                     corrupt += 1
             registry.epoch = max(registry.epoch + 1, least_epoch)
-            rewrite_journal(self._path, [encode_operation(operation) for operation in _operations(registry)])
+            rewrite_journal(self._path, [encode_operation(operation) for operation in operations(registry)])
         except OSError as error:
             raise ConfigError(f"cannot use the registry {self._path}: {error.strerror}") from None
         if corrupt:
@@ -100,11 +98,3 @@ class RegistryFile:
     def _confirmed(self, serial: int) -> None:
         if self._written is not None:
             self._written(serial)
-
-
-def _operations(registry: Registry) -> list[RegistryOperation]:
-    """The shortest way to this registry."""
-    operations: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
-    operations += [AdmitAgent(agent_id, hostname) for agent_id, hostname in registry.admitted.items()]
-    operations += [MarkUnreachable(agent_id, since) for agent_id, since in registry.unreachable.items()]
-    return operations

@@ -14,6 +14,7 @@ from mesos_py.adapters.amqp import connect
 from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
+from mesos_py.daemons.service import spare_the_collector
 from mesos_py.messages.agent import AgentRegistered, RegistrationRefused
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
@@ -70,7 +71,7 @@ class Emulator:
     def connected(self) -> None:
         self._tell_all(events.BrokerConnected())
 
-    def disconnected(self, reason: str) -> None:
+    def disconnected(self, _reason: str) -> None:
         self._tell_all(events.BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
@@ -148,6 +149,7 @@ def main() -> None:
     options = parser.parse_args()
     loop = Loop()
     Emulator(loop, options.broker, options.agents, Resources.parse(options.resources), options.process).start()
+    spare_the_collector()
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
     loop.run()
 

@@ -46,6 +46,8 @@ from mesos_py.web.server import WebServer
 
 __all__ = ["MasterDaemon", "main"]
 
+_RECEIVERS_KEPT = 100_000
+
 
 def main(config: MasterConfig) -> int:
     """Run a master until it is told to stop; gives the exit code."""
@@ -166,19 +168,18 @@ class MasterDaemon:
         self._performers[type(effect)](effect)
 
     def _send_to_framework(self, effect: effects.SendToFramework) -> None:
-        self._to_frameworks.put(self._receiver(effect.queue, effect.json), effect.event)
+        receiver = self._receivers.get((effect.queue, effect.json)) or self._receiver(effect.queue, effect.json)
+        self._to_frameworks.put(receiver, effect.event)
 
     def _send_to_agent(self, effect: effects.SendToAgent) -> None:
-        self._to_agents.put(self._receiver(effect.queue, json=False), effect.message)
+        receiver = self._receivers.get((effect.queue, False)) or self._receiver(effect.queue, json=False)
+        self._to_agents.put(receiver, effect.message)
 
     def _receiver(self, queue: str, json: bool) -> Receiver:
-        """Receivers are asked for with every message: keep them."""
-        receiver = self._receivers.get((queue, json))
-        if receiver is None:
-            if len(self._receivers) > 100_000:
-                self._receivers.clear()  # queues come and go; they are made again at need
-            receiver = Receiver(topology.queue_address(queue), JSON if json else MSGPACK, mandatory=True)
-            self._receivers[queue, json] = receiver
+        if len(self._receivers) > _RECEIVERS_KEPT:
+            self._receivers.clear()  # queues come and go; those in use are soon back
+        receiver = Receiver(topology.queue_address(queue), JSON if json else MSGPACK, mandatory=True)
+        self._receivers[queue, json] = receiver
         return receiver
 
     def _announce(self, beacon: Any) -> None:

@@ -1,5 +1,6 @@
 """What running any daemon takes: logs, signals, a loop, and the last words of one that broke."""
 
+import gc
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from mesos_py.runtime.logs import LEVELS, get_log, set_up
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.story import Story
 
-__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "private_dir", "run", "watcher"]
+__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "private_dir", "run", "spare_the_collector", "watcher"]
 
 EXIT_BROKEN = 70
 """We broke our own rules (sysexits.h EX_SOFTWARE)."""
@@ -55,6 +56,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
     handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         daemon.start()
+        spare_the_collector()
         loop.run()
     except ConfigError:
         raise
@@ -70,6 +72,17 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
         log.error("stopped", why=daemon.failure)
         return 1
     return 0
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector pass over what is there for good, and come seldom.
+
+    Values are ``gc=False`` Structs and state is freed by reference counts; the collector only has rare cycles to find,
+    and each of its full passes would walk every task there is.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def watcher(config: DaemonConfig, story: Story, **ids: object) -> Watch:

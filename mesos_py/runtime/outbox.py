@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-from msgspec import Struct
-
 from mesos_py.runtime.ports import Address, Transport
 
 __all__ = ["Outbox", "Receiver"]
@@ -12,12 +10,16 @@ __all__ = ["Outbox", "Receiver"]
 T = TypeVar("T")
 
 
-class Receiver(Struct, frozen=True, gc=False):
-    """Where a body goes, and in which format."""
+class Receiver:
+    """Where a body goes, and in which format. Keep it: messages are grouped by receiver object, not by its value."""
 
-    address: Address
-    content_type: str
-    mandatory: bool = False
+    __slots__ = ("address", "content_type", "mandatory")
+
+    def __init__(self, address: Address, content_type: str, *, mandatory: bool = False) -> None:
+        """``mandatory`` asks the transport to tell if nobody reads there."""
+        self.address = address
+        self.content_type = content_type
+        self.mandatory = mandatory
 
 
 class Outbox(Generic[T]):

@@ -30,7 +30,7 @@ class AgentCoreConfig(Struct, frozen=True, kw_only=True):
     update_retry_s: float = 10.0
     """Doubled with every repetition of a status update."""
     update_retry_cap_s: float = 600.0
-    update_hurry_s: float = 1.0
+    update_hurry_s: float = 5.0
     """When a task ends while an earlier update of it waits, that update is repeated so soon, with the latest state:
     the master frees the task's resources by it."""
     leave_timeout_s: float = 10.0

@@ -52,7 +52,7 @@ def test_the_end_of_a_task_hurries_the_update_before_it():
     container_id = rig.start()
     rig.wait(15)
     rig.end(container_id)
-    rig.wait(0.9)
+    rig.wait(4.9)
     assert not rig.statuses()
     rig.wait(0.1)
     (update,) = rig.sent(StatusUpdate)

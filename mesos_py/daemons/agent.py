@@ -23,6 +23,7 @@ from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
 from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
+from mesos_py.agent.views import AgentView
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.service import private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
@@ -81,7 +82,7 @@ class Parts(Struct, frozen=True):
 def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Parts:
     """Real processes, checked and remembered in the agent's work directory. Raises ConfigError."""
     work_dir = Path(config.work_dir).absolute()
-    run_dir = work_dir / "run"
+    run_dir = private_dir(str(work_dir / "run"), 0o711)
     fetcher = SandboxFetcher(work_dir / "cache", cache_bytes=config.fetch_cache_mb * 2**20)
     containers = ProcessContainerizer(loop, run_dir, fetcher=fetcher)
     executors = UnixExecutorServer(loop, run_dir)
@@ -116,8 +117,8 @@ class AgentDaemon:
         self.failure = ""
         self._config = config
         self._loop = loop
-        self._directory = private_dir(config.work_dir)
-        app = make_agent_app(Reader(loop), lambda: self.core.view(), str(self._directory.absolute()))
+        self._directory = private_dir(config.work_dir, 0o711)
+        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()))
         self._web = WebServer(app, config.http_host, config.http_port)
         url = config.advertise_url or self._web.bind()
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
@@ -146,7 +147,10 @@ class AgentDaemon:
         self._specs: dict[ContainerID, ContainerSpec] = {}
         self._parts = (make_parts or process_parts)(config, loop, self)
         self._on_stopped: Callable[[], None] | None = None
-        self._performers: dict[type, Callable[[Any], None]] = {
+        self._performers = self._who_performs()
+
+    def _who_performs(self) -> dict[type, Callable[[Any], None]]:
+        return {
             effects.SendToMaster: lambda effect: self._to_master.put(self._master, effect.message),
             effects.StartContainer: lambda effect: self._start_container(effect.spec),
             effects.SignalContainer: lambda effect: self._parts.containers.signal(effect.container_id, effect.signal),
@@ -159,6 +163,9 @@ class AgentDaemon:
             effects.Checkpoint: self._checkpoint,
             effects.StopAgent: self._stop_agent,
         }
+
+    def _view(self) -> AgentView:
+        return self.core.view()  # which is not there yet when the HTTP API is made
 
     # Life
 

@@ -5,24 +5,30 @@ these three wins. A string under a field's name is its documentation, which the 
 """
 
 import difflib
+import math
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
 
 from mesos_py.errors import ConfigError
 
-__all__ = ["AgentConfig", "DaemonConfig", "LocalConfig", "MasterConfig", "load", "print_config"]
+__all__ = ["AgentConfig", "DaemonConfig", "LocalConfig", "MasterConfig", "load", "print_config", "without_passwords"]
 
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 C = TypeVar("C", bound=Struct)
+
+_SWITCHES: Final = {"1": True, "true": True, "yes": True, "on": True} | dict.fromkeys(
+    ("0", "false", "no", "off"), False
+)
 
 
 def _state_dir(name: str) -> str:
@@ -131,24 +137,24 @@ def load(
     flags: Mapping[str, object] | None = None,
 ) -> C:
     """Read a configuration: file < environment < flags (those not None). Raises ConfigError with one clear line."""
+    hints = get_type_hints(kind, include_extras=True)
     values: dict[str, object] = {}
-    names = kind.__struct_fields__
     if file is not None:
-        values.update(_read_file(file, names))
+        for name, value in _read_file(file, tuple(hints)).items():
+            values[name] = _converted(value, hints[name], f"{file}: {name}")
     environ = os.environ if environ is None else environ
-    hints = get_type_hints(kind)
-    for name in names:
-        if (text := environ.get(f"MESOS_{name.upper()}")) is not None:
-            values[name] = _from_text(text, hints[name], f"MESOS_{name.upper()}")
+    for name, hint in hints.items():
+        variable = f"MESOS_{name.upper()}"
+        if (text := environ.get(variable)) is not None:
+            values[name] = _converted(_from_text(text, hint, variable), hint, variable)
     for name, value in (flags or {}).items():
         if value is not None:
-            values[name] = (
-                _from_text(value, hints[name], f"--{name.replace('_', '-')}") if isinstance(value, str) else value
-            )
-    try:
-        return msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(_clear(str(error))) from None
+            flag = f"--{name.replace('_', '-')}"
+            _check_known(name, tuple(hints), flag)
+            given = _from_text(value, hints[name], flag) if isinstance(value, str) else value
+            values[name] = _converted(given, hints[name], flag)
+    _check_password(values.get("broker"))
+    return kind(**values)
 
 
 def _read_file(file: str | os.PathLike[str], names: tuple[str, ...]) -> dict[str, object]:
@@ -159,36 +165,72 @@ def _read_file(file: str | os.PathLike[str], names: tuple[str, ...]) -> dict[str
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not TOML: {error}") from None
     for name in values:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"{file}: unknown key {name!r}{hint}")
+        _check_known(name, names, f"{file}: unknown key {name!r}")
     return values
 
 
+def _check_known(name: str, names: tuple[str, ...], otherwise: str) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise ConfigError(otherwise + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
 def _from_text(text: str, hint: Any, where: str) -> object:
-    """A text as the field's type wants it: mappings as k=v,k=v."""
-    if get_origin(hint) is Annotated:
-        hint = get_args(hint)[0]
+    """A text as the field's type wants it: mappings as k=v,k=v; switches as people write them."""
     if get_origin(hint) is dict:
         pairs = [part.partition("=") for part in text.split(",") if part.strip()]
         if any(not equals for _, equals, _ in pairs):
             raise ConfigError(f"{where}: {text!r} is not of the form name=value,name=value")
         return {name.strip(): value.strip() for name, _, value in pairs}
+    if hint is bool:
+        word = text.strip().lower()
+        if word not in _SWITCHES:
+            raise ConfigError(f"{where}: {text!r} is neither true nor false")
+        return _SWITCHES[word]
     return text
 
 
-def _clear(message: str) -> str:
-    """Turn ``Expected `float` > 0.0 - at `$.heartbeat_s``` into ``heartbeat_s: expected `float` > 0.0``."""
-    what, at, path = message.partition(" - at `$.")
-    return f"{path.rstrip('`')}: {what[0].lower()}{what[1:]}" if at else message
+def _converted(value: object, hint: Any, where: str) -> object:
+    """The value, if it is of the field's type. Raises ConfigError, which names where it was given."""
+    try:
+        converted: object = msgspec.convert(value, hint, strict=False)
+    except msgspec.ValidationError as error:
+        what, _, path = str(error).partition(" - at `$")
+        inside = f" (in {path.rstrip('`')})" if path else ""
+        raise ConfigError(f"{where}: {what[0].lower()}{what[1:]}{inside}, not {value!r}") from None
+    numbers = converted.values() if isinstance(converted, dict) else (converted,)
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise ConfigError(f"{where}: {value!r} is not a finite number")
+    return converted
+
+
+# Passwords
+
+_SECRET: Final = re.compile(r"^(\s*(?:\w+://)?[^:@/]*):.*@")
+_NOT_SHOWN: Final = "***"
+
+
+def without_passwords(broker: str) -> str:
+    """A broker URL to show: with stars for the passwords of its nodes."""
+    return ";".join(_SECRET.sub(rf"\1:{_NOT_SHOWN}@", node) for node in broker.split(";"))
+
+
+def _check_password(broker: object) -> None:
+    """Nobody wants to log in with three stars: they come from a printed configuration."""
+    if isinstance(broker, str) and f":{_NOT_SHOWN}@" in broker:
+        raise ConfigError(f"broker: {_NOT_SHOWN} stands for a password that was not shown; give the URL with it")
+
+
+# Printing
 
 
 def print_config(config: Struct) -> str:
-    """The configuration as TOML, every key with its value."""
+    """The configuration as TOML, every key with its value; passwords are not shown, but for the default broker's."""
     lines = []
     for name in config.__struct_fields__:
         value = getattr(config, name)
+        if name == "broker" and value != getattr(type(config)(), name):
+            value = without_passwords(value)
         if isinstance(value, dict):
             inner = ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items())
             lines.append(f"{name} = {{{inner}}}")
@@ -198,5 +240,5 @@ def print_config(config: Struct) -> str:
 
 
 def _toml(value: object) -> str:
-    # TOML's strings, numbers and booleans are written as JSON writes them
-    return msgspec.json.encode(value).decode()
+    # TOML's strings, numbers and booleans are written as JSON writes them, but for one character
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")

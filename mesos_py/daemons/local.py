@@ -32,7 +32,11 @@ def main(config: LocalConfig) -> int:
 def embedded(config: LocalConfig) -> "Iterator[LocalCluster]":
     """A cluster that lives in a thread of its own as long as the ``with`` block. Raises ConfigError."""
     loop = Loop()
-    cluster = LocalCluster(config, loop)
+    try:
+        cluster = LocalCluster(config, loop)
+    except BaseException:
+        loop.close()
+        raise
     broken: list[BaseException] = []
 
     def live() -> None:
@@ -63,9 +67,14 @@ class LocalCluster:
         self.broker = f"memory://{secrets.token_hex(4)}" if config.broker == "memory://" else config.broker
         self._loop = loop
         self._temporary = not config.work_dir
-        self.work_dir = Path(tempfile.mkdtemp(prefix="mesos-")) if self._temporary else private_dir(config.work_dir)
-        self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
-        self.agents = [AgentDaemon(self._agent_config(config, number), loop) for number in range(1, config.agents + 1)]
+        self.work_dir = _temporary_dir() if self._temporary else private_dir(config.work_dir, 0o711)
+        numbers = range(1, config.agents + 1)
+        try:
+            self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
+            self.agents = [AgentDaemon(self._agent_config(config, number), loop) for number in numbers]
+        except BaseException:
+            self._remove_files()
+            raise
         self._parts: list[MasterDaemon | AgentDaemon] = [self.master, *self.agents]
         self._stopping = 0
 
@@ -100,9 +109,12 @@ class LocalCluster:
             agent.stop(one_stopped)
 
     def _stopped(self, on_stopped: Callable[[], None]) -> None:
+        self._remove_files()
+        on_stopped()
+
+    def _remove_files(self) -> None:
         if self._temporary:
             shutil.rmtree(self.work_dir, ignore_errors=True)
-        on_stopped()
 
     def last_words(self) -> None:
         """Part of Daemon."""
@@ -136,6 +148,12 @@ class LocalCluster:
             hostname=f"agent{number}",
             resources=config.resources or _part_of_machine(number, config.agents),
         )
+
+
+def _temporary_dir() -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="mesos-"))
+    directory.chmod(0o711)  # tasks of other users pass here
+    return directory
 
 
 def _part_of_machine(number: int, agents: int) -> str:

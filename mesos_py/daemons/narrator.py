@@ -10,12 +10,13 @@ from typing import Any
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import Log
+from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.tasks import TERMINAL, TaskStatus
 
 __all__ = ["Narrator"]
 
-_WRAPPERS = ("call", "message", "event")
-"""Fields under which events and effects carry a message."""
+_WRAPPERS = ("call", "message", "event", "spec")
+"""Fields under which events and effects carry what is told of."""
 
 
 class Narrator:
@@ -40,7 +41,7 @@ class Narrator:
                 break
         tell = _LINES.get((direction, type(inner)))
         if tell is not None:
-            tell(self._log, inner)
+            tell(self._log.bind(queue=value.queue) if isinstance(inner, schedulers.Error) else self._log, inner)
         elif self._debug:
             self._log.debug(direction, what=type(inner).__name__)
 
@@ -97,11 +98,14 @@ def _register(log: Log, message: agents.RegisterAgent) -> None:
     log.info("agent registers", name=message.agent.name, resources=str(message.agent.resources))
 
 
-def _start(log: Log, spec: Any) -> None:
+def _start(log: Log, spec: ContainerSpec) -> None:
     log.info(
-        "container starts", container_id=spec.container_id, task_id=spec.task_id, executor_id=spec.executor_id,
+        "container starts",
+        container_id=spec.container_id,
+        framework_id=spec.framework_id,
         sandbox=spec.sandbox,
-    )  # fmt: skip
+        **({"task_id": spec.task_id} if spec.task_id is not None else {"executor_id": spec.executor_id}),
+    )
 
 
 _KILL = _line("task kill ordered", "task_id", "framework_id", "agent_id")
@@ -124,6 +128,7 @@ _LINES: dict[tuple[str, type], Callable[[Log, Any], None]] = {
     ("heard", agents.RegistrationRefused): _REFUSED,
     ("said", agents.RunTasks): _run_tasks,
     ("heard", agents.RunTasks): _run_tasks,
+    ("said", ContainerSpec): _start,
     ("said", agents.KillTask): _KILL,
     ("heard", agents.KillTask): _KILL,
     ("heard", agents.StatusUpdate): _status_update,

@@ -1,5 +1,6 @@
 """What running any daemon takes: logs, signals, a loop, and the last words of one that broke."""
 
+import errno
 import gc
 import os
 import signal
@@ -47,14 +48,23 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
     set_up(config.log_level, config.log_format)
     log = get_log()
     loop = Loop()
-    daemon = make(loop)
+    handlers: dict[signal.Signals, Any] = {}
+    stopping = False
 
-    def stop(number: int, _frame: object) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        loop.post(lambda: daemon.stop(loop.stop))
+    def stop(number: signal.Signals) -> None:
+        nonlocal stopping
+        log.info("stopping already" if stopping else "stopping", signal=number.name)
+        if not stopping:
+            stopping = True
+            daemon.stop(loop.stop)
 
-    handlers = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def signalled(number: int, _frame: object) -> None:
+        # it may have come in the middle of anything, a line of the log included: leave the rest to the loop
+        loop.post(lambda: stop(signal.Signals(number)))
+
     try:
+        daemon = make(loop)
+        handlers = {number: signal.signal(number, signalled) for number in (signal.SIGTERM, signal.SIGINT)}
         daemon.start()
         spare_the_collector()
         loop.run()
@@ -98,11 +108,19 @@ def watcher(config: DaemonConfig, story: Story, **ids: object) -> Watch:
     return watch
 
 
-def private_dir(path: str) -> Path:
-    """Make a directory that only we may read. Raises ConfigError."""
+def private_dir(path: str, mode: int = 0o700) -> Path:
+    """Make a directory; one that is there stays as it is. Raises ConfigError.
+
+    Mode 0711 lets other users pass to what is theirs below it, and not look around: an agent's tasks need that.
+    """
     directory = Path(path)
+    missing = [part for part in (directory, *directory.parents) if not part.exists()]
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in reversed(missing):
+            part.mkdir(exist_ok=True)
+            part.chmod(mode if part is directory else 0o755)  # whatever the umask is
+        if not directory.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "not a directory")
     except OSError as error:
         raise ConfigError(f"cannot make the directory {path}: {error.strerror}") from None
     if not os.access(directory, os.W_OK | os.X_OK):

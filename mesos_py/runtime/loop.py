@@ -20,6 +20,9 @@ __all__ = ["READ", "WRITE", "Loop", "Resident"]
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
+_LONGEST_SLEEP_S = 24 * 3600.0
+"""The system takes no more than a month at once; whoever has later deadlines is asked again."""
+
 _ROUNDS_PER_TURN = 16
 """How often residents may wake each other within one turn before the descriptors are looked at again."""
 
@@ -50,6 +53,7 @@ class Loop:
         self._turn_end: list[Callable[[], None]] = []
         self._turn_last: list[Callable[[], None]] = []
         self._woken = False
+        self._may_sleep = False
         self._thread: int | None = None
         self._stopping = False
         self._closed = False
@@ -87,9 +91,9 @@ class Loop:
         (self._turn_end if callback in self._turn_end else self._turn_last).remove(callback)
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Run ``callback`` in the loop's thread soon. Safe from any thread."""
+        """Run ``callback`` in the loop's thread soon. Safe from any thread, and from signal handlers."""
         self._posted.append(callback)
-        if threading.get_ident() != self._thread:
+        if self._may_sleep or threading.get_ident() != self._thread:
             self._wake()
 
     def stop(self) -> None:
@@ -114,7 +118,10 @@ class Loop:
             self._thread = threading.get_ident()
         try:
             registered = self._selector.get_map()
-            for key, ready in self._selector.select(self._wait(timeout)):
+            self._may_sleep = True  # before what was posted is looked at: a signal's handler may post from here on
+            found = self._selector.select(self._wait(timeout))
+            self._may_sleep = False
+            for key, ready in found:
                 if registered.get(key.fd) is key:  # else an earlier callback of this turn has changed or closed it
                     key.data(ready)
             for _ in range(_ROUNDS_PER_TURN):
@@ -153,7 +160,7 @@ class Loop:
         due = min((d for d in (r.next_deadline() for r in self._residents) if d is not None), default=None)
         if due is None:
             return limit
-        wait = max(0.0, due - self.clock())
+        wait = min(max(0.0, due - self.clock()), _LONGEST_SLEEP_S)
         return wait if limit is None else min(wait, limit)
 
     def _wake(self) -> None:

@@ -1,5 +1,6 @@
 """The last events and effects of a core: what to read when it broke a rule."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,5 +32,6 @@ class Story:
         return "\n".join(lines) + "\n"
 
     def dump(self, path: Path) -> None:
-        """Write it to a file."""
-        path.write_text(self.text(), encoding="utf-8")
+        """Write it to a file that only we may read: it may tell what was told in confidence."""
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(self.text())

@@ -122,13 +122,15 @@ class Allocator(Protocol):
         *,
         now: float,
         refuse_s: float | None = None,
+        used: bool = False,
     ) -> None:
         """Resources charged to a framework are free again.
 
         ``refuse_s`` is None when a task ended, or an offer was rescinded or timed out: they may be offered at once.
         A number means declined (or left over by a launch): they wait for the next allocation interval, and if it is
         positive the framework is not offered, for max(``refuse_s``, allocation interval), anything in that role on
-        that agent that is contained in ``resources``. Unknown frameworks and agents are ignored.
+        that agent that is contained in ``resources``. ``used`` says that a task or executor held them: what was used
+        is not wanted again, whatever the framework's demand. Unknown frameworks and agents are ignored.
         """
 
     def suppress(self, framework_id: FrameworkID, roles: Collection[Role]) -> None:

@@ -166,6 +166,7 @@ class HierarchicalAllocator:
         *,
         now: float,
         refuse_s: float | None = None,
+        used: bool = False,
     ) -> None:
         """See Allocator."""
         framework = self._frameworks.get(framework_id)
@@ -175,9 +176,9 @@ class HierarchicalAllocator:
             return
         self._accounts.release(agent, claim, resources)
         self._note(self._due if refuse_s is None else self._declined, agent)
-        if not refuse_s:
+        if not refuse_s and not used:
             self._want_again(claim, resources)
-        elif claim.subscribed and framework.active:
+        elif refuse_s and claim.subscribed and framework.active:
             self._refusals.add(claim.mask, agent_id, resources, now + max(refuse_s, self._interval_s))
         self._drop_if_done(claim)
 

@@ -102,7 +102,9 @@ class TaskDesk:
         task.state = state
         if old in LIVE and state not in LIVE:
             self._state.counters[f"tasks_{state.lower()}"] += 1
-            self._desk.allocator.recover(task.framework_id, task.role, task.agent_id, task.resources, now=now)
+            self._desk.allocator.recover(
+                task.framework_id, task.role, task.agent_id, task.resources, now=now, used=True
+            )
             if task.executor_id is not None and state in _NEVER_STARTED:
                 self._free_unstarted(task, now)
 
@@ -131,7 +133,9 @@ class TaskDesk:
         """Free what an executor itself held, once."""
         executor = self._state.drop_executor(agent, framework_id, executor_id)
         if executor is not None and executor.info.resources != EMPTY:
-            self._desk.allocator.recover(framework_id, executor.role, agent.agent_id, executor.info.resources, now=now)
+            self._desk.allocator.recover(
+                framework_id, executor.role, agent.agent_id, executor.info.resources, now=now, used=True
+            )
 
     # Filing
 

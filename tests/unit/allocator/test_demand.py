@@ -74,6 +74,13 @@ def test_what_is_refused_is_not_wanted_again():
     assert offered(world) == []
 
 
+def test_what_a_task_used_is_not_wanted_again():
+    world = wanting_world(demand("cpus:2;mem:10", 1))
+    (made,) = world.allocate()
+    world.allocator.recover(made.framework_id, made.role, made.agent_id, made.resources, now=world.now, used=True)
+    assert offered(world) == []
+
+
 def test_never_more_is_wanted_than_was_stated():
     world = World()
     world.framework("F1")

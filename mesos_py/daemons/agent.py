@@ -112,8 +112,12 @@ class AgentDaemon:
         config: AgentConfig,
         loop: Loop,
         make_parts: "Callable[[AgentConfig, Loop, AgentDaemon], Parts] | None" = None,
+        jitter: float | None = None,
     ) -> None:
-        """Take the port and look at the machine; ``make_parts`` gives other containers than real processes."""
+        """Take the port and look at the machine; ``make_parts`` gives other containers than real processes.
+
+        ``jitter`` in [0, 1) spreads the agents of a cluster in time; at random unless given.
+        """
         self.failure = ""
         self._config = config
         self._loop = loop
@@ -127,7 +131,7 @@ class AgentDaemon:
             info=self._info,
             work_dir=str(self._directory.absolute()),
             incarnation=incarnation,
-            jitter=random.random(),  # noqa: S311 - only spreads the agents
+            jitter=random.random() if jitter is None else jitter,  # noqa: S311 - only spreads the agents
             executor_registration_timeout_s=config.executor_registration_timeout_s,
         )
         self.core = Agent(core_config)

@@ -71,7 +71,7 @@ class LocalCluster:
         numbers = range(1, config.agents + 1)
         try:
             self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
-            self.agents = [AgentDaemon(self._agent_config(config, number), loop) for number in numbers]
+            self.agents = [AgentDaemon(self._agent_config(config, number), loop, jitter=0.0) for number in numbers]
         except BaseException:
             self._remove_files()
             raise

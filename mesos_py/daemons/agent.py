@@ -187,6 +187,11 @@ class AgentDaemon:
         self._on_stopped = on_stopped
         self._mailbox.put(events.LeaveOrdered())
 
+    def abandon(self) -> None:
+        """Give back what was taken; for one that is never started."""
+        self._parts.close()
+        self._web.stop()
+
     def last_words(self) -> None:
         """Leave the story of what broke."""
         file = story_file(self._directory, "agent")

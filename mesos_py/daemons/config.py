@@ -65,7 +65,7 @@ class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_field
     """Directory of the registry."""
     allocator: str = "drf"
     """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Positive] = field(default_factory=dict)
     """Weights of roles, such as web=2,batch=0.5; 1 where none is given."""
     allocation_interval_s: Positive = 1.0
     """Declined resources are offered again after this long."""
@@ -123,7 +123,7 @@ class LocalConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """What each agent offers; by default an equal part of what this machine has."""
     allocator: str = "drf"
     """Allocation policy."""
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Positive] = field(default_factory=dict)
     """Weights of roles, such as web=2,batch=0.5."""
     offer_timeout_s: Positive = 60.0
     """An offer that nobody answers is rescinded after this long."""
@@ -206,7 +206,7 @@ def _converted(value: object, hint: Any, where: str) -> object:
 
 # Passwords
 
-_SECRET: Final = re.compile(r"^(\s*(?:\w+://)?[^:@/]*):.*@")
+_SECRET: Final = re.compile(r"^(\s*(?>(?:\w+://)?)[^:@/]*):.*@")
 _NOT_SHOWN: Final = "***"
 
 

@@ -68,15 +68,24 @@ class LocalCluster:
         self._loop = loop
         self._temporary = not config.work_dir
         self.work_dir = _temporary_dir() if self._temporary else private_dir(config.work_dir, 0o711)
-        numbers = range(1, config.agents + 1)
+        self._parts: list[MasterDaemon | AgentDaemon] = []
         try:
-            self.master = MasterDaemon(self._master_config(config), loop, RegistryMemory())
-            self.agents = [AgentDaemon(self._agent_config(config, number), loop, jitter=0.0) for number in numbers]
+            self._make_parts(config)
         except BaseException:
+            for part in self._parts:
+                part.abandon()
             self._remove_files()
             raise
-        self._parts: list[MasterDaemon | AgentDaemon] = [self.master, *self.agents]
         self._stopping = 0
+
+    def _make_parts(self, config: LocalConfig) -> None:
+        self.master = MasterDaemon(self._master_config(config), self._loop, RegistryMemory())
+        self._parts.append(self.master)
+        self.agents: list[AgentDaemon] = []
+        for number in range(1, config.agents + 1):
+            agent = AgentDaemon(self._agent_config(config, number), self._loop, jitter=0.0)
+            self.agents.append(agent)
+            self._parts.append(agent)
 
     @property
     def url(self) -> str:

@@ -114,6 +114,11 @@ class MasterDaemon:
         self._web.stop()
         self._transport.stop(on_stopped)
 
+    def abandon(self) -> None:
+        """Give back what was taken; for one that is never started."""
+        self._store.close()
+        self._web.stop()
+
     def last_words(self) -> None:
         """Leave the story of what broke."""
         file = story_file(self._directory, "master")

@@ -120,7 +120,7 @@ def private_dir(path: str, mode: int = 0o700) -> Path:
             part.mkdir(exist_ok=True)
             part.chmod(mode if part is directory else 0o755)  # whatever the umask is
         if not directory.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "not a directory")
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     except OSError as error:
         raise ConfigError(f"cannot make the directory {path}: {error.strerror}") from None
     if not os.access(directory, os.W_OK | os.X_OK):

@@ -1,0 +1,56 @@
+"""What is written for people says what is there."""
+
+import re
+
+import pytest
+
+from mesos_py.cli.main import cli
+from tests.architecture.source import ROOT, code_of, documents, name_of
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
+_COMMAND = re.compile(r"(?<![\w/.-])mesos ([a-z]+)\b([^;#|`]*)")
+_FLAG = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
+
+
+def _anchors(text):
+    """As GitHub makes them of headings."""
+    headings = [heading.replace("`", "").strip().lower() for heading in _HEADING.findall(_FENCED.sub("", text))]
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_links_lead_somewhere(document):
+    broken = []
+    for target in _LINK.findall(_FENCED.sub("", document.read_text())):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path) if path else document
+        if not file.exists() or (anchor and anchor not in _anchors(file.read_text())):
+            broken.append(target)
+    assert broken == []
+
+
+def _commands(document):
+    for code in code_of(document):
+        for name, rest in _COMMAND.findall(code):
+            yield name, _FLAG.findall(rest.partition(" -- ")[0].partition("'")[0])
+
+
+@pytest.mark.parametrize("document", documents(), ids=name_of)
+def test_commands_and_flags_are_real(document):
+    wrong = []
+    for name, flags in _commands(document):
+        command = cli.get_command(None, name)
+        if command is None:
+            wrong.append(f"mesos {name}")
+            continue
+        known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
+        wrong += [f"mesos {name} {flag}" for flag in flags if flag not in {*known, "--help", "-h"}]
+    assert wrong == []
+
+
+def test_the_readme_names_commands():
+    assert {"run", "master", "agent"} <= {name for name, _ in _commands(ROOT / "README.md")}

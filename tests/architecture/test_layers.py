@@ -1,0 +1,15 @@
+"""The import contracts of pyproject.toml: layers only look down, and cores do no IO."""
+
+import os
+
+import pytest
+
+from tests.architecture.source import ROOT
+
+cli = pytest.importorskip("importlinter.cli")
+
+
+def test_imports_keep_to_the_layers(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    outcome = cli.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=not os.access(ROOT, os.W_OK))
+    assert outcome == 0, capsys.readouterr().out

@@ -1,0 +1,214 @@
+"""How a daemon lives and ends."""
+
+import gc
+import json
+import os
+import signal
+import stat
+import threading
+
+import pytest
+import structlog
+
+from mesos_py.daemons import service
+from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.service import EXIT_BROKEN, private_dir, run, story_file
+from mesos_py.errors import ConfigError, InvariantError
+from mesos_py.runtime.mailbox import Mailbox
+from mesos_py.runtime.story import Story
+
+CONFIG = MasterConfig(log_format="json")
+
+
+@pytest.fixture(autouse=True)
+def tidy():
+    """What ``run`` sets for its process."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    gc.unfreeze()
+    structlog.reset_defaults()
+
+
+def lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+class Daemon:
+    """Does nothing until it is stopped; ``on_start`` is what a test wants of it."""
+
+    failure = ""
+
+    def __init__(self, loop, on_start=lambda _daemon: None):
+        self.loop = loop
+        self.on_start = on_start
+        self.stops = 0
+        self.words = 0
+
+    def start(self):
+        self.on_start(self)
+
+    def stop(self, on_stopped):
+        self.stops += 1
+        on_stopped()
+
+    def last_words(self):
+        self.words += 1
+
+
+def signal_soon(number, times=1):
+    def send():
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+
+    return threading.Timer(0.05, send)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well_even_if_nothing_else_happens(number, capsys):
+    made = []
+    before = signal.getsignal(number)
+
+    def make(loop):
+        made.append(Daemon(loop, lambda _daemon: signal_soon(number).start()))
+        return made[0]
+
+    assert run(CONFIG, make) == 0
+    assert (made[0].stops, made[0].words) == (1, 0)
+    assert signal.getsignal(number) is before
+    assert {"event": "stopping", "signal": number.name}.items() <= lines(capsys)[-1].items()
+
+
+def test_whoever_is_impatient_stops_it_only_once(capsys):
+    made = []
+
+    class Slow(Daemon):
+        def stop(self, on_stopped):
+            self.stops += 1
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.loop.post(lambda: self.loop.post(lambda: self.loop.post(on_stopped)))
+
+    def make(loop):
+        made.append(Slow(loop, lambda _daemon: signal_soon(signal.SIGINT, 2).start()))
+        return made[0]
+
+    assert run(CONFIG, make) == 0
+    assert made[0].stops == 1
+
+
+def test_what_stopped_by_itself_says_why(capsys):
+    def give_up(daemon):
+        daemon.failure = "the master refused this agent"
+        daemon.loop.stop()
+
+    assert run(CONFIG, lambda loop: Daemon(loop, give_up)) == 1
+    assert {"event": "stopped", "why": "the master refused this agent"}.items() <= lines(capsys)[-1].items()
+
+
+@pytest.mark.parametrize("when", ["made", "started"])
+def test_a_configuration_that_cannot_be_used_is_for_the_command_to_tell(when):
+    def refuse(_):
+        raise ConfigError("no")
+
+    before = signal.getsignal(signal.SIGTERM)
+    make = refuse if when == "made" else (lambda loop: Daemon(loop, refuse))
+    with pytest.raises(ConfigError, match="no"):
+        run(CONFIG, make)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("wrong", [{"log_level": "loud"}, {"log_format": "xml"}])
+def test_a_bad_log_level_is_a_bad_configuration(wrong):
+    with pytest.raises(ConfigError, match="is none of"):
+        run(MasterConfig(**wrong), Daemon)
+
+
+class Broken:
+    """A daemon around a core that breaks its own rules at the second event."""
+
+    failure = ""
+
+    def __init__(self, loop, directory):
+        self.directory = directory
+        self.count = 0
+        self.story = Story(self.check)
+        self.mailbox = Mailbox(loop, self, lambda effect: None, "tick", self.story.watch)
+
+    def handle(self, event, now):
+        self.count += 1
+        return [f"effect of {event}"]
+
+    def next_deadline(self):
+        return None
+
+    def check(self):
+        if self.count == 2:
+            raise InvariantError("cpus were given away twice")
+
+    def start(self):
+        self.mailbox.start()
+        self.mailbox.put("the first event")
+        self.mailbox.put("the second event")
+
+    def stop(self, on_stopped):
+        on_stopped()
+
+    def last_words(self):
+        self.story.dump(story_file(self.directory, "master"))
+
+
+def test_a_core_that_breaks_its_rules_leaves_its_story(tmp_path, capsys):
+    assert run(CONFIG, lambda loop: Broken(loop, tmp_path)) == EXIT_BROKEN == 70
+    [file] = tmp_path.glob("story-master-*.txt")
+    told = file.read_text()
+    assert told.index("the first event") < told.index("-> 'effect of the first event'") < told.index("the second")
+    assert file.stat().st_mode & 0o777 == 0o600
+    [line] = lines(capsys)
+    assert (line["event"], line["exit_code"]) == ("broken", 70)
+    assert "cpus were given away twice" in line["exception"]
+
+
+# Directories
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_directory_has_its_mode_whatever_the_umask_is(tmp_path):
+    assert mode(private_dir(str(tmp_path / "a" / "master"))) == 0o700
+    assert mode(private_dir(str(tmp_path / "a" / "agent"), 0o711)) == 0o711
+    assert mode(tmp_path / "a") == 0o755  # what stands above must let others pass
+
+
+def test_a_directory_that_is_there_stays_as_it_is(tmp_path):
+    (tmp_path / "d").mkdir(mode=0o750)
+    assert mode(private_dir(str(tmp_path / "d"), 0o711)) == 0o750
+
+
+def test_a_directory_that_cannot_be_is_a_bad_configuration(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot make the directory .*: Not a directory"):
+        private_dir(str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match=r"cannot make the directory .*: Not a directory"):
+        private_dir(str(tmp_path / "file" / "below"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_of_others_is_a_bad_configuration(tmp_path):
+    (tmp_path / "d").mkdir(mode=0o500)
+    with pytest.raises(ConfigError, match="cannot write to"):
+        private_dir(str(tmp_path / "d"))
+
+
+def test_stories_of_one_directory_are_told_apart(tmp_path):
+    assert story_file(tmp_path, "agent").name.startswith("story-agent-")
+    assert service.EXIT_CONFIG == 78

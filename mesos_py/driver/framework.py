@@ -273,6 +273,11 @@ class Framework(Calls):
         return self._session is not None and self._session.core.subscribed
 
     @property
+    def trouble(self) -> str:
+        """Why the broker is not reached, such as "connection refused by ..."; empty while it is."""
+        return self._session.trouble if self._session is not None else ""
+
+    @property
     def _may_come_back(self) -> bool:
         """Whether tasks outlive us for a while."""
         return self._info.failover_timeout_s > 0

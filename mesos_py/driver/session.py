@@ -84,6 +84,8 @@ class Session:
         self._tell = tell
         self._ended = ended
         self._over = False
+        self.trouble = ""
+        """Why the broker is not reached; empty while it is, and before the first attempt."""
         self.timers = Timers(self.guard)
         self._mailbox: Mailbox[SchedulerEvent, SchedulerEffect] = Mailbox(loop, self.core, self._perform, Ticked())
         self._transport = connect(broker, loop, name=f"mesos framework {name}")
@@ -149,10 +151,12 @@ class Session:
 
     def connected(self) -> None:
         """Part of Listener."""
+        self.trouble = ""
         self._mailbox.put(BrokerConnected())
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
+        self.trouble = reason
         if not self._over:
             _log.warning("the broker is not reached: %s", reason)
             self._mailbox.put(BrokerLost(reason))

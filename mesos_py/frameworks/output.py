@@ -1,10 +1,15 @@
-"""Streams what tasks write, from their agents' HTTP APIs, line by line as it comes."""
+"""Streams what tasks write, from their agents' HTTP APIs, line by line as it comes.
+
+To follow a file costs its agent something for as long as it lasts, and most tasks are short. So a task is followed only
+once it has run for a moment; what has ended by then is read in one go.
+"""
 
 import asyncio
+import codecs
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future, wait
-from typing import Literal
+from typing import Final, Literal
 
 import httpx
 
@@ -14,12 +19,17 @@ __all__ = ["OutputStreams", "StreamName"]
 
 StreamName = Literal["stdout", "stderr"]
 
-_ATTEMPTS = 5
-_PATIENCE_S = 0.3
+_SHORT_S: Final = 0.5
+"""A task that ends sooner is not followed."""
+_AT_ONCE: Final = 8
+"""Files that are read at the same time; followed ones do not count."""
+_ATTEMPTS: Final = 5
+_PATIENCE_S: Final = 0.3
+_PIECE: Final = 1 << 20
 
 
 class OutputStreams:
-    """Follows any number of tasks in one thread of its own."""
+    """Reads the output of any number of tasks in one thread of its own."""
 
     def __init__(
         self, write: Callable[[TaskID, StreamName, str], None], complain: Callable[[TaskID, str], None]
@@ -30,7 +40,10 @@ class OutputStreams:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="output", daemon=True)
         self._client: httpx.AsyncClient | None = None
-        self._following: list[Future[None]] = []
+        self._ended: dict[TaskID, asyncio.Event] = {}
+        self._work: dict[Future[None], TaskID] = {}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._pieces = 0
 
     def start(self) -> None:
         """Begin."""
@@ -38,16 +51,28 @@ class OutputStreams:
 
     def follow(self, framework_id: FrameworkID, task_id: TaskID, agent_url: str) -> None:
         """Write what the task writes, until it has ended."""
-        for name in ("stdout", "stderr"):
+        ended = self._ended[task_id] = asyncio.Event()
+        names: tuple[StreamName, ...] = ("stdout", "stderr")
+        for name in names:
             path = f"/frameworks/{framework_id}/tasks/{task_id}/latest/{name}"
-            stream: StreamName = "stdout" if name == "stdout" else "stderr"
-            work = self._follow(task_id, stream, f"{agent_url}/files/read", path)
-            self._following.append(asyncio.run_coroutine_threadsafe(work, self._loop))
+            file = _File(task_id, name, f"{agent_url}/files/read", path)
+            self._work[asyncio.run_coroutine_threadsafe(self._copy(file, ended), self._loop)] = task_id
 
-    def finish(self, timeout: float) -> None:
-        """Wait (seconds) for what ended tasks have written, then stop."""
-        wait(self._following, timeout)
-        for future in self._following:
+    def ended(self, task_id: TaskID) -> None:
+        """The task writes no more; unknown ones are ignored."""
+        if ended := self._ended.pop(task_id, None):
+            self._loop.call_soon_threadsafe(ended.set)
+
+    def finish(self, patience_s: float) -> None:
+        """Wait for what has been written, until nothing has come for ``patience_s``; then stop."""
+        pieces, left = -1, set(self._work)
+        while left and patience_s and self._pieces != pieces:
+            pieces = self._pieces
+            left = wait(left, patience_s).not_done
+        if patience_s:
+            for task_id in sorted({self._work[future] for future in left}):
+                self._complain(task_id, "its output could not be read to the end")
+        for future in left:
             future.cancel()
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=5.0)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -60,21 +85,81 @@ class OutputStreams:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _follow(self, task_id: TaskID, name: StreamName, url: str, path: str) -> None:
+    # One file
+
+    async def _copy(self, file: "_File", ended: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(_SHORT_S):
+                await ended.wait()
+        except TimeoutError:
+            await self._try(file, self._follow)
+        else:
+            async with self._turn:
+                await self._try(file, self._read)
+        for line in file.rest():
+            self._write(file.task_id, file.name, line)
+
+    async def _try(self, file: "_File", how: Callable[["_File", httpx.AsyncClient], Awaitable[None]]) -> None:
+        """A few times; each begins where the last one ended."""
         if self._client is None:
             # no proxy may stand between us and our own agents; a quiet task sends nothing for long
-            limits = httpx.Limits(max_connections=None)
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
             self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), limits=limits, trust_env=False)
         why = ""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                async with self._client.stream("GET", url, params={"path": path, "follow": "true"}) as answer:
-                    if answer.status_code == httpx.codes.OK:
-                        async for line in answer.aiter_lines():
-                            self._write(task_id, name, line)
-                        return
-                    why = f"{answer.status_code} {answer.reason_phrase}"
+                await how(file, self._client)
+            except httpx.HTTPStatusError as error:
+                why = f"{error.response.status_code} {error.response.reason_phrase}"
             except httpx.HTTPError as error:
                 why = str(error) or type(error).__name__
+            else:
+                return
             await asyncio.sleep(_PATIENCE_S * attempt)  # the sandbox may be a moment behind the news of it
-        self._complain(task_id, f"its {name} cannot be read at {url}: {why}")
+        self._complain(file.task_id, f"its {file.name} cannot be read at {file.url}: {why}")
+
+    async def _follow(self, file: "_File", client: httpx.AsyncClient) -> None:
+        asked = {"path": file.path, "offset": str(file.offset), "follow": "true"}
+        async with client.stream("GET", file.url, params=asked) as answer:
+            answer.raise_for_status()
+            async for piece in answer.aiter_bytes():
+                self._take(file, piece)
+
+    async def _read(self, file: "_File", client: httpx.AsyncClient) -> None:
+        while True:
+            asked = {"path": file.path, "offset": str(file.offset), "length": str(_PIECE)}
+            answer = (await client.get(file.url, params=asked)).raise_for_status()
+            self._take(file, answer.content)
+            if not answer.content or file.offset >= int(answer.headers.get("X-File-Size", 0)):
+                return
+
+    def _take(self, file: "_File", piece: bytes) -> None:
+        self._pieces += 1
+        for line in file.lines(piece):
+            self._write(file.task_id, file.name, line)
+
+
+class _File:
+    """One stream of one task, and how far it has been read."""
+
+    def __init__(self, task_id: TaskID, name: StreamName, url: str, path: str) -> None:
+        self.task_id = task_id
+        self.name = name
+        self.url = url
+        self.path = path
+        self.offset = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._begun = ""
+
+    def lines(self, piece: bytes) -> Iterator[str]:
+        """The lines that this piece completes."""
+        self.offset += len(piece)
+        *whole, self._begun = (self._begun + self._decoder.decode(piece)).split("\n")
+        return (line.removesuffix("\r") for line in whole)
+
+    def rest(self) -> Iterator[str]:
+        """A last line that does not end."""
+        rest = self._begun + self._decoder.decode(b"", final=True)
+        self._begun = ""
+        if rest:
+            yield rest

@@ -1,6 +1,9 @@
 """`mesos run`: one command, once or many times, with its output, its progress and a telling exit code."""
 
 import contextlib
+import logging
+import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,8 +40,18 @@ __all__ = ["Run", "run_command"]
 
 INTERRUPTED = 130
 """What a shell reports for Ctrl-C."""
+TERMINATED = 143
+"""What a shell reports for SIGTERM."""
 
+_LOST = (TaskState.UNREACHABLE, TaskState.UNKNOWN)
+"""States of a task that may come back, but is not waited for."""
+_MAY_HAVE_RUN = (*_LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR)
+"""To start such a task anew may be to run it twice: only if retries are wanted."""
+
+_BROKER_S = 5.0
+"""How long to wait for a broker that is not reached ..."""
 _MASTER_S = 15.0
+"""... and for a master behind one that is."""
 _LOOK_S = 2.0
 _LAST_OUTPUT_S = 5.0
 
@@ -46,8 +59,28 @@ _LAST_OUTPUT_S = 5.0
 def run_command(options: RunOptions) -> int:
     """Run it and wait; the exit code. Raises MesosError with one clear line where nothing could be run."""
     set_up("warning", "console")
-    with _cluster(options) as broker:
-        return Run(options, broker).run()
+    with _terminable() as terminated, _cluster(options) as broker:
+        code = Run(options, broker).run()
+    return TERMINATED if terminated.is_set() else code
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[threading.Event]:
+    """SIGTERM acts as Ctrl-C does, so that nothing is left running; the event tells them apart."""
+    terminated = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        terminated.set()
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield terminated
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield terminated
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
@@ -85,7 +118,6 @@ class Run:
         self._framework.on_offers(self._on_offers)
         self._framework.on_update(self._on_update)
         self._framework.on_error(self._on_error)
-        self._why_disconnected = "nothing answers"
 
     def run(self) -> int:
         """Run all instances and wait for them; the exit code."""
@@ -94,16 +126,18 @@ class Run:
         self._streams.start()
         interrupted = False
         began = time.monotonic()
+        self._framework.call_later(_BROKER_S, self._give_up_without_broker)
         self._framework.call_later(_MASTER_S, self._give_up_without_master)
         try:
-            with self._display:
+            with self._display, _notes(self._display):
                 try:
                     self._framework.run(self._broker)
                 except KeyboardInterrupt:
                     interrupted = True  # leaving has killed all our tasks
                 self._streams.finish(0.0 if interrupted or self._failure else _LAST_OUTPUT_S)
         finally:
-            self._display.summary(self._outcomes, time.monotonic() - began, interrupted=interrupted)
+            if self._offers:
+                self._display.summary(self._outcomes, time.monotonic() - began, interrupted=interrupted)
         if self._failure:
             raise MesosError(self._failure)
         return INTERRUPTED if interrupted else self._exit_code()
@@ -153,17 +187,24 @@ class Run:
         if ran and offer is not None and offer.url and status.task_id not in self._followed:
             self._followed.add(status.task_id)
             self._streams.follow(FrameworkID(self._framework.framework_id or ""), status.task_id, offer.url)
-        if status.state in TERMINAL or status.state == TaskState.UNREACHABLE:
+        if status.state in TERMINAL:
+            self._streams.ended(status.task_id)
+        if status.state in TERMINAL or status.state in _LOST:
             self._ended(status)
+        elif status.task_id not in self._instance_of:
+            self._framework.kill(status.task_id)  # lost, given up, and back
 
     def _ended(self, status: TaskStatus) -> None:
         instance = self._instance_of.pop(status.task_id, None)
         if instance is None:
-            return  # told twice, or a lost one that came back
+            return  # told twice
         offer = self._offers[status.task_id]
         with contextlib.suppress(ValueError, KeyError):
             self._placed[self._options.name].remove(Place.of(offer))
-        again = self._retries.ended(instance, status.state, time.time())
+        again = None
+        if status.state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
+            state = TaskState.UNREACHABLE if status.state in _LOST else status.state
+            again = self._retries.ended(instance, state, time.time())
         if again is None:
             self._outcomes[instance] = status
             if len(self._outcomes) == self._options.instances:
@@ -183,15 +224,20 @@ class Run:
         self._look(registered.master.url, 0)
 
     def _on_disconnected(self, reason: str) -> None:
-        self._why_disconnected = reason
-        self._display.note(f"disconnected: {reason}")
+        if not self._framework.trouble:  # else that has been noted already
+            self._display.note(f"disconnected: {reason}")
 
     def _on_error(self, error: Error) -> None:
         self._give_up(f"the master refused {error.call}: {error.message}")
 
+    def _give_up_without_broker(self) -> None:
+        if self._framework.framework_id is None and (why := self._framework.trouble):
+            self._give_up(f"the broker is not reached: {why}")
+
     def _give_up_without_master(self) -> None:
+        self._give_up_without_broker()
         if self._framework.framework_id is None:
-            self._give_up(f"no master answers at {_without_password(self._broker)}: {self._why_disconnected}")
+            self._give_up(f"no master answers at the broker {_without_password(self._broker)}")
 
     def _give_up(self, why: str) -> None:
         self._failure = self._failure or why
@@ -206,6 +252,29 @@ class Run:
             self._give_up(why)
         else:
             self._framework.call_later(_LOOK_S, self._look, master_url, misses)
+
+
+class _Notes(logging.Handler):
+    """What the library logs becomes notes."""
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.WARNING)
+        self._display = display
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._display.note(record.getMessage())
+
+
+@contextlib.contextmanager
+def _notes(display: Display) -> Iterator[None]:
+    log, handler = logging.getLogger("mesos_py.framework"), _Notes(display)
+    propagates, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagates
 
 
 def _why_never(master_url: str, spec: TaskSpec) -> str:

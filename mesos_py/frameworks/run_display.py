@@ -67,7 +67,7 @@ class Display:
         self._states[status.task_id] = status.state
         if self._json:
             self._emit({"status": to_builtins(status)})
-        elif status.state in TERMINAL and status.state != TaskState.FINISHED and known != status.state:
+        elif status.state in TERMINAL and status.state not in (TaskState.FINISHED, known):
             self.note(f"{status.task_id}: {status.state}" + (f": {status.message}" if status.message else ""))
         states = Counter(self._states.values())
         ended = sum(number for state, number in states.items() if state in TERMINAL)

@@ -173,7 +173,12 @@ class FrameworkDesk:
         self._desk.allocator.remove_framework(framework_id)
         del state.frameworks[framework_id]
         state.completed[framework_id] = CompletedFramework(
-            framework_id, framework.info, framework.registered, now, tuple(framework.completed)
+            framework_id,
+            framework.info,
+            framework.registered,
+            now,
+            tuple(framework.completed),
+            dict(framework.counters),
         )
         while len(state.completed) > state.config.max_completed_frameworks:
             del state.completed[next(iter(state.completed))]

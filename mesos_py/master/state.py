@@ -170,6 +170,7 @@ class CompletedFramework(Struct, frozen=True, gc=False):
     registered: float
     removed: float
     completed: tuple[Task, ...]
+    counters: dict[str, int]
 
 
 class MasterState:

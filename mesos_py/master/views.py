@@ -169,7 +169,7 @@ def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[Framewo
             completed=len(gone.completed),
             used=Resources(),
             offers=0,
-            counters={},
+            counters=gone.counters,
             registered=gone.registered,
         )
         for gone in state.completed.values()

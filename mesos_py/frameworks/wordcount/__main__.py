@@ -38,18 +38,19 @@ def find_input() -> list[list[str]]:
 def main() -> int:
     """Run the demonstration; 0 if the cluster's answer is right."""
     set_up("warning", "console")
-    console = Console()
+    console = _console()
     groups = find_input()
     files = [file for group in groups for file in group]
     console.print(
         f"An embedded cluster of one master and {AGENTS} agents, and a framework that counts the words of "
-        f"{len(files)} files in {len(groups)} tasks.\n"
+        f"{len(files)} files in {len(groups)} tasks.\n",
+        soft_wrap=True,
     )
     began = time.monotonic()
     work = run(groups, console)
     took = time.monotonic() - began
     if work.failure:
-        console.print(f"[red]failed:[/] {work.failure}")
+        console.print(f"[red]failed:[/] {work.failure}", soft_wrap=True)
         return 1
     console.print(top_words(work.counts))
     if work.counts != job.count(files):
@@ -57,9 +58,18 @@ def main() -> int:
         return 1
     console.print(
         f"[green]Checked:[/] {work.counts.total():,} words, {len(work.counts):,} different, exactly as a plain "
-        f"count in one process gives. The cluster took {took:.1f} s."
+        f"count in one process gives. The cluster took {took:.1f} s.",
+        soft_wrap=True,
     )
     return 0
+
+
+def _console() -> Console:
+    """As wide as the terminal; where there is none, wide enough for our tables."""
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    return console
 
 
 def run(groups: list[list[str]], console: Console) -> WordCount:

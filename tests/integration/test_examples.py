@@ -1,0 +1,130 @@
+"""Each example, as its own first lines say how to run it, and the demonstration."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from mesos_py import TERMINAL, Framework, command_task
+from mesos_py.daemons.config import LocalConfig
+from mesos_py.daemons.local import embedded
+from mesos_py.runtime.loop import Loop
+from tests.support.cluster import Process, cluster, environment, one_cluster, wait_for
+
+__all__ = ["cluster", "one_cluster"]
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+def python(*words, **variables):
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=environment(**variables),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+@pytest.fixture
+def example(cluster):
+    return lambda name, *words: python(f"examples/{name}", *words, MESOS_BROKER=cluster.broker)
+
+
+def test_hello_framework(example):
+    lines = example("hello_framework.py")
+    assert sorted(line for line in lines if "FINISHED" in line) == [f"hello-{n} FINISHED " for n in range(5)]
+
+
+def test_hello_script(example):
+    assert example("hello_script.py") == ["FINISHED 0"]
+
+
+def test_custom_executor(example):
+    assert example("custom_executor_framework.py")[-1] == "primes below 40,000: 4203"
+
+
+def test_an_executor_in_perl(example):
+    turned = [line.split(" FINISHED")[0] for line in example("perl_framework.py")]
+    assert turned == ["stressed -> desserts", "drawer -> reward", "reward -> drawer"]
+
+
+def test_without_the_library(example, cluster):
+    lines = example("plain_amqp_framework.py", cluster.broker, "echo hello")
+    assert lines[0].startswith("subscribed as ")
+    assert [line.strip() for line in lines[1:]] == ["plain-1 RUNNING", "plain-1 FINISHED"]
+
+
+def test_the_demonstration():
+    lines = python("-m", "mesos_py.frameworks.wordcount")
+    (checked,) = [line for line in lines if line.startswith("Checked: ")]
+    assert checked.endswith(" s.")
+    (offers,) = [line for line in lines if line.startswith("│ wordcount")]
+    _, _, made, accepted, *_ = (cell.strip() for cell in offers.split("│"))
+    assert int(made) >= int(accepted) > 0
+    assert sum("agent1" in line for line in lines) == 1
+
+
+def test_a_local_cluster_over_a_broker(rabbitmq, tmp_path):
+    rabbitmq.ctl("add_vhost", "local")  # two masters in one would be two leaders
+    rabbitmq.ctl("set_permissions", "-p", "local", "guest", ".*", ".*", ".*")
+    broker = rabbitmq.url().removesuffix("//") + "/local"
+    words = ["local", "--agents", "2", "--http-port", "0", "--broker", broker]
+    local = Process([sys.executable, "-m", "mesos_py", *words], tmp_path / "local.log")
+    try:
+        wait_for(lambda: local.text().count("agent registered") == 2 or not local.is_running, "two agents registered")
+        words = ["run", "--instances", "3", "--cpus", "0.1", "--mem", "16", "--", "echo $MESOS_TASK_ID is here"]
+        lines = python_quiet("-m", "mesos_py", *words, MESOS_BROKER=broker)
+        assert sorted(lines) == [f"echo-{n} | echo-{n} is here" for n in range(3)]
+        local.interrupt()
+        assert local.wait() == 0
+    finally:
+        local.stop()
+        print(local.text())
+
+
+def python_quiet(*words, **variables):
+    done = subprocess.run(
+        [sys.executable, *words],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_framework_in_the_same_process(tmp_path):
+    with embedded(LocalConfig(agents=1, http_port=0, log_level="error", work_dir=str(tmp_path))) as cluster:
+        assert cluster.broker.startswith("memory://")
+        with Framework("started").start(cluster.broker) as framework:
+            status = framework.run_task(command_task("t", "exit 3", cpus=0.1, mem=16), timeout=30)
+            assert (status.state, status.exit_code) == ("FAILED", 3)
+
+
+def test_a_framework_in_a_loop_of_ours(tmp_path):
+    with embedded(LocalConfig(agents=1, http_port=0, log_level="error", work_dir=str(tmp_path))) as cluster:
+        loop = Loop()
+        framework = Framework("attached").attach(loop, cluster.broker)
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        try:
+            with framework:
+                status = framework.run_task(command_task("t", "true", cpus=0.1, mem=16), timeout=30)
+                assert status.state in TERMINAL
+                assert status.exit_code == 0
+        finally:
+            loop.stop()
+            thread.join()
+            loop.close()

@@ -1,0 +1,241 @@
+"""A real cluster for tests: master and agents as processes of their own, joined by a real broker.
+
+Every process is ended by pid, and by the kernel if the tests are killed. What the daemons logged during a test is
+shown when that test fails.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from tests.support.rabbitmq import RabbitMQ, free_ports
+
+PATIENCE_S = 30.0
+AGENTS = 2
+_pause = threading.Event().wait
+
+T = TypeVar("T")
+
+
+def wait_for(what: Callable[[], T | None], why: str, patience_s: float = PATIENCE_S) -> T:
+    """Whatever ``what`` gives once it is true; AssertionError with ``why`` if it is not in time."""
+    deadline = time.monotonic() + patience_s
+    while not (found := what()):
+        assert time.monotonic() < deadline, f"not within {patience_s:g} s: {why}"
+        _pause(0.02)
+    return found
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours without what configures the command."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("MESOS_")} | more
+
+
+class Process:
+    """A process with its output in a file; it does not outlive the tests."""
+
+    def __init__(self, words: Sequence[str], output: Path, **variables: str) -> None:
+        self.output = output
+        self._read = output.stat().st_size if output.exists() else 0
+        with output.open("ab") as file:
+            self.popen = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "TERM", *words],
+                stdout=file,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                env=environment(**variables),
+                start_new_session=True,
+            )
+
+    @property
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
+
+    def text(self) -> str:
+        return self.output.read_text(errors="replace")
+
+    def news(self) -> str:
+        """What was written since this was last asked."""
+        with self.output.open("rb") as file:
+            file.seek(self._read)
+            data = file.read()
+        self._read += len(data)
+        return data.decode(errors="replace")
+
+    def wait(self, patience_s: float = PATIENCE_S) -> int:
+        return self.popen.wait(patience_s)
+
+    def interrupt(self) -> None:
+        self.popen.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """With -9."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def stop(self) -> None:
+        if self.is_running:
+            self.popen.terminate()
+            try:
+                self.popen.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+class Cluster:
+    """One master and some agents, as `mesos master` and `mesos agent`."""
+
+    def __init__(self, broker: str, work: Path) -> None:
+        self.broker = broker
+        self.work = work
+        self._port = free_ports(1)[0]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self._numbers = itertools.count()
+        self._daemons: dict[str, Process] = {}
+        self._http = httpx.Client(base_url=self.url, timeout=10.0, trust_env=False)
+
+    # Daemons
+
+    def start(self) -> None:
+        self.start_master()
+        for number in range(1, AGENTS + 1):
+            self.start_agent(number)
+        self.wait_ready()
+
+    def start_master(self) -> None:
+        self._start("master", "master", "--http-port", str(self._port), "--paranoid")
+
+    def start_agent(self, number: int) -> None:
+        ports = f"[{31000 + 100 * number}-{31099 + 100 * number}]"
+        self._start(
+            f"agent{number}", "agent", "--http-port", "0", "--name", f"agent{number}", "--hostname", f"host{number}",
+            "--attributes", f"rack:r{number}", "--resources", f"cpus:4;mem:2048;disk:4096;ports:{ports}",
+        )  # fmt: skip
+
+    def _start(self, name: str, *words: str) -> None:
+        common = ["--broker", self.broker, "--work-dir", str(self.work / name), "--log-format", "json"]
+        command = [sys.executable, "-m", "mesos_py", *words, *common]
+        self._daemons[name] = Process(command, self.work / f"{name}.log")
+
+    def daemon(self, name: str) -> Process:
+        return self._daemons[name]
+
+    def stop(self) -> None:
+        for name, daemon in reversed(self._daemons.items()):
+            daemon.stop()
+            print(f"{name} ended with {daemon.popen.returncode}")
+        self._http.close()
+
+    # Looking at it
+
+    def get(self, path: str, **params: Any) -> Any:
+        return self._http.get(path, params=params).raise_for_status().json()
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        return self.get(path, limit=1000)["items"]
+
+    def live_tasks(self) -> list[str]:
+        ended = {"FINISHED", "FAILED", "KILLED", "ERROR", "DROPPED", "GONE"}
+        return [task["task_id"] for task in self.items("/tasks") if task["state"] not in ended]
+
+    def is_ready(self) -> bool:
+        """All agents are there, and nothing of the last test is."""
+        for name, daemon in self._daemons.items():
+            assert daemon.is_running, f"{name} has ended"
+        try:
+            agents = self.items("/agents")
+            frameworks = [f for f in self.items("/frameworks") if f["status"] != "removed"]
+        except httpx.TransportError:
+            return False
+        connected = sum(agent["connected"] for agent in agents) == AGENTS == len(agents)
+        return connected and not frameworks and not self.live_tasks()
+
+    def wait_ready(self) -> None:
+        wait_for(self.is_ready, "two agents registered, no framework left")
+
+    def news(self) -> str:
+        """What the daemons logged since this was last asked."""
+        return "\n".join(f"--- {name}\n{daemon.news()}" for name, daemon in self._daemons.items())
+
+    # Using it
+
+    def mesos(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "mesos_py", *words],
+            env=self.variables | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`mesos run` with small instances."""
+        return self.mesos("run", "--cpus", "0.05", "--mem", "16", *words)
+
+    @contextlib.contextmanager
+    def running(self, *words: str) -> Iterator[Process]:
+        """A process of the command for as long as the ``with`` block."""
+        output = self.work / f"command{next(self._numbers)}.log"
+        process = Process([sys.executable, "-m", "mesos_py", *words], output, **self._own_variables)
+        try:
+            yield process
+        finally:
+            if process.is_running:
+                process.kill()
+            print(f"--- mesos {' '.join(words)}\n{process.text()}")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment of whoever uses the cluster."""
+        return environment(**self._own_variables)
+
+    @property
+    def _own_variables(self) -> dict[str, str]:
+        return {"MESOS_BROKER": self.broker, "MESOS_MASTER": self.url, "NO_COLOR": "1", "COLUMNS": "100"}
+
+
+@contextlib.contextmanager
+def make_cluster(rabbitmq: RabbitMQ, work: Path) -> Iterator[Cluster]:
+    cluster = Cluster(rabbitmq.url(), work)
+    try:
+        cluster.start()
+        yield cluster
+    except BaseException:
+        print(cluster.news())
+        raise
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def one_cluster(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Started once for the tests of a module."""
+    with make_cluster(rabbitmq, tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(one_cluster: Cluster) -> Iterator[Cluster]:
+    """A cluster with nothing running on it."""
+    one_cluster.wait_ready()
+    one_cluster.news()
+    yield one_cluster
+    print(one_cluster.news())  # shown if the test failed
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]

@@ -25,7 +25,7 @@ from mesos_py.agent.core import Agent
 from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
 from mesos_py.agent.views import AgentView
 from mesos_py.daemons.config import AgentConfig
-from mesos_py.daemons.service import private_dir, run, story_file, watcher
+from mesos_py.daemons.service import claim, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed, encode_hook
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
@@ -83,6 +83,7 @@ def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Part
     """Real processes, checked and remembered in the agent's work directory. Raises ConfigError."""
     work_dir = Path(config.work_dir).absolute()
     run_dir = private_dir(str(work_dir / "run"), 0o711)
+    release = claim(work_dir)
     fetcher = SandboxFetcher(work_dir / "cache", cache_bytes=config.fetch_cache_mb * 2**20)
     containers = ProcessContainerizer(loop, run_dir, fetcher=fetcher)
     executors = UnixExecutorServer(loop, run_dir)
@@ -92,6 +93,7 @@ def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Part
         executors.open(agent)
         health.open()
     except OSError as error:
+        release()
         raise ConfigError(f"cannot use the work directory {work_dir}: {error.strerror}") from None
     journal = FileJournal(work_dir / "journal", loop, agent.checkpointed, agent.journal_failed)
     rotation = OutputRotation(loop, lambda: containers.running().values(), max_bytes=int(config.max_log_mb * 2**20))
@@ -100,6 +102,7 @@ def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Part
     def close() -> None:
         for part in (rotation, health, executors, containers, journal):
             part.close()
+        release()
 
     return Parts(containers, executors, health, journal, close)
 
@@ -122,11 +125,12 @@ class AgentDaemon:
         self._config = config
         self._loop = loop
         self._directory = private_dir(config.work_dir, 0o711)
+        info = agent_info(config, config.advertise_url)
+        self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
         app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()))
         self._web = WebServer(app, config.http_host, config.http_port)
-        url = config.advertise_url or self._web.bind()
+        self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
-        self._info = agent_info(config, url)
         core_config = AgentCoreConfig(
             info=self._info,
             work_dir=str(self._directory.absolute()),
@@ -144,12 +148,15 @@ class AgentDaemon:
             watcher(config, self._story, role="agent", agent=core_config.info.name),
         )
         self._log = get_log(role="agent", agent=core_config.info.name)
-        self._transport = connect(config.broker, loop, name=f"mesos agent {core_config.info.name}")
         self._queue = topology.agent_queue(self._transport.principal, incarnation)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
         self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
         self._specs: dict[ContainerID, ContainerSpec] = {}
-        self._parts = (make_parts or process_parts)(config, loop, self)
+        try:
+            self._parts = (make_parts or process_parts)(config, loop, self)
+        except ConfigError:
+            self._web.stop()
+            raise
         self._on_stopped: Callable[[], None] | None = None
         self._performers = self._who_performs()
 

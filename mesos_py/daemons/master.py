@@ -16,6 +16,7 @@ from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
 from mesos_py.daemons.service import private_dir, run, story_file, watcher
+from mesos_py.errors import ConfigError
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
@@ -64,21 +65,26 @@ class MasterDaemon:
         self._config = config
         self._loop = loop
         self._directory = private_dir(config.work_dir)
-        self._store = store or RegistryFile(self._directory / "registry", loop)
-        registry, epoch = self._store.load(int(time.time()))
-        master_id = MasterID(f"M{epoch:x}-{secrets.token_hex(3)}")
+        policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
+        allocator = make_allocator(config.allocator, policy)
         app = make_master_app(Reader(loop), lambda: self.core, self.operate)
         self._web = WebServer(app, config.http_host, config.http_port)
         url = config.advertise_url or self._web.bind()
+        self._store = store or RegistryFile(self._directory / "registry", loop)
+        try:
+            registry, epoch = self._store.load(int(time.time()))
+            master_id = MasterID(f"M{epoch:x}-{secrets.token_hex(3)}")
+            self._transport = connect(config.broker, loop, name=f"mesos master {master_id}")
+        except ConfigError:
+            self.abandon()
+            raise
         info = MasterInfo(master_id=master_id, epoch=epoch, url=url, version=__version__)
-        policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
-        self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
+        self.core = Master(info, _core_config(config), allocator, registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
             loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="master")
         )
         self._log = get_log(role="master", master_id=master_id)
-        self._transport = connect(config.broker, loop, name=f"mesos master {master_id}")
         self._to_frameworks = Outbox(self._transport, SCHEDULER_EVENTS.encode, epoch=epoch)
         self._to_agents = Outbox(self._transport, AGENT_ORDERS.encode, epoch=epoch)
         self._inbox = topology.master_inbox(epoch)

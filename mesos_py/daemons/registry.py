@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from mesos_py.adapters.journal import FileJournal, read_journal, rewrite_journal
+from mesos_py.daemons.service import claim
 from mesos_py.errors import ConfigError
 from mesos_py.master.registry import (
     Registry,
@@ -63,11 +64,13 @@ class RegistryFile:
         self._path = path
         self._loop = loop
         self._journal: FileJournal | None = None
+        self._release: Callable[[], None] | None = None
         self._written: Callable[[int], None] | None = None
 
     def load(self, least_epoch: int) -> tuple[Registry, int]:
         """Part of RegistryStore. Raises ConfigError if the file cannot be read or written."""
         registry = Registry()
+        self._release = claim(self._path.parent)
         try:
             records, corrupt = read_journal(self._path)
             for record in records:
@@ -77,7 +80,10 @@ class RegistryFile:
                     corrupt += 1
             registry.epoch = max(registry.epoch + 1, least_epoch)
             rewrite_journal(self._path, [encode_operation(operation) for operation in operations(registry)])
-        except OSError as error:
+        except (OSError, ConfigError) as error:
+            self._let_go()
+            if isinstance(error, ConfigError):
+                raise
             raise ConfigError(f"cannot use the registry {self._path}: {error.strerror}") from None
         if corrupt:
             get_log(role="master").warning("registry had unreadable records", count=corrupt, file=str(self._path))
@@ -94,6 +100,12 @@ class RegistryFile:
         """Part of RegistryStore."""
         if self._journal is not None:
             self._journal.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._release is not None:
+            self._release()
+            self._release = None
 
     def _confirmed(self, serial: int) -> None:
         if self._written is not None:

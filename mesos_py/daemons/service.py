@@ -1,6 +1,7 @@
 """What running any daemon takes: logs, signals, a loop, and the last words of one that broke."""
 
 import errno
+import fcntl
 import gc
 import os
 import signal
@@ -16,7 +17,7 @@ from mesos_py.runtime.logs import LEVELS, get_log, set_up
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.story import Story
 
-__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "private_dir", "run", "spare_the_collector", "watcher"]
+__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "claim", "private_dir", "run", "spare_the_collector", "watcher"]
 
 EXIT_BROKEN = 70
 """We broke our own rules (sysexits.h EX_SOFTWARE)."""
@@ -126,6 +127,24 @@ def private_dir(path: str, mode: int = 0o700) -> Path:
     if not os.access(directory, os.W_OK | os.X_OK):
         raise ConfigError(f"cannot write to the directory {path}")
     return directory
+
+
+def claim(directory: Path) -> Callable[[], None]:
+    """Make sure that no other process uses this directory; gives what ends the claim. Raises ConfigError.
+
+    The claim ends with the process in any case.
+    """
+    try:
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigError(f"cannot use the directory {directory}: {error.strerror}") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        why = "another process uses it" if isinstance(error, BlockingIOError) else error.strerror
+        raise ConfigError(f"cannot use the directory {directory}: {why}") from None
+    return lambda: os.close(fd)
 
 
 def story_file(directory: Path, role: str) -> Path:

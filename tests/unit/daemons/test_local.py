@@ -1,5 +1,6 @@
 """An embedded cluster cleans up after itself, and lets tasks of other users reach what is theirs."""
 
+import gc
 import os
 import socket
 import stat
@@ -63,6 +64,27 @@ def test_a_port_is_given_back_when_it_cannot_begin(temporary):
         LocalCluster(LocalConfig(**SMALL | {"http_port": port, "resources": "cpus:many"}), loop)
     loop.close()
     socket.create_server(("127.0.0.1", port)).close()
+
+
+def test_two_clusters_do_not_share_a_directory(temporary, tmp_path):
+    config = LocalConfig(**SMALL, work_dir=str(tmp_path / "w"))
+    with embedded(config), pytest.raises(ConfigError, match=r"agent1: another process uses it"), embedded(config):
+        pass
+    with embedded(config):
+        pass
+
+
+@pytest.mark.parametrize("wrong", [{"resources": "cpus:many"}, {"allocator": "none"}, {"broker": "http://x"}], ids=str)
+def test_no_descriptor_is_left_open_when_it_cannot_begin(temporary, wrong):
+    gc.collect()
+    gc.disable()
+    try:
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(ConfigError), embedded(LocalConfig(**{**SMALL, **wrong})):
+            pass
+        assert len(os.listdir("/proc/self/fd")) == before
+    finally:
+        gc.enable()
 
 
 def test_a_directory_that_was_given_stays(temporary, tmp_path):

@@ -101,6 +101,28 @@ def test_a_registry_that_cannot_be_read_is_told(loop, tmp_path):
         lead(loop, tmp_path / "registry")
 
 
+def test_two_masters_do_not_share_a_registry(loop, tmp_path):
+    """The second would rewrite the file under the first, whose operations then went nowhere."""
+    path = tmp_path / "registry"
+    first = RegistryFile(path, loop)
+    first.load(100)
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=f"cannot use the directory {tmp_path}: another process uses it"):
+        RegistryFile(path, loop).load(100)
+    assert path.read_bytes() == before
+    first.close()
+    assert lead(loop, path)[1] == 101
+
+
+def test_what_cannot_be_used_is_let_go(loop, tmp_path):
+    path = tmp_path / "registry"
+    path.write_bytes(b"not a journal at all")
+    with pytest.raises(ConfigError):
+        lead(loop, path)
+    path.unlink()
+    lead(loop, path)
+
+
 def test_in_memory_only_the_epoch_is_kept():
     store = RegistryMemory()
     assert [store.load(least)[1] for least in (10, 10, 5)] == [10, 11, 12]

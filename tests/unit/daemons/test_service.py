@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import signal
+import socket
 import stat
 import threading
 
@@ -12,6 +13,7 @@ import structlog
 
 from mesos_py.daemons import service
 from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.master import MasterDaemon
 from mesos_py.daemons.service import EXIT_BROKEN, private_dir, run, story_file
 from mesos_py.errors import ConfigError, InvariantError
 from mesos_py.runtime.mailbox import Mailbox
@@ -212,3 +214,34 @@ def test_a_directory_of_others_is_a_bad_configuration(tmp_path):
 def test_stories_of_one_directory_are_told_apart(tmp_path):
     assert story_file(tmp_path, "agent").name.startswith("story-agent-")
     assert service.EXIT_CONFIG == 78
+
+
+@pytest.mark.integration
+def test_the_brokers_password_is_in_no_log(tmp_path, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    config = MasterConfig(
+        broker=f"amqp://mesos:s3cret@127.0.0.1:{port}/",
+        http_port=0,
+        work_dir=str(tmp_path / "w"),
+        log_format="json",
+        log_level="debug",
+    )
+
+    def make(loop):
+        daemon = MasterDaemon(config, loop)
+        lost = daemon.disconnected
+
+        def disconnected(reason):
+            lost(reason)
+            daemon.last_words()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        daemon.disconnected = disconnected
+        return daemon
+
+    assert run(config, make) == 0
+    said = capsys.readouterr().err
+    [story] = (tmp_path / "w").glob("story-*")
+    assert "broker lost" in said
+    assert "s3cret" not in said + story.read_text()

@@ -20,10 +20,10 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from benchmarks.emulator import Emulator
 from benchmarks.support import (
     beam_pid,
     cpu_s,
-    emulator,
     free_port,
     machine,
     private_broker,
@@ -33,12 +33,28 @@ from benchmarks.support import (
 )
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
+from mesos_py.agent.events import MasterSaid
 from mesos_py.messages.agent import AgentHeartbeat
 from mesos_py.messages.codec import AGENT_CALLS, MSGPACK
 from mesos_py.runtime.loop import Loop
+from mesos_py.types.resources import Resources
 
 RESOURCES = "cpus:16;mem:65536;disk:100000;ports:[31000-32000]"
 """Of every agent."""
+
+
+class Crowd(Emulator):
+    """Agents that share a queue, and so every beacon that one of them asked for: one is enough for all."""
+
+    _told_at = float("-inf")
+
+    def _tell_all(self, event) -> None:
+        if isinstance(event, MasterSaid):
+            now = self._loop.clock()
+            if now - self._told_at < 1.0:
+                return
+            self._told_at = now
+        super()._tell_all(event)
 
 
 class Sender:
@@ -86,10 +102,14 @@ class Sender:
             self._due += self._gap_s
 
 
-def send(broker: str, agents: Path, interval_s: float) -> None:
-    """Be the sender, until terminated, for the agents listed in a file."""
+def serve(options: argparse.Namespace) -> None:
+    """Be a crowd, or the sender for the agents listed in a file, until terminated."""
     loop = Loop()
-    Sender(loop, broker, msgspec.json.decode(agents.read_bytes(), type=list[tuple[str, str]]), interval_s).start()
+    if options.crowd:
+        Crowd(loop, options.broker, options.agents, Resources.parse(RESOURCES), options.crowd).start()
+    else:
+        agents = msgspec.json.decode(options.send.read_bytes(), type=list[tuple[str, str]])
+        Sender(loop, options.broker, agents, options.interval).start()
     signal.signal(signal.SIGTERM, lambda *_: loop.stop())
     loop.run()
 
@@ -138,11 +158,12 @@ def measure(broker, agents: int, processes: int, seconds: float, profile: Path |
         pids = leader.pid, beam_pid(broker)
         before_mb, nobody = rss_mb(leader.pid), Steady(*pids, min(5.0, seconds))
         before_mb = rss_mb(leader.pid)
-        emulators = stack.enter_context(contextlib.ExitStack())
+        crowds = stack.enter_context(contextlib.ExitStack())
         began, cpu_before = time.perf_counter(), cpu_s(leader.pid)
         for number in range(processes):
             share = agents // processes + (number < agents % processes)
-            emulators.enter_context(emulator(url, share, RESOURCES, f"emulator{number}"))
+            flags = ("--crowd", f"crowd{number}", "--agents", str(share), "--broker", url)
+            crowds.enter_context(process("benchmarks.idle", *flags))
         wait_until(lambda: registered(client) == agents, 300, every_s=0.5)
         all_s, all_cpu_s = time.perf_counter() - began, cpu_s(leader.pid) - cpu_before
         interval_s = max(15.0, agents / 500)
@@ -151,7 +172,7 @@ def measure(broker, agents: int, processes: int, seconds: float, profile: Path |
         after_mb = rss_mb(leader.pid)
         everybody = [(agent["agent_id"], queue_of(agent["name"])) for agent in all_agents(client)]
         Path(work, "agents").write_bytes(msgspec.json.encode(everybody))
-        emulators.close()
+        crowds.close()
         flags = ("--broker", url, "--interval", str(interval_s))
         stack.enter_context(process("benchmarks.idle", "--send", f"{work}/agents", *flags))
         time.sleep(5)
@@ -196,11 +217,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--profile", type=Path, help="write the master's profile there (slower)")
     parser.add_argument("--send", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--crowd", help=argparse.SUPPRESS)
     parser.add_argument("--broker", help=argparse.SUPPRESS)
     parser.add_argument("--interval", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.send:
-        send(options.broker, options.send, options.interval)
+    if options.send or options.crowd:
+        serve(options)
         return
     print(machine())
     with private_broker() as broker:

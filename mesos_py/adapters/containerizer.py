@@ -43,7 +43,7 @@ __all__ = ["Fetches", "ProcessContainerizer", "exit_of"]
 _FIRST_LOOK_S: Final = 0.002
 _LAST_LOOK_S: Final = 0.5
 """How soon, and how late at most, to look again whether what was killed is gone."""
-_LOOKING_SHARE: Final = 0.2
+_LOOKING_SHARE: Final = 0.1
 """Most of the loop's time that goes into listing processes."""
 _STUBBORN_S: Final = 1.0
 """A supervisor whose command is long dead must be stopped itself; signals wait no longer for a command to appear."""

@@ -219,6 +219,7 @@ class FrameworkDesk:
         """Tell it how its tasks stand."""
         for status in answers(self._state, framework, call, now):
             self._desk.tell(framework, Update(status=status))
+        self._tasks.ask_after_launches(framework, call)
 
     def message(self, framework: Framework, call: Message, _now: float) -> None:
         """Pass bytes on to one of its executors; best effort."""

@@ -8,8 +8,8 @@ from mesos_py.master.desk import Desk
 from mesos_py.master.reconcile import answer_one
 from mesos_py.master.state import Agent, Framework, Task
 from mesos_py.master.validation import why_not_kill_policy
-from mesos_py.messages.agent import KillTask, ShutdownFramework, StatusUpdate, UpdateAcknowledged
-from mesos_py.messages.scheduler import Acknowledge, Kill, TaskToReconcile, Update
+from mesos_py.messages.agent import KillTask, ReconcileTasks, ShutdownFramework, StatusUpdate, UpdateAcknowledged
+from mesos_py.messages.scheduler import Acknowledge, Kill, Reconcile, TaskToReconcile, Update
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, TaskID
 from mesos_py.types.resources import EMPTY
 from mesos_py.types.tasks import LIVE, NEXT_STATES, TERMINAL, KillPolicy, Reason, Source, TaskState, TaskStatus
@@ -156,8 +156,13 @@ class TaskDesk:
     def lose(self, task: Task, state: TaskState, reason: Reason, message: str, now: float, since: float) -> None:
         """Its agent is gone or given up, ``since`` then: tell the framework and file the task."""
         framework = self._state.frameworks[task.framework_id]
-        ended = task.state in TERMINAL
+        heard_the_end = task.status is not None and task.status.state in TERMINAL
         self.move(task, state, now)
+        if not heard_the_end:
+            if task.state is not state:
+                message = "its agent told of this end and was lost before all updates had come"
+            task.status = _lost(task, task.state, reason, message, now, since)
+            self._desk.tell(framework, Update(status=task.status))
         if state is TaskState.UNREACHABLE:
             self.forget(task)
             _lighten(task)
@@ -166,8 +171,6 @@ class TaskDesk:
                 del framework.unreachable[next(iter(framework.unreachable))]
         else:
             self.complete(task)
-        if not ended:
-            self._desk.tell(framework, Update(status=_lost(task, state, reason, message, now, since)))
 
     def lose_unreachable(self, agent_id: AgentID, message: str, now: float) -> None:
         """An operator declared an agent gone that had been given up before."""
@@ -238,6 +241,18 @@ class TaskDesk:
             policy = None if grace is None else KillPolicy(grace_period_s=grace)
             self._desk.order(agent, _kill_task(agent, task.framework_id, task.info.task_id, policy))
 
+    def ask_after_launches(self, framework: Framework, call: Reconcile) -> None:
+        """Its agents have said nothing yet of some tasks: if the order to run them was lost, they say so now."""
+        known = framework.tasks
+        tasks = [known[each.task_id] for each in call.tasks if each.task_id in known] if call.tasks else known.values()
+        silent: dict[AgentID, list[TaskID]] = {}
+        for task in tasks:
+            if task.state is TaskState.STAGING and task.status is None and self._state.agents[task.agent_id].connected:
+                silent.setdefault(task.agent_id, []).append(task.info.task_id)
+        for agent_id, task_ids in silent.items():
+            question = ReconcileTasks(agent_id=agent_id, framework_id=framework.framework_id, task_ids=task_ids)
+            self._desk.order(self._state.agents[agent_id], question)
+
     def repeat_updates(self, framework: Framework) -> None:
         """The framework is back: show it what it may not have seen."""
         for task in framework.tasks.values():
@@ -260,6 +275,7 @@ def _lost(task: Task, state: TaskState, reason: Reason, message: str, now: float
         timestamp=now,
         agent_id=task.agent_id,
         executor_id=task.executor_id,
+        container_id=task.status.container_id if task.status is not None else None,
         unreachable_time=since if state is TaskState.UNREACHABLE else None,
     )
 

@@ -251,6 +251,8 @@ class Scheduler:
                     self._stop()
                 elif not self._link.subscribed and self._framework_id is not None:  # else it is of an id long left
                     self._start_afresh(error, now)
+            case ErrorReason.FAILED_OVER if error.call and not self._link.subscribed:
+                pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE
             case _:
                 self._tell(error)
                 if error.fatal:

@@ -238,3 +238,30 @@ def test_a_refusal_does_not_quote_a_stranger_at_length():
     world = World()
     [error] = world.framework(calls.Teardown(framework_id="x" * 10**6))
     assert len(error.message) <= 1000
+
+
+def test_a_launch_that_never_arrived_is_found_out_by_reconciliation(world):
+    world.launch(a_task("t"))
+    for tasks in ([], [calls.TaskToReconcile(task_id="t"), calls.TaskToReconcile(task_id="unknown")]):
+        done = world.handle(events.FrameworkSaid("u", "web", True, calls.Reconcile(framework_id="M-F1", tasks=tasks)))
+        [question] = [effect.message for effect in done if isinstance(effect, effects.SendToAgent)]
+        assert question == agents.ReconcileTasks(agent_id="M-A1", framework_id="M-F1", task_ids=["t"])
+    world.agent(agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=a_status("t", TaskState.STARTING)))
+    done = world.handle(events.FrameworkSaid("u", "web", True, calls.Reconcile(framework_id="M-F1")))
+    assert not [effect for effect in done if isinstance(effect, effects.SendToAgent)]
+
+
+def test_an_end_known_only_by_the_latest_state_is_told_when_its_agent_is_lost(world):
+    world.launch(a_task("t"))
+    running = a_status("t", TaskState.RUNNING, update_id=1, container_id="C1")
+    world.agent(
+        agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=running, latest_state=TaskState.FINISHED)
+    )
+    told = []
+    for now in range(2, 300, 10):
+        told += [e.event.status for e in world.tick(now) if isinstance(getattr(e, "event", None), calls.Update)]
+        world.framework(calls.SchedulerHeartbeat(framework_id="M-F1"))
+    assert [(status.state, status.container_id) for status in told] == [(TaskState.FINISHED, "C1")]
+    wanted = [calls.TaskToReconcile(task_id="t")]
+    [answer] = world.framework(calls.Reconcile(framework_id="M-F1", tasks=wanted))
+    assert answer.status.state is TaskState.FINISHED

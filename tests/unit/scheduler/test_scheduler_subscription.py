@@ -163,6 +163,17 @@ def test_failed_over_is_the_end(bench):
     assert bench.core.next_deadline() is None
 
 
+def test_a_new_leader_that_knows_only_our_predecessor_does_not_end_us(bench):
+    bench.join()
+    message = "another instance has subscribed with this framework's id"
+    bench.says(Error(reason=ErrorReason.FAILED_OVER, message=message, call="RECONCILE", fatal=True), epoch=2)
+    bench.wait(1)
+    assert not bench.stopped
+    assert len(bench.subscribes) == 1
+    bench.says(Error(reason=ErrorReason.FAILED_OVER, message=message, fatal=True), epoch=2)
+    assert "FAILED_OVER" in bench.stopped
+
+
 def test_a_refused_call_is_told_and_changes_nothing(bench):
     bench.join()
     bench.says(error(ErrorReason.INVALID))

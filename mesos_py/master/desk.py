@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from mesos_py.allocator.base import Allocator
 from mesos_py.master.effects import MasterEffect, Persist, SendToAgent, SendToFramework
@@ -10,9 +11,9 @@ from mesos_py.master.state import Agent, Framework, MasterState
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.scheduler import Error, ErrorReason, Event
 
-__all__ = ["Desk"]
+__all__ = ["MAX_MESSAGE", "Desk"]
 
-_MAX_MESSAGE = 1000
+MAX_MESSAGE: Final = 1000
 """Characters of a refusal, which may quote what a stranger sent."""
 
 
@@ -59,7 +60,7 @@ class Desk:
         """Answer a call that cannot be served, and count it."""
         self.state.counters[f"calls_refused/{reason}"] += 1
         if queue:
-            error = Error(reason=reason, message=message[:_MAX_MESSAGE], call=call, fatal=fatal)
+            error = Error(reason=reason, message=message[:MAX_MESSAGE], call=call, fatal=fatal)
             self._effects.append(SendToFramework(queue, json, error))
 
     def persist(self, operation: RegistryOperation, then: Callable[[float], None]) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mesos_py.master.desk import Desk
+from mesos_py.master.desk import MAX_MESSAGE, Desk
 from mesos_py.master.offers import OfferDesk, refusal
 from mesos_py.master.reconcile import answer_one
 from mesos_py.master.state import Agent, Executor, Framework, Task
@@ -145,7 +145,7 @@ class LaunchDesk:
             state=state,
             source=Source.MASTER,
             reason=reason,
-            message=why,
+            message=why[:MAX_MESSAGE],
             timestamp=now,
             agent_id=agent.agent_id if agent is not None else None,
         )

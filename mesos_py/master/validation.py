@@ -1,11 +1,12 @@
 """Whether a call can be served, and if not why, in words fit to send back. Nothing here changes anything."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from mesos_py.allocator.filters import why_not_filter
 from mesos_py.master.state import Agent, Framework
 from mesos_py.messages.scheduler import Subscribe
+from mesos_py.types.attributes import why_not_attributes
 from mesos_py.types.ids import why_not_an_id
 from mesos_py.types.infos import AgentInfo, Demand
 from mesos_py.types.offers import LaunchGroup
@@ -24,6 +25,9 @@ __all__ = [
 
 _MAX_FAILOVER_TIMEOUT_S = 10 * 365 * 24 * 3600.0
 _MAX_NAME = 255
+_MAX_ROLES = 256
+_MAX_DEMANDS = 256
+"""In one request: every pass of the allocator looks at each."""
 
 
 def _why_not_seconds(name: str, seconds: float) -> str | None:
@@ -37,6 +41,8 @@ def why_not_subscribe(call: Subscribe) -> str | None:
     info = call.framework
     if call.framework_id and (why := why_not_an_id(call.framework_id)):
         return f"framework_id: {why}"
+    if len(info.roles) > _MAX_ROLES:
+        return f"a framework has at most {_MAX_ROLES} roles, this one {len(info.roles)}"
     if len(set(info.roles)) != len(info.roles):
         return f"roles are given twice: {', '.join(info.roles)}"
     for role in info.roles:
@@ -61,7 +67,7 @@ def why_not_agent(info: AgentInfo) -> str | None:
     for what, name in (("name", info.name), ("host name", info.hostname)):
         if not 0 < len(name) <= _MAX_NAME:
             return f"an agent needs a {what} of 1 to {_MAX_NAME} characters"
-    return None
+    return why_not_attributes(info.attributes)
 
 
 def why_not_kill_policy(policy: KillPolicy) -> str | None:
@@ -69,8 +75,10 @@ def why_not_kill_policy(policy: KillPolicy) -> str | None:
     return _why_not_seconds("kill_policy.grace_period_s", policy.grace_period_s)
 
 
-def why_not_demand(demands: Iterable[Demand]) -> str | None:
+def why_not_demand(demands: Sequence[Demand]) -> str | None:
     """Why a statement of demand makes no sense."""
+    if len(demands) > _MAX_DEMANDS:
+        return f"a request has at most {_MAX_DEMANDS} demands, this one {len(demands)}"
     for demand in demands:
         if not demand.slice:
             return "a demand needs a slice that is not empty"

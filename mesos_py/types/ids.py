@@ -39,13 +39,14 @@ _FORBIDDEN = frozenset(map(chr, range(32))) | {"/", "\\", "\x7f"}
 def why_not_an_id(value: str) -> str | None:
     """Why ``value`` cannot be a task or executor id, or None.
 
-    The rules of Mesos (``src/common/validation.cpp``): 1 to 255 characters, neither ``.`` nor ``..``,
+    The rules of Mesos (``src/common/validation.cpp``): 1 to 255 bytes, neither ``.`` nor ``..``,
     no control characters and no slashes, so that every id is also a safe file name.
     """
     if not value:
         return "an id may not be empty"
-    if len(value) > 255:
-        return f"an id has at most 255 characters, this one {len(value)}"
+    size = len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))
+    if size > 255:
+        return f"an id has at most 255 bytes, this one {size}"
     if value in (".", ".."):
         return f"an id may not be {value!r}"
     if not _FORBIDDEN.isdisjoint(value):

@@ -6,6 +6,9 @@ from mesos_py.types.ids import Role
 
 __all__ = ["ANY_ROLE", "ancestors", "is_within", "why_not_a_role"]
 
+_LONGEST = 255
+"""Characters: bounds the levels that one role from a stranger can add to the hierarchy."""
+
 ANY_ROLE = Role("*")
 """The default role, and as a reservation: unreserved."""
 
@@ -14,6 +17,8 @@ def why_not_a_role(role: str) -> str | None:
     """Why ``role`` is not a valid role name, or None (Mesos ``src/common/roles.cpp``)."""
     if role == ANY_ROLE:
         return None
+    if len(role) > _LONGEST:
+        return f"a role has at most {_LONGEST} characters, {role[:20]!r}... has {len(role)}"
     for part in role.split("/"):
         if part in ("", ".", "..", "*"):
             return f"role {role!r} has the empty or reserved component {part!r}"

@@ -68,7 +68,7 @@ BAD_TASKS = [
     (a_task(""), "an id may not be empty"),
     (a_task("a/b"), "slashes or control characters"),
     (a_task("."), "an id may not be '.'"),
-    (a_task("x" * 256), "at most 255 characters, this one 256"),
+    (a_task("x" * 256), "at most 255 bytes, this one 256"),
     (a_task("taken"), "task id 'taken' is in use"),
     (a_task("lost"), "task id 'lost' is in use"),
     (a_task(command=None), "either a command or an executor"),

@@ -9,7 +9,7 @@ def test_an_id_may_be_nearly_anything(value):
     assert why_not_an_id(value) is None
 
 
-@pytest.mark.parametrize("value", ["", ".", "..", "a/b", "a\\b", "a\nb", "\0", "a\x7f", "x" * 256])
+@pytest.mark.parametrize("value", ["", ".", "..", "a/b", "a\\b", "a\nb", "\0", "a\x7f", "x" * 256, "é" * 128])
 def test_an_id_must_be_a_safe_file_name(value):
     """Mesos src/common/validation.cpp."""
     assert why_not_an_id(value)
@@ -22,7 +22,25 @@ def test_roles_that_are_valid(role):
 
 
 @pytest.mark.parametrize(
-    "role", ["", ".", "..", "-a", "a/-b", "a b", "a\tb", "a\bb", "/a", "a/", "a//b", "a/./b", "a/../b", "a/*", "*/a"]
+    "role",
+    [
+        "",
+        ".",
+        "..",
+        "-a",
+        "a/-b",
+        "a b",
+        "a\tb",
+        "a\bb",
+        "/a",
+        "a/",
+        "a//b",
+        "a/./b",
+        "a/../b",
+        "a/*",
+        "*/a",
+        "a/" * 200 + "a",
+    ],
 )
 def test_roles_that_are_not(role):
     assert why_not_a_role(role)

@@ -1,0 +1,48 @@
+"""What a framework or agent can send to harm the master, and what it gets for it."""
+
+import pytest
+from msgspec.structs import replace
+
+from mesos_py.messages import agent as agents
+from mesos_py.messages import scheduler as calls
+from mesos_py.testing.builders import a_framework, a_task, an_agent
+from mesos_py.types.infos import Demand
+from mesos_py.types.offers import Launch
+from mesos_py.types.resources import Resources
+from tests.unit.master.test_core import World
+
+
+@pytest.fixture
+def world():
+    world = World()
+    world.subscribe()
+    return world
+
+
+@pytest.mark.parametrize("roles", [["a/" * 100_000 + "b"], [f"r{n}" for n in range(10_000)]])
+def test_a_subscription_cannot_make_a_huge_hierarchy(world, roles):
+    [error] = world.framework(calls.Subscribe(framework=a_framework("x", *roles)), queue="x")
+    assert error.reason is calls.ErrorReason.INVALID
+    assert len(error.message) < 300
+    assert len(world.master.state.frameworks) == 1
+
+
+def test_a_request_cannot_give_the_allocator_endless_work(world):
+    demands = [Demand(slice=Resources.of(cpus=n / 1000), count=10**9) for n in range(1, 10_000)]
+    [error] = world.framework(calls.Request(framework_id="M-F1", role="*", demands=demands))
+    assert "at most 256 demands" in error.message
+
+
+def test_an_answer_does_not_repeat_a_long_offer_id_for_every_task(world):
+    tasks = [a_task(f"t{n}") for n in range(1000)]
+    call = calls.Accept(framework_id="M-F1", offer_ids=["x" * 1_000_000], operations=[Launch(tasks=tasks)])
+    updates = world.framework(call)
+    assert len(updates) == 1000
+    assert max(len(update.status.message) for update in updates) <= 1000
+
+
+def test_an_agent_cannot_swell_every_offer_with_its_attributes(world):
+    info = replace(an_agent("a"), attributes={f"a{n}": "x" for n in range(300)})
+    [refused] = world.agent(agents.RegisterAgent(agent=info))
+    assert isinstance(refused, agents.RegistrationRefused)
+    assert "more than the 256" in refused.message

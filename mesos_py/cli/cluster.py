@@ -17,6 +17,14 @@ __all__ = ["agents", "frameworks", "offers", "roles", "tasks"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class _State(click.Choice[TaskState]):
+    """A state, refused in the words in which states are shown."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002  (click's)
+        return f"{value!r} is none of {', '.join(self.choices)}"
+
+
 _ACTIVE = [state for state in TaskState if state in LIVE or state is TaskState.UNREACHABLE]
 
 
@@ -105,7 +113,7 @@ def frameworks(master: str, limit: int | None, as_json: bool) -> None:
     "--state",
     "states",
     multiple=True,
-    type=click.Choice(list(TaskState), case_sensitive=False),
+    type=_State(list(TaskState), case_sensitive=False),
     metavar="STATE",
     help="Only tasks in this state, such as FAILED; may be given several times.",
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from mesos_py.cli.command import Command, command
 from mesos_py.daemons.config import DaemonConfig
@@ -172,8 +173,11 @@ def run(
       mesos run --instances 10 --mem 1GB -- python3 -c 'print("hi")'
       mesos run --uri https://example.org/job.tgz --constraint rack:IS:r1 'cd job && ./start | tee log'
     """
+    context = click.get_current_context()
     if not words[0].strip():
-        raise click.UsageError("the command is empty", click.get_current_context())
+        raise click.UsageError("the command is empty", context)
+    if local_agents and context.get_parameter_source("broker") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--local makes a cluster of its own, which has no --broker", context)
     options = RunOptions(
         command=_command(words, env, uri),
         resources=Resources.of(cpus=cpus, mem=mem, disk=disk or 0, gpus=gpus),

@@ -7,7 +7,7 @@ once it has run for a moment; what has ended by then is read in one go.
 import asyncio
 import codecs
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Final, Literal
 
@@ -32,9 +32,9 @@ class OutputStreams:
     """Reads the output of any number of tasks in one thread of its own."""
 
     def __init__(
-        self, write: Callable[[TaskID, StreamName, str], None], complain: Callable[[TaskID, str], None]
+        self, write: Callable[[TaskID, StreamName, Sequence[str]], None], complain: Callable[[TaskID, str], None]
     ) -> None:
-        """``write(task, stream, line)`` gets every line, ``complain(task, why)`` what cannot be read; any thread."""
+        """``write(task, stream, lines)`` gets every line, ``complain(task, why)`` what cannot be read; any thread."""
         self._write = write
         self._complain = complain
         self._loop = asyncio.new_event_loop()
@@ -96,8 +96,8 @@ class OutputStreams:
         else:
             async with self._turn:
                 await self._try(file, self._read)
-        for line in file.rest():
-            self._write(file.task_id, file.name, line)
+        if rest := file.rest():
+            self._write(file.task_id, file.name, rest)
 
     async def _try(self, file: "_File", how: Callable[["_File", httpx.AsyncClient], Awaitable[None]]) -> None:
         """A few times; each begins where the last one ended."""
@@ -135,8 +135,8 @@ class OutputStreams:
 
     def _take(self, file: "_File", piece: bytes) -> None:
         self._pieces += 1
-        for line in file.lines(piece):
-            self._write(file.task_id, file.name, line)
+        if lines := file.lines(piece):
+            self._write(file.task_id, file.name, lines)
 
 
 class _File:
@@ -151,15 +151,14 @@ class _File:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
 
-    def lines(self, piece: bytes) -> Iterator[str]:
+    def lines(self, piece: bytes) -> list[str]:
         """The lines that this piece completes."""
         self.offset += len(piece)
         *whole, self._begun = (self._begun + self._decoder.decode(piece)).split("\n")
-        return (line.removesuffix("\r") for line in whole)
+        return [line.removesuffix("\r") for line in whole]
 
-    def rest(self) -> Iterator[str]:
+    def rest(self) -> list[str]:
         """A last line that does not end."""
         rest = self._begun + self._decoder.decode(b"", final=True)
         self._begun = ""
-        if rest:
-            yield rest
+        return [rest] if rest else []

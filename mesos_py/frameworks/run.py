@@ -15,6 +15,7 @@ from mesos_py import (
     Error,
     Framework,
     Offer,
+    Reason,
     Registered,
     Resources,
     Retries,
@@ -45,7 +46,7 @@ TERMINATED = 143
 
 _LOST = (TaskState.UNREACHABLE, TaskState.UNKNOWN)
 """States of a task that may come back, but is not waited for."""
-_MAY_HAVE_RUN = (*_LOST, TaskState.GONE, TaskState.GONE_BY_OPERATOR)
+_MAY_HAVE_RUN = (TaskState.GONE, TaskState.GONE_BY_OPERATOR)
 """To start such a task anew may be to run it twice: only if retries are wanted."""
 
 _BROKER_S = 5.0
@@ -101,8 +102,9 @@ class Run:
         """``run`` does it."""
         self._options = options
         self._broker = broker
-        self._display = Display(options.instances, as_json=options.json)
-        self._streams = OutputStreams(self._display.line, self._display.complaint)
+        self._framework = Framework(options.name, roles=[options.role], refuse_seconds=0.5)
+        self._display = Display(options.instances, as_json=options.json, on_unread=self._framework.stop)
+        self._streams = OutputStreams(self._display.lines, self._display.complaint)
         self._queue = TaskQueue()
         self._placed: dict[str, list[Place]] = {}
         self._retries = Retries(RetryPolicy(attempts=options.max_retries + 1))
@@ -112,7 +114,6 @@ class Run:
         self._followed: set[TaskID] = set()
         self._outcomes: dict[str, TaskStatus] = {}
         self._failure = ""
-        self._framework = Framework(options.name, roles=[options.role], refuse_seconds=0.5)
         self._framework.on_registered(self._on_registered)
         self._framework.on_disconnected(self._on_disconnected)
         self._framework.on_offers(self._on_offers)
@@ -134,12 +135,15 @@ class Run:
                     self._framework.run(self._broker)
                 except KeyboardInterrupt:
                     interrupted = True  # leaving has killed all our tasks
-                self._streams.finish(0.0 if interrupted or self._failure else _LAST_OUTPUT_S)
+                in_vain = interrupted or self._failure or self._display.is_unread
+                self._streams.finish(0.0 if in_vain else _LAST_OUTPUT_S)
         finally:
-            if self._offers:
+            if self._offers and not self._display.is_unread:
                 self._display.summary(self._outcomes, time.monotonic() - began, interrupted=interrupted)
         if self._failure:
             raise MesosError(self._failure)
+        if self._display.is_unread:
+            raise BrokenPipeError
         return INTERRUPTED if interrupted else self._exit_code()
 
     def _exit_code(self) -> int:
@@ -201,9 +205,10 @@ class Run:
         offer = self._offers[status.task_id]
         with contextlib.suppress(ValueError, KeyError):
             self._placed[self._options.name].remove(Place.of(offer))
-        again = None
-        if status.state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
-            state = TaskState.UNREACHABLE if status.state in _LOST else status.state
+        again, state = None, status.state
+        if state in _LOST or status.reason == Reason.AGENT_REMOVED:
+            state = TaskState.GONE  # no fault of its own
+        if state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
             again = self._retries.ended(instance, state, time.time())
         if again is None:
             self._outcomes[instance] = status
@@ -290,7 +295,8 @@ def _why_never(master_url: str, spec: TaskSpec) -> str:
     for name, wanted in spec.task.resources.quantities().items():
         most = max(total.scalar(name) for total in totals)
         if most < wanted:
-            return f"no agent has {wanted / 1000:g} {name}; the most that one has is {most / 1000:g}"
+            unit = " MB of" if name in ("mem", "disk") else ""
+            return f"no agent has {wanted / 1000:.10g}{unit} {name}; the most that one has is {most / 1000:.10g}"
     if not any(total.find(spec.task.resources) is not None for total in totals):
         return f"no agent has {spec.task.resources} together"
     alone = [constraint for constraint in spec.constraints if not constraint.looks_around]

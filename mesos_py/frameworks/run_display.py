@@ -3,9 +3,9 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -25,8 +25,13 @@ _COLOURS = ("cyan", "green", "yellow", "magenta", "blue", "bright_cyan", "bright
 class Display:
     """Lines of tasks go to stdout and stderr as the tasks wrote them; everything about them goes to stderr."""
 
-    def __init__(self, instances: int, *, as_json: bool) -> None:
-        """A context manager: the progress bar stands while it is entered."""
+    def __init__(self, instances: int, *, as_json: bool, on_unread: Callable[[], None]) -> None:
+        """A context manager: the progress bar stands while it is entered.
+
+        ``on_unread`` is told once, from any thread, when nobody reads our output any more.
+        """
+        self.is_unread = False
+        self._on_unread = on_unread
         self._instances = instances
         self._json = as_json
         self._out = Console(highlight=False, soft_wrap=True)
@@ -50,14 +55,18 @@ class Display:
 
     # What tasks write
 
-    def line(self, task_id: TaskID, stream: StreamName, line: str) -> None:
-        """A line of a task."""
-        if self._json:
-            self._emit({"task_id": task_id, "stream": stream, "line": line})
-            return
+    def lines(self, task_id: TaskID, stream: StreamName, lines: Sequence[str]) -> None:
+        """Lines of a task."""
         console = self._out if stream == "stdout" else self._err
-        colour = _COLOURS[sum(task_id.encode()) % len(_COLOURS)]
-        console.print(Text(f"{task_id} | ", style=colour).append(line, style="default"))
+        if self._json:
+            self._emit(*({"task_id": task_id, "stream": stream, "line": line} for line in lines))
+        elif not console.is_terminal:
+            self._put(console.file, "".join(f"{task_id} | {line}\n" for line in lines))
+        else:
+            colour = _COLOURS[sum(task_id.encode()) % len(_COLOURS)]
+            prefixed = (Text(f"{task_id} | ", style=colour).append(line, style="default") for line in lines)
+            # the progress bar makes way only for its own console; on a terminal nobody can tell the two apart
+            (self._err if self._err.is_terminal else console).print(Text("\n").join(prefixed))
 
     # What becomes of them
 
@@ -99,14 +108,23 @@ class Display:
             return
         if self._instances == 1 and states[TaskState.FINISHED] == 1:
             return  # a single command that went well speaks for itself
-        table = Table("state", "instances", title=f"{self._instances} instances in {took_s:.1f} s")
+        noun = "instance" if self._instances == 1 else "instances"
+        table = Table("state", noun, title=f"{self._instances} {noun} in {took_s:.1f} s")
         for state, number in states.most_common():
             table.add_row(Text(state, style="green" if state == TaskState.FINISHED else "red"), str(number))
         if missing:
             table.add_row("killed" if interrupted else "not ended", str(missing))
         self._err.print(table)
 
-    @staticmethod
-    def _emit(value: object) -> None:
-        sys.stdout.write(json.dumps(value) + "\n")
-        sys.stdout.flush()
+    def _emit(self, *values: object) -> None:
+        self._put(sys.stdout, "".join(json.dumps(value) + "\n" for value in values))
+
+    def _put(self, file: IO[str], text: str) -> None:
+        if self.is_unread:
+            return
+        try:
+            file.write(text)
+            file.flush()
+        except BrokenPipeError:
+            self.is_unread = True
+            self._on_unread()

@@ -153,6 +153,20 @@ def test_lines_of_json(cluster):
     assert not lines[-1]["interrupted"]
 
 
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_the_task_is_killed_when_nobody_reads(cluster, form):
+    command = [sys.executable, "-m", "mesos_py", "run", "--broker", cluster.broker, *form, "--", "sh", "-c"]
+    endless = "while :; do echo word; sleep 0.01; done"
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, endless], env=environment(), text=True, **pipe) as run:
+        while "word" not in run.stdout.readline():
+            pass
+        run.stdout.close()
+        assert run.wait(30) == 1
+        assert run.stderr.read() == ""
+    cluster.wait_ready()
+
+
 def test_terminated_like_ctrl_c(cluster):
     with cluster.running("run", "--cpus", "0.1", "--mem", "16", "--", "sleep", "60") as run:
         wait_for(cluster.live_tasks, "the task started")

@@ -211,7 +211,7 @@ def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A running broker, shared by the tests of one process; whoever stops it starts it again."""
     if not (SCRIPTS / "rabbitmq-server").exists():
         if os.geteuid() == 0 and Path("/etc/debian_version").exists():
-            pytest.fail("RabbitMQ is not installed: run `make tests-prepare` or `apt-get install rabbitmq-server`")
+            pytest.fail("RabbitMQ is not installed: run `make test` or `apt-get install rabbitmq-server`")
         pytest.skip("needs RabbitMQ: install the package rabbitmq-server (Debian) for these tests")
     broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     try:

@@ -41,7 +41,7 @@ def test_help_without_words(mesos):
         (["agents", "--wrong"], "mesos: no such option"),
         (["agents", "--limit", "0"], "mesos: invalid value for '--limit'"),
         (["agents", "more"], "mesos: got unexpected extra argument"),
-        (["tasks", "--state", "DANCING"], "mesos: invalid value for '--state'"),
+        (["tasks", "--state", "DANCING"], "mesos: invalid value for '--state': 'DANCING' is none of STAGING, "),
         (["kill"], "mesos: missing argument 'TASK'"),
         (["logs"], "mesos: missing argument 'TASK'"),
         (["completion", "tcsh"], "mesos: invalid value for '{bash|zsh|fish}'"),

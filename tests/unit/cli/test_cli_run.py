@@ -111,6 +111,7 @@ def test_sizes(run, text, mem):
 def test_the_environment_names_the_broker(run, monkeypatch):
     monkeypatch.setenv("MESOS_BROKER", "amqp://elsewhere/")
     assert run("x").broker == "amqp://elsewhere/"
+    assert run("--local", "x").broker == ""
 
 
 @pytest.mark.parametrize(
@@ -133,6 +134,7 @@ def test_the_environment_names_the_broker(run, monkeypatch):
         ["--kill-after", "0", "x"],
         ["--max-retries", "-1", "x"],
         ["--local", "0", "x"],
+        ["--local", "--broker", "amqp://b/", "x"],
         ["--local=many", "x"],
         ["--cpus", "1"],
         [""],

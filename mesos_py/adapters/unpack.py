@@ -22,6 +22,15 @@ __all__ = ["UnpackError", "is_archive", "unpack"]
 _TARS: Final = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _MOST_ENTRIES: Final = 200_000
 _PIECE: Final = 1 << 20
+_LONGEST_HEADER: Final = 64 * 1024
+"""Bytes of what a tar says of one member: tarfile reads it at once, whatever size it claims."""
+_HEADERS: Final = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _BAD_ARCHIVE: Final = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -66,7 +75,7 @@ def unpack(archive: Path, directory: Path, max_bytes: int, cancelled: Callable[[
 
 
 def _unpack_tar(archive: Path, into: "_Into") -> None:
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, tarinfo=_Member) as tar:
         for member in tar:
             if member.isdir():
                 into.directory(member.name)
@@ -93,6 +102,20 @@ def _unpack_zip(archive: Path, into: "_Into") -> None:
             else:
                 with zipped.open(info) as file:
                     into.file(info.filename, file, mode or 0o644)
+
+
+class _Member(tarfile.TarInfo):
+    """Takes no headers that fill the memory; tarfile calls these methods before it reads any."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.size < 0 or (self.type in _HEADERS and self.size > _LONGEST_HEADER):
+            raise UnpackError(f"it has a header of {self.size} bytes")
+        if self.type == tarfile.GNUTYPE_SPARSE:
+            raise UnpackError("it contains a sparse file")
+        return super()._proc_member(tar)  # type: ignore[misc,no-any-return]
+
+    def _proc_gnusparse_10(self, *_args: object) -> None:
+        raise UnpackError("it contains a sparse file")
 
 
 class _Into:

@@ -12,6 +12,9 @@ from mesos_py.types.tasks import HealthCheck
 
 __all__ = ["Health", "Verdict"]
 
+_SHORTEST_INTERVAL_S = 0.1
+"""Whatever a task wishes: its checks must not keep the agent busy."""
+
 
 class Verdict(Enum):
     """What one result means."""
@@ -40,6 +43,10 @@ class Health:
     def first_check(self) -> float:
         """When."""
         return self._started + self.check.delay_s
+
+    def next_check(self, now: float) -> float:
+        """When, after the result that came now."""
+        return now + max(self.check.interval_s, _SHORTEST_INTERVAL_S)
 
     def judge(self, *, healthy: bool, now: float) -> Verdict:
         """Take in a result."""

@@ -55,8 +55,11 @@ class Reports:
             why = f"task {update.task_id!r} cannot go from {task.state} to {update.state}"
             self._refuse(executor, update, why)
             return None
-        task.number = update.number
         ended = update.state in TERMINAL
+        if not ended and self._updates.is_full(task):
+            self._refuse(executor, update, f"too many updates of task {update.task_id!r} wait for its framework")
+            return None
+        task.number = update.number
         if ended:
             executor.finished[update.task_id] = update.number
             if len(executor.finished) > _FINISHED_KEPT:

@@ -235,14 +235,14 @@ class Tasks:
         if health is None or not health.waiting:
             return
         verdict = health.judge(healthy=healthy, now=now)
-        if verdict is not Verdict.NOTHING_NEW:
+        if verdict is not Verdict.NOTHING_NEW and not self._updates.is_full(task):
             reason = Reason.TASK_HEALTH_CHECK_STATUS_UPDATED
             self._updates.add(task, now, TaskState.RUNNING, reason=reason, message=message, healthy=healthy)
         if verdict is Verdict.HOPELESS:
             failing = Ending(state=TaskState.KILLED, message=f"health checks failed: {message}", healthy=False)
             self.stop(task, failing, grace_of(None, task), now)
         else:
-            health.timer = self._timers.set(now + health.check.interval_s, self._check_health, task)
+            health.timer = self._timers.set(health.next_check(now), self._check_health, task)
 
 
 def grace_of(policy: KillPolicy | None, task: Task) -> float:

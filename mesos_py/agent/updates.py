@@ -21,6 +21,9 @@ from mesos_py.types.tasks import TERMINAL, Reason, Source, TaskState, TaskStatus
 
 __all__ = ["Updates"]
 
+_MOST_WAITING = 1000
+"""Unacknowledged updates of one task, besides its last: a task may report much while its framework is away."""
+
 
 class Updates:
     """All streams of an agent."""
@@ -71,6 +74,11 @@ class Updates:
         task.updates.append(status)
         self._out.record(UpdateMade(framework_id=task.framework.framework_id, status=status, number=number))
         self._out.when_durable(self._made_durable, task, now)
+
+    @staticmethod
+    def is_full(task: Task) -> bool:
+        """Too many updates of the task wait: only its end may join them."""
+        return len(task.updates) >= _MOST_WAITING
 
     def acknowledge(self, ack: UpdateAcknowledged, now: float) -> None:
         """The framework has dealt with an update."""

@@ -386,3 +386,15 @@ def test_group_tasks_may_carry_commands_for_their_executor():
     rig = Rig()
     rig.launch_group(a_task("t1", command=CommandInfo(value="x")), executor=an_executor())
     assert len(rig.specs()) == 1
+
+
+def test_an_executor_that_reports_without_end_is_answered_with_an_error():
+    rig = Rig()
+    container_id = rig.start_executor(a_task(executor=an_executor()))
+    for number in range(1, 1001):
+        rig.report(container_id, TaskState.RUNNING, number)
+    rig.report(container_id, TaskState.RUNNING, 1001)
+    assert [type(event) for event in rig.to_executor()] == [ExecutorError, ExecutorAcknowledged]
+    rig.report(container_id, TaskState.FINISHED, 1002)
+    assert [type(event) for event in rig.to_executor()] == [ExecutorAcknowledged]
+    assert rig.state_of() is TaskState.FINISHED

@@ -98,3 +98,21 @@ def test_no_checks_and_no_results_once_a_kill_began():
     assert rig.on(HealthChecked(container_id, True, "")) == []
     rig.wait(60)
     assert not checks(rig)
+
+
+def test_checks_never_come_without_a_pause():
+    rig, container_id = start(HealthCheck(tcp_port=80, delay_s=0, interval_s=0, consecutive_failures=10**9))
+    answer(rig, container_id, True)
+    rig.wait(0.09)
+    assert not checks(rig)
+    rig.wait(0.01)
+    assert checks(rig)
+
+
+def test_failures_of_a_task_whose_framework_is_away_do_not_pile_up_for_ever():
+    patient = HealthCheck(tcp_port=80, delay_s=0, interval_s=0.1, grace_period_s=0, consecutive_failures=10**9)
+    rig, container_id = start(patient)
+    answer(rig, container_id, *[False] * 1100)
+    assert len(next(iter(rig.agent._state.tasks())).updates) == 1000
+    rig.end(container_id, 1)
+    assert rig.state_of() is TaskState.FAILED

@@ -1,14 +1,18 @@
 """How an agent goes for good: on the operator's order with grace, or refused by the master, without."""
 
+from mesos_py.agent.checkpoint import Ending
 from mesos_py.agent.effects import StopAgent
 from mesos_py.agent.executors import Executors
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.state import AgentState, Executor, Stage, Task
-from mesos_py.agent.tasks import BY_REQUEST, Tasks, grace_of
+from mesos_py.agent.tasks import Tasks, grace_of
 from mesos_py.agent.updates import Updates
 from mesos_py.messages.agent import UnregisterAgent
+from mesos_py.types.tasks import Reason, TaskState
 
 __all__ = ["Leaving"]
+
+_AGENT_LEAVES = Ending(state=TaskState.KILLED, reason=Reason.AGENT_REMOVED, message="the agent was stopped")
 
 
 class Leaving:
@@ -38,7 +42,7 @@ class Leaving:
         for executor in self._all_executors():
             self._executors.shutdown(executor, now)
         for task in self._command_tasks():
-            self._tasks.stop(task, BY_REQUEST, grace_of(None, task), now)
+            self._tasks.stop(task, _AGENT_LEAVES, grace_of(None, task), now)
 
     def refuse(self, error: str, now: float) -> None:
         """Stop all tasks at once, then the agent."""

@@ -4,7 +4,6 @@ import itertools
 import secrets
 import time
 from asyncio import AbstractEventLoop, Future
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,7 +60,6 @@ class MasterDaemon:
     def __init__(self, config: MasterConfig, loop: Loop, store: RegistryStore | None = None) -> None:
         """Read the registry and take the port; ``store`` is a file in the work directory unless given."""
         self.failure = ""
-        self.counters: Counter[str] = Counter()
         self._config = config
         self._loop = loop
         self._directory = private_dir(config.work_dir)
@@ -156,11 +154,11 @@ class MasterDaemon:
     def _read(self, delivery: Delivery) -> None:
         sender = topology.principal_of(delivery.routing_key)
         if sender is None:
-            self.counters["deliveries_of_nobody"] += 1
+            self.core.state.counters["deliveries_of_nobody"] += 1
             return
         kind, principal = sender[0], Principal(sender[1])
         if delivery.user_id not in ("", principal):
-            self.counters["deliveries_of_foreign_users"] += 1
+            self.core.state.counters["deliveries_of_foreign_users"] += 1
             self._log.warning("foreign user", user_id=delivery.user_id, principal=principal)
             return
         queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""

@@ -8,7 +8,7 @@ from mesos_py.master.state import Agent, Framework
 from mesos_py.messages.scheduler import Subscribe
 from mesos_py.types.attributes import why_not_attributes
 from mesos_py.types.ids import why_not_an_id
-from mesos_py.types.infos import AgentInfo, Demand
+from mesos_py.types.infos import AgentInfo, Demand, FrameworkInfo
 from mesos_py.types.offers import LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import why_not_a_role
@@ -28,6 +28,8 @@ _MAX_NAME = 255
 _MAX_ROLES = 256
 _MAX_DEMANDS = 256
 """In one request: every pass of the allocator looks at each."""
+_MAX_TEXT = 2048
+_MAX_LABELS = 64 * 1024
 
 
 def _why_not_seconds(name: str, seconds: float) -> str | None:
@@ -41,6 +43,8 @@ def why_not_subscribe(call: Subscribe) -> str | None:
     info = call.framework
     if call.framework_id and (why := why_not_an_id(call.framework_id)):
         return f"framework_id: {why}"
+    if why := _why_not_words(info):
+        return why
     if len(info.roles) > _MAX_ROLES:
         return f"a framework has at most {_MAX_ROLES} roles, this one {len(info.roles)}"
     if len(set(info.roles)) != len(info.roles):
@@ -59,6 +63,18 @@ def why_not_subscribe(call: Subscribe) -> str | None:
             return f"there is a filter for role {role!r}, which is not among roles {info.roles}"
         if why := why_not_filter(offer_filter):
             return f"filter for role {role!r}: {why}"
+    return None
+
+
+def _why_not_words(info: FrameworkInfo) -> str | None:
+    """They are kept for as long as the framework is remembered, and shown with every list."""
+    if not 0 < len(info.name) <= _MAX_NAME:
+        return f"a framework needs a name of 1 to {_MAX_NAME} characters"
+    for what, text in (("user", info.user), ("hostname", info.hostname), ("webui_url", info.webui_url)):
+        if len(text) > _MAX_TEXT:
+            return f"{what} is longer than {_MAX_TEXT} characters"
+    if sum(len(name) + len(text) for name, text in info.labels.items()) > _MAX_LABELS:
+        return f"labels are longer than {_MAX_LABELS} characters together"
     return None
 
 

@@ -115,7 +115,9 @@ class Cluster:
         self.wait_ready()
 
     def start_master(self) -> None:
-        self._start("master", "master", "--http-port", str(self._port), "--paranoid")
+        """Its patience with the silent, 10 s, is short enough to wait for and long enough for a busy machine."""
+        patience = ["--heartbeat-s", "1", "--missed-heartbeats", "10"]
+        self._start("master", "master", "--http-port", str(self._port), "--paranoid", *patience)
 
     def start_agent(self, number: int) -> None:
         ports = f"[{31000 + 100 * number}-{31099 + 100 * number}]"
@@ -134,8 +136,9 @@ class Cluster:
 
     def stop(self) -> None:
         for name, daemon in reversed(self._daemons.items()):
+            began = time.monotonic()
             daemon.stop()
-            print(f"{name} ended with {daemon.popen.returncode}")
+            print(f"{name} ended with {daemon.popen.returncode} in {time.monotonic() - began:.1f} s")
         self._http.close()
 
     # Looking at it
@@ -189,14 +192,25 @@ class Cluster:
     @contextlib.contextmanager
     def running(self, *words: str) -> Iterator[Process]:
         """A process of the command for as long as the ``with`` block."""
-        output = self.work / f"command{next(self._numbers)}.log"
-        process = Process([sys.executable, "-m", "mesos_py", *words], output, **self._own_variables)
+        with self._process("mesos", "-m", "mesos_py", *words) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def running_python(self, code: str) -> Iterator[Process]:
+        """The same of a program."""
+        with self._process("program", "-c", code) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def _process(self, name: str, *words: str) -> Iterator[Process]:
+        output = self.work / f"{name}{next(self._numbers)}.log"
+        process = Process([sys.executable, *words], output, **self._own_variables)
         try:
             yield process
         finally:
             if process.is_running:
                 process.kill()
-            print(f"--- mesos {' '.join(words)}\n{process.text()}")
+            print(f"--- {' '.join(words)}\n{process.text()}")
 
     @property
     def variables(self) -> dict[str, str]:

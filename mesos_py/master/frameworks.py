@@ -59,6 +59,8 @@ class FrameworkDesk:
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
         elif why is None and framework is not None and framework.info.principal not in ("", principal):
             reason, why = ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        elif why is None and framework is None:
+            why = self._why_not_one_more(principal)
         if why is not None:
             self._desk.refuse(queue, json, reason, why, call="SUBSCRIBE", fatal=True)
             return
@@ -68,6 +70,13 @@ class FrameworkDesk:
         else:
             self._withdraw(framework, queue, now)
         self._connect(framework, info, queue, json, call, now)
+
+    def _why_not_one_more(self, principal: Principal) -> str | None:
+        """Why a principal may not have another framework."""
+        most = self._state.config.max_frameworks_per_principal
+        if sum(framework.info.principal == principal for framework in self._state.frameworks.values()) < most:
+            return None
+        return f"principal {principal!r} has {most} frameworks already"
 
     def _connect(
         self, framework: Framework, info: FrameworkInfo, queue: str, json: bool, call: Subscribe, now: float

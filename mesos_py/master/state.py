@@ -25,7 +25,7 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Rescind an unanswered offer after this long."""
     heartbeat_s: float = 15.0
     """How often agents and schedulers are to show that they live, in a small cluster."""
-    heartbeats_per_s: float = 500.0
+    heartbeats_per_s: float = 400.0
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
@@ -35,6 +35,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
     """... and the rest are given up no faster than this."""
+    max_frameworks_per_principal: int = 1000
+    """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
     max_completed_frameworks: int = 50
     max_completed_tasks: int = 1000
     """Per framework."""

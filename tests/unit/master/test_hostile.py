@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from mesos_py.master.state import MasterConfig
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as calls
 from mesos_py.testing.builders import a_framework, a_task, an_agent
@@ -46,3 +47,16 @@ def test_an_agent_cannot_swell_every_offer_with_its_attributes(world):
     [refused] = world.agent(agents.RegisterAgent(agent=info))
     assert isinstance(refused, agents.RegistrationRefused)
     assert "more than the 256" in refused.message
+
+
+def test_nobody_fills_the_memory_with_ever_new_frameworks():
+    world = World(MasterConfig(max_frameworks_per_principal=3))
+    info = a_framework("x", failover_timeout_s=1e6)
+    for number in range(5):
+        answers = world.framework(calls.Subscribe(framework=info, framework_id=f"made-up-{number}"))
+    assert "has 3 frameworks already" in answers[-1].message
+    assert len(world.master.state.frameworks) == 3
+    [answer] = world.framework(calls.Subscribe(framework=info, framework_id="made-up-1"))
+    assert isinstance(answer, calls.Subscribed)
+    [answer] = world.framework(calls.Subscribe(framework=info), queue="q", principal="another")
+    assert isinstance(answer, calls.Subscribed)

@@ -7,7 +7,8 @@ name                                   kind                   use
                                                               key ``agent.<principal>`` or ``framework.<principal>``;
                                                               the only exchange that they may write to
 ``mesos.master.<epoch>``               queue, exclusive to    the leader's inbox, bound to the above; a new leader
-                                       the leader             declares a new one, so nothing stale is ever read
+                                       the leader             declares a new one, so nothing stale is ever read;
+                                                              bound to the beacon too: a newer leader deposes us
 ``mesos.agent.<principal>.<process>``  queue, exclusive to    master to agent, through the default exchange; one per
                                        the agent's process    process, which may emulate many agents
 ``mesos.framework.<principal>.<name>`` queue, kept for the    events for a scheduler, through the default exchange;
@@ -70,7 +71,7 @@ def master_address(kind: Kind, principal: str) -> Address:
 def master_inbox(epoch: int) -> QueueSpec:
     """What the leader of this epoch reads."""
     patterns = (Address(MASTER_EXCHANGE, "agent.*"), Address(MASTER_EXCHANGE, "framework.*"))
-    return QueueSpec(name=f"mesos.master.{epoch}", bindings=patterns)
+    return QueueSpec(name=f"mesos.master.{epoch}", bindings=(*patterns, BEACON))
 
 
 def agent_queue(principal: str, process: str) -> QueueSpec:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -49,7 +50,9 @@ def _daemon(name: str, kind: type[Struct]) -> click.Command:
     """The command that runs ``mesos_py.daemons.<name>``."""
 
     def run(config_file: str | None, show: bool, **flags: object) -> int:
-        config = load(kind, file=config_file, flags=flags)
+        # MESOS_BROKER is where clients go; a cluster to try things out must not take that broker's master's place
+        environ = {key: value for key, value in os.environ.items() if (name, key) != ("local", "MESOS_BROKER")}
+        config = load(kind, file=config_file, environ=environ, flags=flags)
         if show:
             click.echo(print_config(config), nl=False)
             return 0

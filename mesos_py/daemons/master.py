@@ -31,6 +31,7 @@ from mesos_py.master.events import (
     Ticked,
 )
 from mesos_py.master.state import MasterConfig as CoreConfig
+from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, JSON, MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -153,6 +154,9 @@ class MasterDaemon:
 
     def _read(self, delivery: Delivery) -> None:
         sender = topology.principal_of(delivery.routing_key)
+        if delivery.routing_key == topology.BEACON.routing_key:
+            self._hear_beacon(delivery)
+            return
         if sender is None:
             self.core.state.counters["deliveries_of_nobody"] += 1
             return
@@ -170,6 +174,13 @@ class MasterDaemon:
             json = delivery.content_type != MSGPACK
             for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
                 put(FrameworkSaid(principal, queue, json, call))
+
+    def _hear_beacon(self, delivery: Delivery) -> None:
+        """One broker has one leader: whoever hears of a newer one goes."""
+        for beacon in AGENT_ORDERS.decode(delivery.body, delivery.content_type):
+            if isinstance(beacon, Beacon) and beacon.master.epoch > self.core.state.info.epoch and not self.failure:
+                self.failure = f"another master leads on this broker: {beacon.master.url or beacon.master.master_id}"
+                self._loop.post(lambda: self.stop(self._loop.stop))
 
     # Effects
 

@@ -199,7 +199,8 @@ class Sandboxes:
     def _resolve(self, path: str, parts: list[str]) -> str:
         """The real path of something in a sandbox, links followed."""
         sandbox = self.sandbox(path)
-        real = os.path.realpath(os.path.join(sandbox, *parts[_SANDBOX:]))
+        with _explained(path):  # it fails if a link becomes something else under its eyes
+            real = os.path.realpath(os.path.join(sandbox, *parts[_SANDBOX:]))
         if real != sandbox and not real.startswith(sandbox + "/"):
             raise ForbiddenPathError(f"{path} leads out of its sandbox")
         return real
@@ -230,7 +231,7 @@ def _directories(place: str) -> list[str]:
     try:
         with os.scandir(place) as entries:
             return [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 

@@ -160,6 +160,17 @@ def test_a_link_that_comes_in_after_the_check_is_refused(sandboxes, box, monkeyp
         sandboxes.open(f"{V}/data/passwd")
 
 
+def test_a_link_that_becomes_a_directory_while_it_is_followed_is_an_answer(sandboxes, box, monkeypatch):
+    (box / "d").mkdir()
+
+    def realpath(path):
+        return os.readlink(path.removesuffix("/x"))  # as it was a moment ago
+
+    monkeypatch.setattr(os.path, "realpath", realpath)
+    with pytest.raises(FileError, match="Invalid argument"):
+        sandboxes.open("/frameworks/F/tasks/T/latest/d/x")
+
+
 def test_only_regular_files_are_opened(sandboxes, box):
     os.mkfifo(box / "pipe")
     server = socket.socket(socket.AF_UNIX)

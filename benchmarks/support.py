@@ -61,7 +61,8 @@ def emulator(
     broker: str, agents: int, resources: str, name: str = "emulator"
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """Emulated agents in a process of their own."""
-    return process("benchmarks.emulator", "--broker", broker, "--agents", str(agents), "--resources", resources, "--process", name)  # fmt: skip
+    flags = ("--broker", broker, "--agents", str(agents), "--resources", resources, "--process", name)
+    return process("benchmarks.emulator", *flags)
 
 
 def free_port() -> int:
@@ -111,5 +112,7 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> 
 
 def machine() -> str:
     """Where this was measured."""
-    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), platform.machine())  # fmt: skip
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = models[0] if models else platform.machine()
     return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cpus ({model}), Python {platform.python_version()}"

@@ -207,7 +207,7 @@ class AgentDaemon:
 
     def _stop_agent(self, effect: effects.StopAgent) -> None:
         """The core is done: nothing runs any more."""
-        self.failure = effect.error
+        self.failure = effect.error or self.failure
         self._end_turn()
         self._loop.not_at_turn_end(self._end_turn)
         self._parts.close()
@@ -283,6 +283,7 @@ class AgentDaemon:
 
     def journal_failed(self, why: str) -> None:
         """Nothing can be promised any more without a disk."""
+        self.failure = f"checkpoints cannot be written: {why}"
         self._mailbox.put(events.LeaveOrdered())
         self._log.error("checkpoints cannot be written", why=why)
 

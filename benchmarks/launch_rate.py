@@ -149,11 +149,23 @@ def layers(profile: Path) -> list[tuple[str, float]]:
     return [(layer, own / total) for layer, own in times.most_common()]
 
 
+LAYERS = {
+    "allocator": "allocator",
+    "master": "core",
+    "messages": "codec",
+    "types": "resources",
+    "adapters": "kombu and our wire",
+    "runtime": "loop and outbox",
+    "daemons": "daemon",
+    "web": "HTTP",
+}
+
+
 def _layer(file: str, name: str) -> str:
-    for part, layer in (("allocator", "allocator"), ("master", "core"), ("messages", "codec"), ("types", "resources"),
-                        ("adapters", "kombu and our wire"), ("kombu", "kombu and our wire"), ("amqp", "kombu and our wire"),
-                        ("runtime", "loop and outbox"), ("daemons", "daemon"), ("web", "HTTP")):  # fmt: skip
-        if f"/mesos_py/{part}/" in file or (part in ("kombu", "amqp") and f"/{part}/" in file):
+    if "/kombu/" in file or "/amqp/" in file:
+        return "kombu and our wire"
+    for package, layer in LAYERS.items():
+        if f"/mesos_py/{package}/" in file:
             return layer
     if "msgspec" in name or "Decoder" in name or "Encoder" in name:
         return "codec"

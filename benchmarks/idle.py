@@ -34,6 +34,7 @@ from benchmarks.support import (
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
 from mesos_py.agent.events import MasterSaid
+from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentHeartbeat
 from mesos_py.messages.codec import AGENT_CALLS, MSGPACK
 from mesos_py.runtime.loop import Loop
@@ -41,6 +42,8 @@ from mesos_py.types.resources import Resources
 
 RESOURCES = "cpus:16;mem:65536;disk:100000;ports:[31000-32000]"
 """Of every agent."""
+
+CORE = MasterConfig()
 
 
 class Crowd(Emulator):
@@ -166,7 +169,7 @@ def measure(broker, agents: int, processes: int, seconds: float, profile: Path |
             crowds.enter_context(process("benchmarks.idle", *flags))
         wait_until(lambda: registered(client) == agents, 300, every_s=0.5)
         all_s, all_cpu_s = time.perf_counter() - began, cpu_s(leader.pid) - cpu_before
-        interval_s = max(15.0, agents / 500)
+        interval_s = max(CORE.heartbeat_s, agents / CORE.heartbeats_per_s)
         time.sleep(interval_s + 5)  # until all have heard how often to show themselves
         together = Steady(*pids, seconds)
         after_mb = rss_mb(leader.pid)

@@ -28,7 +28,7 @@ test: $(READY_TEST) ## Run every test; installs RabbitMQ from Debian's packages 
 	@$(BIN)/python -m pytest $(ARGS)
 
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
-	@$(BIN)/python -m pytest -m "not integration" $(ARGS)
+	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 lint: $(READY_TEST) ## Check style, types, layers and spelling
 	@$(BIN)/ruff check .

@@ -48,13 +48,13 @@ def process(*arguments: str, profile: Path | None = None) -> Iterator[subprocess
             child.wait()
 
 
-def master(
-    broker: str, *flags: str, profile: Path | None = None
-) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+@contextlib.contextmanager
+def master(broker: str, *flags: str, profile: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """A real master process with the logs of a production one."""
-    work = tempfile.mkdtemp(prefix="bench-master-")
-    arguments = ("mesos_py", "master", "--broker", broker, "--work-dir", work, "--log-level", "warning")
-    return process(*arguments, "--http-port", str(free_port()), *flags, profile=profile)
+    with tempfile.TemporaryDirectory(prefix="bench-master-") as work:
+        arguments = ("mesos_py", "master", "--broker", broker, "--work-dir", work, "--log-level", "warning")
+        with process(*arguments, "--http-port", str(free_port()), *flags, profile=profile) as leader:
+            yield leader
 
 
 def emulator(

@@ -134,4 +134,6 @@ class PlainFramework:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(f"usage: {sys.argv[0]} BROKER-URL COMMAND")
     PlainFramework(sys.argv[1], sys.argv[2]).run()

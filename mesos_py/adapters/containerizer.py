@@ -13,7 +13,7 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from pathlib import Path
@@ -33,7 +33,7 @@ from mesos_py.adapters.runlog import RunLog, RunSegment
 from mesos_py.adapters.sandbox import give_to, make_sandbox
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import READ, Loop
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec, ContainerUsage
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
@@ -194,8 +194,16 @@ class ProcessContainerizer:
         elif container.phase is not _Phase.ENDED:
             self._loop.post(lambda: self._failed(container, _killed_early()))
 
-    def update(self, container_id: ContainerID, resources: Resources) -> None:
+    def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Containerizer: plain processes have no limits that could change."""
+
+    def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
+        """Part of Containerizer."""
+        raise NotImplementedError
+
+    def usage(self) -> list[ContainerUsage]:
+        """Part of Containerizer."""
+        return []
 
     # Starting
 

@@ -16,8 +16,8 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
+from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.tasks import Reason
 
 __all__ = [
     "RLIMITS",
@@ -51,14 +51,6 @@ _PLAIN_NAME: Final = re.compile(
 )
 _SETTABLE_NAME: Final = re.compile(r"(?!(?:OPTIND|PPID|LINENO)\Z)[A-Za-z_]\w*\Z", re.ASCII)
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-class LaunchError(Exception):
-    """A container cannot be started; the text says why, for the framework's author."""
-
-    def __init__(self, message: str, reason: Reason = Reason.CONTAINER_LAUNCH_FAILED) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 class Launch:

@@ -1,6 +1,6 @@
 """What an agent can ask for."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mesos_py.agent.checkpoint import Record
 from mesos_py.messages.agent import FromAgent
@@ -50,10 +50,11 @@ class DestroyContainer(Struct, frozen=True, tag=True, gc=False):
 
 
 class UpdateContainer(Struct, frozen=True, tag=True, gc=False):
-    """Change a container's limits to these resources."""
+    """Change a container's resources, and the limits up to which it may burst."""
 
     container_id: ContainerID
     resources: Resources
+    limits: dict[str, float] = field(default_factory=dict)
 
 
 class SendToExecutor(Struct, frozen=True, tag=True, gc=False):

@@ -167,7 +167,7 @@ class AgentDaemon:
             effects.SignalContainer: lambda effect: self._parts.containers.signal(effect.container_id, effect.signal),
             effects.DestroyContainer: lambda effect: self._parts.containers.destroy(effect.container_id),
             effects.UpdateContainer: lambda effect: self._parts.containers.update(
-                effect.container_id, effect.resources
+                effect.container_id, effect.resources, effect.limits
             ),
             effects.SendToExecutor: self._send_to_executor,
             effects.CheckHealth: self._check_health,

@@ -3,11 +3,11 @@
 All calls are made in the loop's thread and return at once; all answers come in the loop's thread.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from mesos_py.messages.executor import ExecutorCall, ExecutorEvent, ExecutorUpdate
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec, ContainerUsage
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import HealthCheck, Reason
@@ -44,8 +44,19 @@ class Containerizer(Protocol):
     def destroy(self, container_id: ContainerID) -> None:
         """Kill all of it, also while it is still being prepared; answered by failed or ended. Safe to repeat."""
 
-    def update(self, container_id: ContainerID, resources: Resources) -> None:
-        """Change its limits; nothing if it has ended."""
+    def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
+        """Change its resources, and the limits up to which it may burst; nothing if it has ended."""
+
+    def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
+        """What became of the containers that an earlier process was asked to start.
+
+        Called once, before any ``start``. Those that live are watched from now on and answered by one
+        ``container_ended``; one that never began may be started. Whatever else an earlier process left alive is
+        destroyed.
+        """
+
+    def usage(self) -> list[ContainerUsage]:
+        """What each running container uses now."""
 
 
 class HealthChecker(Protocol):

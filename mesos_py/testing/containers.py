@@ -2,7 +2,7 @@
 
 import heapq
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Final
 
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import Loop
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec, ContainerUsage, NeverBegan
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason
@@ -94,8 +94,16 @@ class NullContainerizer:
         elif container_id in self._specs:
             self._doomed.add(container_id)
 
-    def update(self, container_id: ContainerID, resources: Resources) -> None:
+    def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Containerizer."""
+
+    def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
+        """Part of Containerizer: nothing outlives a process that starts none."""
+        return {spec.container_id: NeverBegan() for spec in specs}
+
+    def usage(self) -> list[ContainerUsage]:
+        """Part of Containerizer."""
+        return [ContainerUsage(container_id=container_id) for container_id in self._running]
 
     # In time
 

@@ -6,7 +6,7 @@ from mesos_py.types.ids import ContainerID, ExecutorID, FrameworkID, TaskID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
 
-__all__ = ["ContainerExit", "ContainerSpec"]
+__all__ = ["ContainerExit", "ContainerFate", "ContainerLives", "ContainerSpec", "ContainerUsage", "NeverBegan"]
 
 
 class ContainerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -40,3 +40,36 @@ class ContainerExit(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     reason: Reason | None = None
     """Given when the container was ended for a limit it broke, or could not be watched."""
     message: str = ""
+
+
+class ContainerLives(Struct, frozen=True, tag=True, gc=False):
+    """It runs; ``pid`` is its first process."""
+
+    pid: int
+
+
+class NeverBegan(Struct, frozen=True, tag=True, gc=False):
+    """No process of it was ever started, nor will one be: it may be started."""
+
+
+ContainerFate = ContainerLives | ContainerExit | NeverBegan
+"""What became of a container of an earlier agent process."""
+
+
+class ContainerUsage(Struct, kw_only=True, omit_defaults=True, gc=False):
+    """What one container uses now; None for what nobody here can tell."""
+
+    container_id: ContainerID
+    processes: int | None = None
+    cpu_s: float | None = None
+    """Time its processes spent on cpus, in seconds, user and system together."""
+    throttled_s: float | None = None
+    """Time it was held back by its hard cpu limit."""
+    memory_bytes: int | None = None
+    """Resident and cached, as it counts against the limit."""
+    memory_peak_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    io_read_bytes: int | None = None
+    io_written_bytes: int | None = None
+    disk_bytes: int | None = None
+    """Of its sandbox, at the last look."""

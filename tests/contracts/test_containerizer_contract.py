@@ -102,7 +102,7 @@ def test_orders_for_what_has_ended_do_nothing(containers):
     containers.end_of(spec)
     containers.it.signal(spec.container_id, signal.SIGTERM)
     containers.it.destroy(spec.container_id)
-    containers.it.update(spec.container_id, Resources.of(cpus=1))
+    containers.it.update(spec.container_id, Resources.of(cpus=1), {})
     containers.loop.turn(0)
     assert len(containers.ended) == 1
 

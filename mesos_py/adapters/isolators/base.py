@@ -31,7 +31,10 @@ class Limitation(Struct, frozen=True, gc=False):
 
 
 class Isolator:
-    """One kind of isolation, which overrides what it needs. All but ``prepare`` are called in the loop's thread and return at once."""
+    """One kind of isolation; it overrides what it needs.
+
+    All but ``prepare`` are called in the loop's thread and return at once.
+    """
 
     name: ClassVar[str]
     """As in the configuration."""

@@ -10,7 +10,7 @@ import sys
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, NewType, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NewType, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from protocol_examples import EXAMPLES
@@ -46,6 +46,8 @@ def type_text(hint: Any) -> str:
         return str(hint.__name__)
     if hint in PLAIN:
         return PLAIN[hint]
+    if origin is Literal:
+        return " or ".join(f"`{json.dumps(value)}`" for value in inner)
     if origin is list:
         return f"list of {type_text(inner[0])}"
     if origin is dict:

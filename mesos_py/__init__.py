@@ -31,6 +31,7 @@ _HOMES = {
         "parse_constraint",
         "why_not_here",
     ),
+    "mesos_py.types.host": ("RLimit", "Volume", "VolumeMode"),
     "mesos_py.types.infos": ("AttributeConstraint", "Demand", "MasterInfo", "OfferFilter", "Operator"),
     "mesos_py.types.offers": ("Launch", "LaunchGroup", "Offer"),
     "mesos_py.types.resources": ("Resources",),

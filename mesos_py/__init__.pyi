@@ -37,6 +37,11 @@ from mesos_py.scheduler.toolkit import (
     parse_constraint,
     why_not_here,
 )
+from mesos_py.types.host import (
+    RLimit,
+    Volume,
+    VolumeMode,
+)
 from mesos_py.types.infos import (
     AttributeConstraint,
     Demand,
@@ -98,6 +103,7 @@ __all__ = [
     "Packing",
     "Place",
     "Placement",
+    "RLimit",
     "Reason",
     "Registered",
     "Resources",
@@ -111,6 +117,8 @@ __all__ = [
     "TaskState",
     "TaskStatus",
     "UserError",
+    "Volume",
+    "VolumeMode",
     "__version__",
     "best_fit",
     "command_task",

@@ -118,6 +118,8 @@ class Executors:
             environment=environment,
             uris=command.uris,
             user=command.user or framework.info.user,
+            rlimits=command.rlimits,
+            volumes=command.volumes,
             resources=executor.need,
             executor_id=executor.info.executor_id,
         )

@@ -72,8 +72,10 @@ class Tasks:
             environment=environment,
             uris=command.uris,
             user=command.user or framework.info.user,
+            rlimits=command.rlimits,
+            volumes=command.volumes,
             resources=resources,
-            limits=task.info.limits,
+            limits={name: float(limit) for name, limit in task.info.limits.items()},
             task_id=task.info.task_id,
         )
         task.stage = Stage.PREPARING

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+from mesos_py.types.host import why_not_limits, why_not_rlimits, why_not_volumes
 from mesos_py.types.ids import why_not_an_id
 from mesos_py.types.tasks import CommandInfo, ExecutorInfo, HealthCheck, TaskInfo
 
@@ -19,7 +20,7 @@ def why_not_task(task: TaskInfo) -> str | None:
         return why
     if task.executor is not None and (why := why_not_executor(task.executor)):
         return why
-    return _why_not_times(task)
+    return _why_not_terms(task)
 
 
 def why_not_group(tasks: Iterable[TaskInfo], executor: ExecutorInfo | None) -> str | None:
@@ -36,7 +37,7 @@ def why_not_group(tasks: Iterable[TaskInfo], executor: ExecutorInfo | None) -> s
         elif task.executor is not None and task.executor != executor:
             why = "its executor is not that of the group"
         else:
-            why = why_not_an_id(task.task_id) or _why_not_times(task)
+            why = why_not_an_id(task.task_id) or _why_not_terms(task)
         if why:
             return f"task {task.task_id!r}: {why}"
     return None
@@ -59,14 +60,16 @@ def _why_not_command(command: CommandInfo) -> str | None:
     for name, value in command.environment.items():
         if not name or "=" in name or "\0" in name or "\0" in value:
             return f"{name!r} cannot be an environment variable"
-    return None
+    return why_not_rlimits(command.rlimits) or why_not_volumes(command.volumes)
 
 
-def _why_not_times(task: TaskInfo) -> str | None:
+def _why_not_terms(task: TaskInfo) -> str | None:
     if not _is_time(task.kill_policy.grace_period_s):
         return "the kill policy's grace period is no time"
     if task.max_completion_time_s is not None and not _is_time(task.max_completion_time_s):
         return "max_completion_time_s is no time"
+    if task.limits and (why := why_not_limits(task.limits, task.resources)):
+        return why
     return _why_not_health_check(task.health_check) if task.health_check is not None else None
 
 

@@ -7,6 +7,7 @@ from mesos_py.allocator.filters import why_not_filter
 from mesos_py.master.state import Agent, Framework
 from mesos_py.messages.scheduler import Subscribe
 from mesos_py.types.attributes import why_not_attributes
+from mesos_py.types.host import why_not_limits, why_not_rlimits, why_not_volumes
 from mesos_py.types.ids import why_not_an_id
 from mesos_py.types.infos import AgentInfo, Demand, FrameworkInfo
 from mesos_py.types.offers import LaunchGroup
@@ -173,7 +174,7 @@ def _why_not_form(task: TaskInfo, *, in_executor: bool = False) -> str | None:
         why := _why_not_seconds("max_completion_time_s", task.max_completion_time_s)
     ):
         return why
-    if task.limits and (why := _why_not_limits(task)):
+    if task.limits and (why := why_not_limits(task.limits, task.resources)):
         return why
     if task.health_check is not None:
         return _why_not_health_check(task.health_check)
@@ -188,16 +189,7 @@ def _why_not_command(command: CommandInfo) -> str | None:
     for name, value in command.environment.items():
         if not name or "=" in name or "\0" in name or "\0" in value:
             return f"environment variable {name!r} has no usable name or value"
-    return None
-
-
-def _why_not_limits(task: TaskInfo) -> str | None:
-    for name, limit in task.limits.items():
-        if name not in ("cpus", "mem"):
-            return f"only cpus and mem can have limits, not {name!r}"
-        if math.isnan(limit) or limit * 1000 < task.resources.scalar(name):
-            return f"the limit for {name}, {limit}, is below the request {task.resources.scalar(name) / 1000:g}"
-    return None
+    return why_not_rlimits(command.rlimits) or why_not_volumes(command.volumes)
 
 
 def _why_not_health_check(check: HealthCheck) -> str | None:

@@ -4,9 +4,11 @@ The master judges everything again; this catches what would come back as an ERRO
 place of the mistake.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 from mesos_py.errors import UserError
+from mesos_py.types.host import Limit, why_not_limits, why_not_rlimits, why_not_volumes
 from mesos_py.types.ids import ExecutorID, TaskID, why_not_an_id
 from mesos_py.types.offers import Launch, LaunchGroup, Offer, Operation
 from mesos_py.types.resources import Resources
@@ -72,11 +74,12 @@ class _Check:
         if not task.resources:
             raise UserError(f"task {task_id!r}: it needs resources")
         executor = task.executor and self._fitted_executor(task.executor)
+        limits = _checked_limits(task) if task.limits else task.limits
         resources = self._charge(f"task {task_id!r}", task.resources)
-        if resources is task.resources and executor is task.executor:
+        if resources is task.resources and executor is task.executor and limits == task.limits:
             return task
         fields = {name: getattr(task, name) for name in task.__struct_fields__}
-        return TaskInfo(**{**fields, "resources": resources, "executor": executor})
+        return TaskInfo(**{**fields, "resources": resources, "executor": executor, "limits": limits})
 
     def _fitted_executor(self, executor: ExecutorInfo) -> ExecutorInfo:
         """Checked, and charged unless it runs there already."""
@@ -102,6 +105,15 @@ class _Check:
         return found
 
 
+def _checked_limits(task: TaskInfo) -> dict[str, Limit]:
+    """As they are sent: infinity as a word."""
+    if why := why_not_limits(task.limits, task.resources):
+        raise UserError(f"task {task.task_id!r}: {why}")
+    return {name: "inf" if limit == math.inf else limit for name, limit in task.limits.items()}
+
+
 def _check_command(who: str, command: CommandInfo) -> None:
     if bool(command.value) == bool(command.argv):
         raise UserError(f"{who}: its command needs either value (a shell line) or argv, not both or neither")
+    if why := why_not_rlimits(command.rlimits) or why_not_volumes(command.volumes):
+        raise UserError(f"{who}: {why}")

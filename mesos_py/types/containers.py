@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from mesos_py.types.host import RLimit, Volume
 from mesos_py.types.ids import ContainerID, ExecutorID, FrameworkID, TaskID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
@@ -24,6 +25,8 @@ class ContainerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     """Fetched into the sandbox before the command starts."""
     user: str = ""
     """Whom to run as; empty for the agent's own user."""
+    rlimits: dict[str, RLimit] = field(default_factory=dict)
+    volumes: list[Volume] = field(default_factory=list)
     resources: Resources = field(default_factory=Resources)
     limits: dict[str, float] = field(default_factory=dict)
     task_id: TaskID | None = None
@@ -73,3 +76,5 @@ class ContainerUsage(Struct, kw_only=True, omit_defaults=True, gc=False):
     io_written_bytes: int | None = None
     disk_bytes: int | None = None
     """Of its sandbox, at the last look."""
+    listening_ports: list[int] | None = None
+    """TCP ports of the host that it listened on at the last look."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from mesos_py.types.host import Limit, RLimit, Volume
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, Role, TaskID
 from mesos_py.types.resources import Resources
 
@@ -173,6 +174,10 @@ class CommandInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     """Fetched before it starts."""
     user: str = ""
     """Run as this user of the agent's host; by default the framework's user."""
+    rlimits: dict[str, RLimit] = field(default_factory=dict)
+    """By the name of RLIMIT_* in lower case, such as nofile; the agent has its own for the others."""
+    volumes: list[Volume] = field(default_factory=list)
+    """What it needs of the agent's host besides its sandbox."""
 
 
 class ExecutorInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -229,8 +234,8 @@ class TaskInfo(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     data: bytes = b""
     """For the executor; opaque to us."""
     labels: dict[str, str] = field(default_factory=dict)
-    limits: dict[str, float] = field(default_factory=dict)
-    """``cpus`` and ``mem`` up to which the task may burst; at least the request."""
+    limits: dict[str, Limit] = field(default_factory=dict)
+    """``cpus`` and ``mem`` up to which the task may burst; at least the request, ``"inf"`` for no bound."""
     kill_policy: KillPolicy = KillPolicy()
     health_check: HealthCheck | None = None
     max_completion_time_s: float | None = None

@@ -92,6 +92,8 @@ def _of_kind(kind: kinds.Type) -> st.SearchStrategy[Any]:  # one line per kind
             return st.none()
         case kinds.EnumType(cls=enum):
             return st.sampled_from(list(enum))
+        case kinds.LiteralType(values=values):
+            return st.sampled_from(values)
         case kinds.ListType(item_type=item):
             return st.lists(_of_kind(item), max_size=MOST)
         case kinds.DictType(key_type=key, value_type=value):

@@ -4,13 +4,15 @@ from mesos_py.agent.checkpoint import ContainerPid, FrameworkSeen, KillOrdered, 
 from mesos_py.agent.effects import Checkpoint, StartContainer
 from mesos_py.agent.events import ContainerFailed, ContainerStarted, LeaveOrdered
 from mesos_py.messages.agent import ReconcileTasks, RunTasks, ShutdownFramework, StatusUpdate, UnregisterAgent
-from mesos_py.types.ids import FrameworkID, TaskID
+from mesos_py.types.host import RLimit, Volume
+from mesos_py.types.ids import ExecutorID, FrameworkID, TaskID
 from mesos_py.types.infos import FrameworkInfo
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import (
     URI,
     CommandInfo,
+    ExecutorInfo,
     HealthCheck,
     KillPolicy,
     Reason,
@@ -74,6 +76,20 @@ def test_arguments_need_no_shell_and_the_commands_user_counts():
     (spec,) = rig.specs()
     assert spec.argv == ["/bin/echo", "$x"]
     assert spec.user == "ann"
+
+
+def test_what_a_command_asks_of_its_host_reaches_the_container():
+    wishes = {"rlimits": {"core": RLimit(soft=0, hard=0)}, "volumes": [Volume(host_path="/d", container_path="d")]}
+    rig = Rig()
+    command = CommandInfo(value="x", **wishes)
+    rig.launch(
+        a_task("t1", command=command, limits={"cpus": "inf"}),
+        a_task("t2", executor=ExecutorInfo(executor_id=ExecutorID("e"), command=command)),
+    )
+    task, executor = rig.specs()
+    for spec in (task, executor):
+        assert (spec.rlimits, spec.volumes) == (wishes["rlimits"], wishes["volumes"])
+    assert task.limits == {"cpus": float("inf")}
 
 
 def test_a_started_task_is_running():
@@ -180,6 +196,9 @@ def test_a_task_id_twice_in_one_order_starts_once():
         a_task(command=CommandInfo(value="x", environment={"a=b": ""})),
         a_task(kill_policy=KillPolicy(grace_period_s=-1)),
         a_task(max_completion_time_s=float("nan")),
+        a_task(limits={"cpus": 0.5}),
+        a_task(command=CommandInfo(value="x", rlimits={"x": RLimit()})),
+        a_task(command=CommandInfo(value="x", volumes=[Volume(host_path="d", container_path="d")])),
         a_task(health_check=HealthCheck()),
         a_task(health_check=HealthCheck(tcp_port=1, http_port=2)),
         a_task(health_check=HealthCheck(tcp_port=1, interval_s=-1)),

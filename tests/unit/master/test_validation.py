@@ -13,6 +13,7 @@ from mesos_py.master.validation import (
 )
 from mesos_py.messages.scheduler import Subscribe
 from mesos_py.testing.builders import a_framework, a_task, an_agent, an_executor
+from mesos_py.types.host import RLimit, Volume
 from mesos_py.types.infos import AttributeConstraint, Demand, OfferFilter, Operator
 from mesos_py.types.offers import LaunchGroup
 from mesos_py.types.resources import Resources
@@ -53,6 +54,8 @@ GOOD_TASKS = [
     a_task(executor=an_executor("new", "cpus:3"), resources="cpus:1"),
     a_task(executor=an_executor("known", "cpus:3"), resources="cpus:4"),
     a_task(limits={"cpus": 2.0, "mem": INF}),
+    a_task(limits={"cpus": "inf"}),
+    a_task(**command(value="a", rlimits={"core": RLimit()}, volumes=[Volume(host_path="/d", container_path="d")])),
     a_task(max_completion_time_s=0.0),
     a_task(**check(http_port=80)),
     a_task(**check(command=CommandInfo(value="true"), timeout_s=0.0)),
@@ -89,6 +92,8 @@ BAD_TASKS = [
     (a_task(limits={"disk": 5.0}), "only cpus and mem can have limits, not 'disk'"),
     (a_task(limits={"cpus": 0.5}), "the limit for cpus, 0.5, is below the request 1"),
     (a_task(limits={"mem": NAN}), "the limit for mem, nan"),
+    (a_task(**command(value="a", rlimits={"x": RLimit()})), "there is no rlimit 'x'"),
+    (a_task(**command(value="a", volumes=[Volume(host_path="d", container_path="d")])), "'d' is not absolute"),
     (a_task(**check()), "exactly one of command, http_port and tcp_port"),
     (a_task(**check(http_port=1, tcp_port=2)), "exactly one of command, http_port and tcp_port"),
     (a_task(**check(tcp_port=70000)), "70000 is not a port"),

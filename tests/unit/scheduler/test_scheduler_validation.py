@@ -4,6 +4,7 @@ import pytest
 
 from mesos_py.errors import UserError
 from mesos_py.scheduler.validation import checked_operations
+from mesos_py.types.host import RLimit, Volume
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import CommandInfo, ExecutorInfo
@@ -29,6 +30,12 @@ def check(*tasks, offers=None, group=False, executor=None):
         ([a_task("t", command=TRUE, executor=EXECUTOR)], "either a command or an executor"),
         ([a_task("t", command=CommandInfo())], "either value"),
         ([a_task("t", command=CommandInfo(value="a", argv=["b"]))], "either value"),
+        ([a_task("t", command=CommandInfo(value="a", rlimits={"x": RLimit()}))], "task 't': there is no rlimit 'x'"),
+        (
+            [a_task("t", command=CommandInfo(value="a", volumes=[Volume(host_path="d", container_path="d")]))],
+            "absolute",
+        ),
+        ([a_task("t", limits={"cpus": 0.5})], "task 't': the limit for cpus, 0.5, is below the request 1"),
         ([a_task("t", resources=Resources())], "needs resources"),
         ([a_task("t", resources=Resources.of(cpus=5))], "needs cpus:5, the offer has cpus:4;mem:1024 left"),
         ([a_task("t", resources=Resources.of(cpus=3)), a_task("u", resources=Resources.of(cpus=2))], "'u'"),
@@ -69,6 +76,11 @@ def test_offers_that_do_not_go_together(offers, words):
 def test_no_offer():
     with pytest.raises(UserError, match="at least one offer"):
         checked_operations([], [])
+
+
+def test_an_infinite_limit_is_sent_as_a_word():
+    (launch,) = check(a_task("t", limits={"cpus": float("inf"), "mem": 10_000.0}))
+    assert launch.tasks[0].limits == {"cpus": "inf", "mem": 10_000.0}
 
 
 def test_several_offers_are_added_up():

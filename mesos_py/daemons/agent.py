@@ -37,7 +37,7 @@ from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.story import Story
 from mesos_py.types.attributes import parse_attributes
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerSpec, ContainerUsage
 from mesos_py.types.ids import ContainerID, Role
 from mesos_py.types.infos import AgentInfo
 from mesos_py.types.tasks import Reason
@@ -127,7 +127,7 @@ class AgentDaemon:
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
-        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()))
+        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()), self._usage)
         self._web = WebServer(app, config.http_host, config.http_port)
         self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
@@ -177,6 +177,9 @@ class AgentDaemon:
 
     def _view(self) -> AgentView:
         return self.core.view()  # which is not there yet when the HTTP API is made
+
+    def _usage(self) -> list[ContainerUsage]:
+        return self._parts.containers.usage()
 
     # Life
 

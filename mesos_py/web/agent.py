@@ -1,6 +1,7 @@
 """An agent's HTTP API: what runs here, and the files in the sandboxes."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -12,9 +13,11 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from mesos_py.agent.views import AgentView
+from mesos_py.types.containers import ContainerUsage
 from mesos_py.types.tasks import LIVE
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import Problem, health, make_app, may_fail, version
+from mesos_py.web.containers import ContainerView, container_views
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.files import (
     FileEntry,
@@ -50,8 +53,16 @@ class FilePage(Items[FileEntry], frozen=True, kw_only=True):
     """What is in a directory."""
 
 
+class ContainerPage(Items[ContainerView], frozen=True, kw_only=True):
+    """Containers that run."""
+
+
 def make_agent_app(
-    reader: Reader, view: Callable[[], AgentView], work_dir: str, access: Access = allow_all
+    reader: Reader,
+    view: Callable[[], AgentView],
+    work_dir: str,
+    usage: Callable[[], Sequence[ContainerUsage]],
+    access: Access = allow_all,
 ) -> Litestar:
     """The ASGI application.
 
@@ -59,9 +70,10 @@ def make_agent_app(
         reader: asks the loop in which the agent lives.
         view: the core's view of itself; called in the loop's thread only.
         work_dir: where the sandboxes are, see :mod:`mesos_py.agent.paths`.
+        usage: what each running container uses; called in the loop's thread only.
         access: who may do what.
     """
-    site = _AgentSite(reader, view, Sandboxes(work_dir))
+    site = _AgentSite(reader, view, Sandboxes(work_dir), usage)
     description = "What runs on this agent, and the files in its sandboxes."
     return make_app("mesos_py agent", description, [health(reader), version(), *site.routes()], access)
 
@@ -69,10 +81,17 @@ def make_agent_app(
 class _AgentSite:
     """The routes, and what they need."""
 
-    def __init__(self, reader: Reader, view: Callable[[], AgentView], sandboxes: Sandboxes) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        view: Callable[[], AgentView],
+        sandboxes: Sandboxes,
+        usage: Callable[[], Sequence[ContainerUsage]],
+    ) -> None:
         self._reader = reader
         self._view = view
         self._sandboxes = sandboxes
+        self._usage = usage
 
     def routes(self) -> list[HTTPRouteHandler]:
         """All of them."""
@@ -82,6 +101,9 @@ class _AgentSite:
         failures = may_fail(400, 403, 404)
         return [
             get("/state", summary="The agent and all on it", tags=["agent"], responses=state)(self.state),
+            get("/containers", summary="What containers use", tags=["agent"], responses=may_fail(400, 503))(
+                self.containers
+            ),
             get("/files/browse", summary="List a directory", **files, responses=failures, sync_to_thread=True)(
                 self.browse
             ),
@@ -97,6 +119,15 @@ class _AgentSite:
         if snapshot.body is None:
             snapshot.body = await encode_in_pieces(snapshot.value)
         return Response(snapshot.body, media_type=MediaType.JSON)
+
+    async def containers(self, limit: Limit = 100, offset: Offset = 0) -> ContainerPage:
+        """Each container that runs, its tasks, and what it uses: a custom executor's tasks share one container."""
+        snapshot = await self._reader.snapshot("containers", self._containers)
+        return cut(ContainerPage, snapshot.value, offset, limit)
+
+    def _containers(self) -> list[ContainerView]:
+        """In the loop's thread."""
+        return container_views(self._view(), self._usage(), time.time())
 
     def browse(self, path: Path = "/", limit: Limit = 1000, offset: Offset = 0) -> FilePage:
         """What is in a directory, by name."""

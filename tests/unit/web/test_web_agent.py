@@ -2,17 +2,19 @@
 
 import json
 import threading
+import time
 
 import jsonschema
 import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from mesos_py.agent.views import AgentView, FrameworkView, TaskView
-from mesos_py.types.ids import AgentID, ContainerID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.agent.views import AgentView, ExecutorView, FrameworkView, TaskView
+from mesos_py.types.containers import ContainerUsage
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import TaskInfo, TaskState
+from mesos_py.types.tasks import CommandInfo, ExecutorInfo, TaskInfo, TaskState
 from mesos_py.web.agent import OFFSET_HEADER, SIZE_HEADER, make_agent_app
 from mesos_py.web.reader import Reader
 
@@ -32,6 +34,11 @@ class FakeAgent:
         self.sandbox = str(sandbox)
         self.task_id = TaskID(task_id)
         self.state = TaskState.RUNNING
+        self.executors = []
+        self.used = []
+
+    def usage(self) -> list[ContainerUsage]:
+        return self.used
 
     def view(self) -> AgentView:
         resources = Resources.of(cpus=1)
@@ -52,7 +59,7 @@ class FakeAgent:
             framework=FrameworkInfo(name="shop"),
             removed=False,
             tasks=[task],
-            executors=[],
+            executors=self.executors,
         )
         return AgentView(
             agent_id=AgentID("A1"),
@@ -77,7 +84,7 @@ def agent(box):
 
 @pytest.fixture
 def client(loop, agent, tmp_path):
-    with TestClient(make_agent_app(Reader(loop), agent.view, str(tmp_path))) as client:
+    with TestClient(make_agent_app(Reader(loop), agent.view, str(tmp_path), agent.usage)) as client:
         yield client
 
 
@@ -85,6 +92,62 @@ def test_state_health_version(client, agent):
     state = client.get("/state").json()
     assert msgspec.json.decode(json.dumps(state))["frameworks"][0]["tasks"][0]["state"] == "RUNNING"
     assert client.get("/health").status_code == client.get("/version").status_code == 200
+
+
+def used(container_id, **figures):
+    return ContainerUsage(container_id=ContainerID(container_id), **figures)
+
+
+def test_what_a_container_uses(client, agent):
+    agent.used = [used("C-1", processes=2, cpu_s=1.5, memory_bytes=1000)]
+    before = time.time()
+    page = client.get("/containers").json()
+    [container] = page["items"]
+    assert (page["total"], page["offset"]) == (1, 0)
+    assert before <= container.pop("measured") <= time.time()
+    assert container == {
+        "container_id": "C-1",
+        "framework_id": "F",
+        "executor_id": None,
+        "task_ids": ["T"],
+        "resources": {"cpus": 1.0},
+        "usage": {"container_id": "C-1", "processes": 2, "cpu_s": 1.5, "memory_bytes": 1000},
+    }
+
+
+def test_a_custom_executors_container_is_listed_once_with_its_tasks(client, agent):
+    executor = ExecutorInfo(executor_id=ExecutorID("E"), command=CommandInfo(value="true"))
+    agent.executors = [
+        ExecutorView(
+            framework_id=FrameworkID("F"),
+            executor=executor,
+            role=Role("*"),
+            container_id=ContainerID(container_id),
+            sandbox="",
+            connected=True,
+            resources=Resources.of(cpus=3),
+        )
+        for container_id in ("C-1", "C-2")
+    ]
+    agent.used = [used("C-2"), used("C-1")]
+    idle, busy = client.get("/containers").json()["items"]
+    assert (idle["container_id"], idle["executor_id"], idle["task_ids"]) == ("C-2", "E", [])
+    assert (busy["executor_id"], busy["task_ids"], busy["resources"]) == ("E", ["T"], {"cpus": 3.0})
+
+
+def test_containers_of_ended_tasks_and_of_nobody(client, agent):
+    agent.state = TaskState.FINISHED
+    agent.used = [used("C-1"), used("C-9")]
+    [ending] = client.get("/containers").json()["items"]
+    assert (ending["container_id"], ending["task_ids"]) == ("C-1", [])
+
+
+def test_containers_come_in_pages(client, agent):
+    agent.used = [used("C-1", processes=n) for n in range(5)]
+    page = client.get("/containers", params={"limit": 2, "offset": 3}).json()
+    assert [each["usage"]["processes"] for each in page["items"]] == [3, 4]
+    assert (page["total"], page["offset"]) == (5, 3)
+    assert client.get("/containers?limit=1001").status_code == 400
 
 
 @pytest.mark.parametrize(
@@ -185,9 +248,11 @@ def test_following_one_task_of_an_executor(client, agent):
     assert answer.content == b"0123456789"
 
 
-def test_the_openapi_document(client):
+def test_the_openapi_document(client, agent):
     document = client.get("/schema").json()
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
-    assert {"/state", "/files/read", "/files/browse", "/files/download"} <= set(document["paths"])
-    schema = document["paths"]["/state"]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-    jsonschema.validate(client.get("/state").json(), {**schema, "components": document["components"]})
+    assert {"/files/read", "/files/browse", "/files/download"} <= set(document["paths"])
+    agent.used = [used("C-1", processes=2, cpu_s=1.5)]
+    for path in ("/state", "/containers"):
+        schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        jsonschema.validate(client.get(path).json(), {**schema, "components": document["components"]})

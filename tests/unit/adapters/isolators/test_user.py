@@ -1,0 +1,75 @@
+import os
+import pwd
+
+import pytest
+
+from mesos_py.adapters.isolators.launch import Credentials, LaunchError
+from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
+from mesos_py.adapters.isolators.user import UserIsolator
+from tests.unit.adapters.isolators.support import a_launch, a_spec
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+def prepared(user, *isolators):
+    spec = a_spec(user=user)
+    launch = a_launch(spec)
+    for isolator in isolators:
+        isolator.prepare(spec, launch)
+    return launch
+
+
+def test_a_task_runs_as_its_user_with_all_its_groups():
+    credentials = prepared("nobody", UserIsolator(euid=0)).credentials
+    groups = os.getgrouplist("nobody", NOBODY.pw_gid)
+    assert credentials == Credentials(uid=NOBODY.pw_uid, gid=NOBODY.pw_gid, groups=groups)
+    assert credentials.uid != 0
+    assert NOBODY.pw_gid in credentials.groups
+
+
+@pytest.mark.parametrize(("user", "euid"), [("", 0), ("root", 0), ("", 1000), ("nobody", NOBODY.pw_uid)])
+def test_nothing_changes_for_the_agents_own_user(user, euid):
+    assert prepared(user, UserIsolator(euid=euid)).credentials is None
+
+
+@pytest.mark.parametrize("user", ["no-such-user-here", "0", "a\0b", "nobody:x"])
+def test_an_unknown_user_is_a_clear_failure(user):
+    with pytest.raises(LaunchError, match="does not exist on this host"):
+        prepared(user, UserIsolator(euid=0))
+
+
+def test_only_root_can_become_somebody_else():
+    with pytest.raises(LaunchError, match="cannot run as user 'nobody': the agent does not run as root"):
+        prepared("nobody", UserIsolator(euid=12345))
+
+
+def test_it_says_what_it_does():
+    assert UserIsolator(euid=0).why_not() == ""
+    assert UserIsolator(euid=0).describe() == "tasks run as the user they name"
+    assert UserIsolator(euid=NOBODY.pw_uid).why_not() == "the agent is not root: all tasks run as nobody"
+    assert UserIsolator(euid=4_000_000).describe() == "tasks run as user 4000000"
+
+
+# Privileges
+
+
+def privileges(user, euid):
+    launch = prepared(user, UserIsolator(euid=euid), PrivilegesIsolator(euid=euid))
+    return launch.no_new_privs, launch.drop_capabilities
+
+
+def test_an_ordinary_user_has_no_capabilities_and_gets_none():
+    assert privileges("nobody", 0) == (True, True)
+
+
+def test_root_keeps_its_own():
+    assert privileges("", 0) == privileges("root", 0) == (False, False)
+
+
+def test_under_an_ordinary_agent_nothing_is_there_to_drop():
+    assert privileges("", 12345) == (True, False)
+
+
+def test_privileges_need_nothing():
+    assert PrivilegesIsolator().why_not() == ""
+    assert "cannot gain privileges" in PrivilegesIsolator().describe()

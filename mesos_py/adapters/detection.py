@@ -25,10 +25,11 @@ def detect_hostname() -> str:
     return socket.gethostname()
 
 
-def detect_resources(given: str, work_dir: Path, *, default_role: Role = ANY_ROLE) -> Resources:
-    """What the operator gave, and for each of cpus, mem, disk and ports that is not named, what there is.
+def detect_resources(given: str, work_dir: Path, *, default_role: Role = ANY_ROLE, gpus: int = 0) -> Resources:
+    """What the operator gave, and for each of cpus, mem, disk, ports and gpus that is not named, what there is.
 
-    Some memory and disk is left to the system, as in Mesos: 1 GB and 5 GB, or half of it on a small host.
+    There are as many gpus as can be given to containers, which others know. Some memory and disk is left to the
+    system, as in Mesos: 1 GB and 5 GB, or half of it on a small host.
     Raises UserError if ``given`` cannot be read.
     """
     resources = Resources.parse(given, default_role)
@@ -39,6 +40,7 @@ def detect_resources(given: str, work_dir: Path, *, default_role: Role = ANY_ROL
         "mem": lambda: str(_left_over(psutil.virtual_memory().total // _MB, 1 * _GB_IN_MB)),
         "disk": lambda: str(_left_over(_disk_mb(work_dir), 5 * _GB_IN_MB)),
         "ports": lambda: DEFAULT_PORTS,
+        "gpus": lambda: str(gpus),
     }
     for name, detect in detectors.items():
         if name not in named:

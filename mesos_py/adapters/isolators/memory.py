@@ -134,11 +134,13 @@ def _hard(resources: Resources, limits: Mapping[str, float]) -> float:
 
 def _limitation(memory: MemoryControl) -> Limitation:
     """With the figures of this moment. Raises OSError."""
-    used, peak, parts = memory.used(), memory.peak(), memory.used_for()
-    details = [f"rss {_mb(parts.rss)}", f"cache {_mb(parts.cache)}"] + [f"swap {_mb(parts.swap)}"] * (parts.swap > 0)
+    limit, used, peak, parts = memory.limit(), memory.used(), memory.peak(), memory.used_for()
     most = "" if peak is None else f", peak {_mb(peak)}"
-    text = f"memory limit of {_mb(memory.limit())} exceeded: {_mb(used)} used{most} ({', '.join(details)})"
-    return Limitation(Reason.CONTAINER_LIMITATION_MEMORY, text)
+    details = [f"rss {_mb(parts.rss)}", f"cache {_mb(parts.cache)}"] + [f"swap {_mb(parts.swap)}"] * (parts.swap > 0)
+    figures = f"{_mb(used)} used{most} ({', '.join(details)})"
+    if used < limit / 2:  # whoever used it was killed already
+        figures = f"{_mb(used)} used after the kill{most}"
+    return Limitation(Reason.CONTAINER_LIMITATION_MEMORY, f"memory limit of {_mb(limit)} exceeded: {figures}")
 
 
 def _mb(size: float) -> str:

@@ -56,6 +56,11 @@ def test_what_is_given_is_not_detected(tmp_path):
     assert found == Resources.parse("cpus:0.5;mem(ads):100;ports:[1-2];gpus:1;disk:97280")
 
 
+def test_gpus_are_offered_where_they_can_be_given(tmp_path):
+    assert detect_resources("", tmp_path, gpus=2).gpus == 2
+    assert detect_resources("gpus:1", tmp_path, gpus=2).gpus == 1
+
+
 def test_given_as_nothing_is_nothing(tmp_path):
     assert detect_resources("cpus:0;disk:0", tmp_path) == Resources.parse("mem:15360;ports:[31000-32000]")
 

@@ -48,11 +48,16 @@ def rewrite_journal(path: Path, records: Sequence[bytes]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        _write(fd, _HEADER + b"".join(map(_framed, records)))
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    os.replace(fresh, path)
+        try:
+            _write(fd, _HEADER + b"".join(map(_framed, records)))
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(fresh, path)
+    except BaseException:
+        with contextlib.suppress(OSError):  # half a file would take room where there is none
+            fresh.unlink()
+        raise
     _sync_directory(path.parent)
 
 
@@ -79,6 +84,10 @@ class FileJournal:
         self._thread: threading.Thread | None = None
         self._fd = -1
         self._end = 0
+
+    def read(self) -> tuple[list[bytes], int]:
+        """Part of Journal. Raises OSError and ConfigError."""
+        return read_journal(self._path)
 
     def append(self, serial: int, record: bytes) -> None:
         """Part of Journal."""
@@ -173,6 +182,10 @@ class MemoryJournal:
         """``confirmed(serial)`` is called in the loop's thread."""
         self._loop = loop
         self._confirmed = confirmed
+
+    def read(self) -> tuple[list[bytes], int]:
+        """Part of Journal."""
+        return [], 0
 
     def append(self, serial: int, record: bytes) -> None:
         """Part of Journal."""

@@ -3,25 +3,33 @@
 A record is written before the agent acts on it (``Checkpoint``), and the acting waits for ``Checkpointed``. Read again
 in order they give the state: what runs where, which updates still have to reach their framework, and which orders were
 obeyed already.
+
+Releases read each other's records. A field is never renamed or given another meaning, and a new one has a default that
+stands for what was meant before there was such a field; a reader ignores fields that it does not know. A new kind of
+record may only add what an older release can do without, for that one skips it (and counts it).
 """
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, Role, TaskID
-from mesos_py.types.infos import FrameworkInfo
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.tasks import ExecutorInfo, Reason, TaskInfo, TaskState, TaskStatus
 
 __all__ = [
+    "AgentDescribed",
     "AgentNamed",
     "ContainerPid",
     "Ending",
     "ExecutorEnded",
     "ExecutorLaunched",
+    "ExecutorSeen",
     "FrameworkSeen",
     "FrameworkShutdown",
     "KillOrdered",
     "Record",
     "SequenceSeen",
+    "ShutdownOrdered",
+    "TaskCompleted",
     "TaskForgotten",
     "TaskLaunched",
     "UpdateAcked",
@@ -38,6 +46,12 @@ class Ending(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     healthy: bool | None = None
 
 
+class AgentDescribed(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """What the agent says of itself from now on; the first record of a journal."""
+
+    info: AgentInfo
+
+
 class AgentNamed(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     """A master admitted the agent under this id."""
 
@@ -49,6 +63,8 @@ class SequenceSeen(Struct, frozen=True, kw_only=True, tag=True, gc=False):
 
     epoch: int
     sequence: int
+    master_id: MasterID | None = None
+    """Who counted up to there."""
 
 
 class FrameworkSeen(Struct, frozen=True, kw_only=True, tag=True, gc=False):
@@ -64,7 +80,7 @@ class FrameworkShutdown(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     framework_id: FrameworkID
 
 
-class ExecutorLaunched(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+class ExecutorLaunched(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """A custom executor is about to be started."""
 
     framework_id: FrameworkID
@@ -72,6 +88,23 @@ class ExecutorLaunched(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     role: Role
     container_id: ContainerID
     sandbox: str
+    finished: dict[TaskID, int] = field(default_factory=dict)
+    """Only in a journal that was written anew: the last update number of tasks that have ended."""
+
+
+class ExecutorSeen(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """A custom executor has connected for the first time."""
+
+    container_id: ContainerID
+
+
+class ShutdownOrdered(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """A custom executor is being stopped with all its tasks, with force from ``deadline`` on."""
+
+    framework_id: FrameworkID
+    executor_id: ExecutorID
+    ending: Ending
+    deadline: float
 
 
 class ExecutorEnded(Struct, frozen=True, kw_only=True, tag=True, gc=False):
@@ -93,22 +126,30 @@ class TaskLaunched(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     executor_id: ExecutorID | None = None
     group: str = ""
     """The same for all tasks of one group."""
+    group_size: int = 0
+    """How many tasks of the group are written down, one after the other; 0 if that is not known."""
+    ended: bool = False
+    """Only in a journal that was written anew: it is over, and the updates that follow wait for their framework."""
 
 
-class ContainerPid(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+class ContainerPid(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """A container was started."""
 
     container_id: ContainerID
     pid: int
+    at: float = 0.0
+    """When; 0 if that is not known."""
 
 
-class KillOrdered(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+class KillOrdered(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """A task is being stopped, with force from ``deadline`` on."""
 
     framework_id: FrameworkID
     task_id: TaskID
     ending: Ending
     deadline: float
+    grace_period_s: float | None = None
+    """From the order to the deadline; for a task of an executor what the framework wished, if it wished anything."""
 
 
 class UpdateMade(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
@@ -135,12 +176,28 @@ class TaskForgotten(Struct, frozen=True, kw_only=True, tag=True, gc=False):
     task_id: TaskID
 
 
+class TaskCompleted(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
+    """Only in a journal that was written anew: a task of which nothing but the memory is kept."""
+
+    framework_id: FrameworkID
+    task: TaskInfo
+    role: Role
+    container_id: ContainerID | None
+    sandbox: str
+    state: TaskState
+    status: TaskStatus | None = None
+    """The last."""
+
+
 Record = (
-    AgentNamed
+    AgentDescribed
+    | AgentNamed
     | SequenceSeen
     | FrameworkSeen
     | FrameworkShutdown
     | ExecutorLaunched
+    | ExecutorSeen
+    | ShutdownOrdered
     | ExecutorEnded
     | TaskLaunched
     | ContainerPid
@@ -148,5 +205,6 @@ Record = (
     | UpdateMade
     | UpdateAcked
     | TaskForgotten
+    | TaskCompleted
 )
 """Whatever an agent writes down."""

@@ -27,6 +27,10 @@ class AgentCoreConfig(Struct, frozen=True, kw_only=True):
     """After this many missed beacons the master counts as lost."""
     executor_registration_timeout_s: float = 60.0
     """An executor must have connected this long after its container was asked for."""
+    executor_reregistration_timeout_s: float = 2.0
+    """After a restart of the agent an executor that had connected before must be back this soon."""
+    cleanup: bool = False
+    """End all that an earlier process left, and stop."""
     update_retry_s: float = 10.0
     """Doubled with every repetition of a status update."""
     update_retry_cap_s: float = 600.0

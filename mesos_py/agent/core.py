@@ -1,7 +1,9 @@
 """The agent's decisions: who hears of which event."""
 
+from collections.abc import Iterator
 from typing import assert_never
 
+from mesos_py.agent.checkpoint import Record
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.effects import AgentEffect
 from mesos_py.agent.events import (
@@ -18,6 +20,7 @@ from mesos_py.agent.events import (
     HealthChecked,
     LeaveOrdered,
     MasterSaid,
+    Recovered,
     Ticked,
 )
 from mesos_py.agent.executors import Executors
@@ -25,8 +28,10 @@ from mesos_py.agent.frameworks import Frameworks
 from mesos_py.agent.launches import Launches
 from mesos_py.agent.leaving import Leaving
 from mesos_py.agent.outbox import Outbox
+from mesos_py.agent.recovering import Recovering
 from mesos_py.agent.registration import Registration
 from mesos_py.agent.reports import Reports
+from mesos_py.agent.snapshot import records_of
 from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.agent.tasks import Tasks
 from mesos_py.agent.timers import Timers
@@ -48,6 +53,7 @@ from mesos_py.messages.agent import (
 )
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.executor import ExecutorCall, ExecutorMessage, ExecutorSubscribe, ExecutorUpdate
+from mesos_py.types.containers import ContainerSpec
 
 __all__ = ["Agent"]
 
@@ -55,8 +61,10 @@ __all__ = ["Agent"]
 class Agent:
     """One agent: events in, effects out."""
 
-    def __init__(self, config: AgentCoreConfig) -> None:
-        self._state = AgentState(config)
+    def __init__(self, config: AgentCoreConfig, state: AgentState | None = None) -> None:
+        """With the ``state`` that ``recover`` gave, it goes on where an earlier process ended: tell it ``Recovered``."""
+        self._state = state if state is not None else AgentState(config)
+        self._state.recovering = state is not None
         self._out = Outbox()
         self._timers = Timers()
         self._updates = Updates(self._state, self._out)
@@ -69,6 +77,7 @@ class Agent:
         self._frameworks = Frameworks(*parts)
         self._leaving = Leaving(*parts)
         self._registration = Registration(self._state, self._out, self._updates)
+        self._recovering = Recovering(self._state, self._tasks, self._executors, self._registration, self._leaving)
 
     def handle(self, event: AgentEvent, now: float) -> list[AgentEffect]:
         """Take in what happened; say what to do."""
@@ -88,10 +97,14 @@ class Agent:
                     self._registration.broker_connected(now)
             case BrokerLost():
                 self._registration.broker_lost()
+            case Recovered():
+                self._recovering.take_in(event.fates, now)
             case LeaveOrdered():
                 self._leaving.order(now)
             case _:
                 assert_never(event)
+        if self._state.recovering:
+            self._recovering.proceed(now)
         if self._state.leaving:
             self._leave(now)
         return self._out.take()
@@ -111,6 +124,14 @@ class Agent:
             ),
             default=None,
         )
+
+    def recovered_specs(self) -> list[ContainerSpec]:
+        """Of the containers that an earlier process may have started; ``Recovered`` says what became of them."""
+        return self._recovering.specs()
+
+    def records(self) -> Iterator[Record]:
+        """What may be written in place of all that was ever written, whenever no event is being handled."""
+        return records_of(self._state)
 
     def view(self) -> AgentView:
         """A snapshot for the operator."""
@@ -140,6 +161,8 @@ class Agent:
         epoch = message.master.epoch if isinstance(message, Beacon) else event.epoch
         if epoch < state.epoch or self._leaving.refused or self._leaving.stopped:
             state.count("orders_of_old_masters")
+        elif state.recovering and not isinstance(message, Beacon):
+            state.count("orders_during_recovery")
         elif isinstance(message, (Beacon, AgentRegistered, RegistrationRefused)):
             self._note_epoch(epoch, now)
             self._standing(message, now)

@@ -15,6 +15,7 @@ __all__ = [
     "CheckHealth",
     "Checkpoint",
     "DestroyContainer",
+    "ForgetContainer",
     "SendToExecutor",
     "SendToMaster",
     "SignalContainer",
@@ -45,6 +46,12 @@ class SignalContainer(Struct, frozen=True, tag=True, gc=False):
 
 class DestroyContainer(Struct, frozen=True, tag=True, gc=False):
     """Kill all of it; answered by ContainerEnded, or ContainerFailed if it was not started yet."""
+
+    container_id: ContainerID
+
+
+class ForgetContainer(Struct, frozen=True, tag=True, gc=False):
+    """That it has ended, and how, is durable: nobody will ask for it again."""
 
     container_id: ContainerID
 
@@ -89,6 +96,7 @@ AgentEffect = (
     | StartContainer
     | SignalContainer
     | DestroyContainer
+    | ForgetContainer
     | UpdateContainer
     | SendToExecutor
     | CheckHealth

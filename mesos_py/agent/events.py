@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
-from mesos_py.types.containers import ContainerExit
+from mesos_py.types.containers import ContainerExit, ContainerFate
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.tasks import Reason
 
@@ -22,6 +22,7 @@ __all__ = [
     "HealthChecked",
     "LeaveOrdered",
     "MasterSaid",
+    "Recovered",
     "Ticked",
 ]
 
@@ -101,6 +102,15 @@ class Checkpointed(Struct, frozen=True, tag=True, gc=False):
     serial: int
 
 
+class Recovered(Struct, frozen=True, tag=True, gc=False):
+    """The first event of an agent that was made from the records of an earlier process; see ``Agent.recovered_specs``.
+
+    A container that is not among the fates ended nobody knows how.
+    """
+
+    fates: dict[ContainerID, ContainerFate]
+
+
 class LeaveOrdered(Struct, frozen=True, tag=True, gc=False):
     """The operator wants this agent to kill its tasks, unregister and stop."""
 
@@ -118,6 +128,7 @@ AgentEvent = (
     | ExecutorDisconnected
     | HealthChecked
     | Checkpointed
+    | Recovered
     | LeaveOrdered
 )
 """Whatever an agent's core can be told."""

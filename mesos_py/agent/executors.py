@@ -8,18 +8,27 @@ executor ignores a task that it knows.
 
 from signal import SIGTERM
 
-from mesos_py.agent.checkpoint import ContainerPid, Ending, ExecutorEnded, ExecutorLaunched, KillOrdered
+from mesos_py.agent.checkpoint import (
+    ContainerPid,
+    Ending,
+    ExecutorEnded,
+    ExecutorLaunched,
+    ExecutorSeen,
+    KillOrdered,
+    ShutdownOrdered,
+)
 from mesos_py.agent.effects import (
     DestroyContainer,
+    ForgetContainer,
     SendToExecutor,
     SignalContainer,
     StartContainer,
     UpdateContainer,
 )
-from mesos_py.agent.environment import argv_of
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.paths import executor_sandbox
 from mesos_py.agent.reports import Reports
+from mesos_py.agent.specs import executor_spec
 from mesos_py.agent.state import AgentState, Batch, Executor, Framework, Stage, Task
 from mesos_py.agent.tasks import BY_REQUEST, DURING_LAUNCH, LONGEST_GRACE_S, exit_message
 from mesos_py.agent.timers import Timers
@@ -34,7 +43,7 @@ from mesos_py.messages.executor import (
     LaunchTaskGroup,
     ShutdownOrder,
 )
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit
 from mesos_py.types.ids import Role, TaskID
 from mesos_py.types.tasks import ExecutorInfo, KillPolicy, Reason, Source, TaskState
 
@@ -42,6 +51,11 @@ __all__ = ["Executors"]
 
 _NEVER_CONNECTED = Ending(
     state=TaskState.FAILED, reason=Reason.EXECUTOR_REGISTRATION_TIMEOUT, message="its executor did not connect in time"
+)
+_NEVER_RETURNED = Ending(
+    state=TaskState.GONE,
+    reason=Reason.EXECUTOR_REREGISTRATION_TIMEOUT,
+    message="its executor did not come back in time after a restart of the agent",
 )
 _SHUT_DOWN = Ending(state=TaskState.FAILED, reason=Reason.EXECUTOR_TERMINATED, message="its executor was shut down")
 
@@ -98,37 +112,16 @@ class Executors:
         if executor.stage is not Stage.HELD:
             return
         state = self._state
-        framework = executor.framework
-        command = executor.info.command
-        environment = {
-            **state.config.environment,
-            **command.environment,
-            "MESOS_FRAMEWORK_ID": framework.framework_id,
-            "MESOS_EXECUTOR_ID": executor.info.executor_id,
-            "MESOS_AGENT_ID": state.agent_id or "",
-            "MESOS_SANDBOX": executor.sandbox,
-            "MESOS_DIRECTORY": executor.sandbox,
-            "MESOS_ROLE": executor.role,
-        }
-        spec = ContainerSpec(
-            container_id=executor.container_id,
-            framework_id=framework.framework_id,
-            sandbox=executor.sandbox,
-            argv=argv_of(command),
-            environment=environment,
-            uris=command.uris,
-            user=command.user or framework.info.user,
-            rlimits=command.rlimits,
-            volumes=command.volumes,
-            resources=executor.need,
-            executor_id=executor.info.executor_id,
-        )
+        spec = executor_spec(state, executor)
         executor.stage = Stage.PREPARING
         executor.told = executor.need
         state.containers[executor.container_id] = executor
-        deadline = now + state.config.executor_registration_timeout_s
-        executor.registration_timer = self._timers.set(deadline, self._did_not_connect, executor)
+        self._await_connection(executor, now)
         self._out.effects.append(StartContainer(spec))
+
+    def _await_connection(self, executor: Executor, now: float) -> None:
+        deadline = now + self._state.config.executor_registration_timeout_s
+        executor.registration_timer = self._timers.set(deadline, self._did_not_connect, executor)
 
     def _durable(self, executor: Executor, batch: Batch) -> None:
         batch.durable = True
@@ -165,11 +158,12 @@ class Executors:
 
     # Connecting
 
-    def started(self, executor: Executor, pid: int, _now: float) -> None:
+    def started(self, executor: Executor, pid: int, now: float) -> None:
         """Its command runs; it has yet to connect."""
         if executor.stage is Stage.PREPARING:
             executor.stage = Stage.UP
-            self._out.record(ContainerPid(container_id=executor.container_id, pid=pid))
+            executor.pid, executor.began = pid, now
+            self._out.record(ContainerPid(container_id=executor.container_id, pid=pid, at=now))
             self._resize(executor)
         else:
             self._state.count("container_events_ignored")
@@ -179,8 +173,10 @@ class Executors:
         framework = executor.framework
         if self._state.agent_id is None:
             return
-        again = executor.seen
-        executor.connected = executor.seen = True
+        executor.connected = True
+        if not executor.seen:
+            executor.seen = True
+            self._out.record(ExecutorSeen(container_id=executor.container_id))
         self._timers.cancel(executor.registration_timer)
         subscribed = ExecutorSubscribed(
             executor=executor.info,
@@ -194,7 +190,7 @@ class Executors:
             self.updated(executor, update, now)
         if executor.shutting_down:
             self._order_shutdown(executor, now)
-        elif again:
+        else:
             self._say_again(executor)
         self._flush(executor)
 
@@ -211,12 +207,51 @@ class Executors:
                 self._deliver(executor, together)
         for task in executor.tasks.values():
             if task.stage is Stage.DELIVERED and task.ending is not None:
-                self._send(executor, KillExecutorTask(task_id=task.info.task_id))
+                policy = None if task.kill_grace_s is None else KillPolicy(grace_period_s=task.kill_grace_s)
+                self._send(executor, KillExecutorTask(task_id=task.info.task_id, kill_policy=policy))
 
-    def _did_not_connect(self, executor: Executor, _now: float) -> None:
-        executor.ending = _NEVER_CONNECTED
-        executor.shutting_down = True
-        self._out.effects.append(DestroyContainer(executor.container_id))
+    def _did_not_connect(self, executor: Executor, now: float) -> None:
+        self._give_up(executor, _NEVER_CONNECTED, now)
+
+    def _did_not_return(self, executor: Executor, now: float) -> None:
+        self._give_up(executor, _NEVER_RETURNED, now)
+
+    def _give_up(self, executor: Executor, ending: Ending, now: float) -> None:
+        self._record_shutdown(executor, ending, now)
+        self._destroy(executor, now)
+
+    # Of an earlier process
+
+    def survived(self, executor: Executor, pid: int, now: float) -> None:
+        """Its container runs; it has yet to connect, or to come back."""
+        if executor.stage is Stage.PREPARING:
+            self.started(executor, pid, now)
+        else:
+            self._resize(executor)
+        if executor.shutting_down:
+            grace_s = min(executor.info.shutdown_grace_period_s, LONGEST_GRACE_S)
+            deadline = min(executor.kill_deadline, now + grace_s)
+            executor.kill_timer = self._timers.set(deadline, self._destroy, executor)
+        elif executor.seen:
+            deadline = now + self._state.config.executor_reregistration_timeout_s
+            executor.registration_timer = self._timers.set(deadline, self._did_not_return, executor)
+        else:
+            self._await_connection(executor, now)
+
+    def begin_again(self, executor: Executor, now: float) -> None:
+        """No process of it was ever started; it is, if there is something to do for it."""
+        if executor.shutting_down:
+            assert executor.ending is not None
+            self._gone(executor, None, executor.ending, now)
+        elif executor.tasks:
+            self._start(executor, now)
+        else:
+            self.shutdown(executor, now)
+
+    def drop(self, executor: Executor, task: Task, ending: Ending, now: float) -> None:
+        """End a task that was never handed over."""
+        if task.state is TaskState.STAGING:
+            self._bury(executor, task, ending, now)
 
     # Reporting
 
@@ -240,12 +275,9 @@ class Executors:
         executor = task.executor
         assert executor is not None
         if task.stage is Stage.DELIVERED:
-            if task.ending is None:
-                task.ending = BY_REQUEST
-                framework_id = executor.framework.framework_id
-                self._out.record(
-                    KillOrdered(framework_id=framework_id, task_id=task.info.task_id, ending=BY_REQUEST, deadline=now)
-                )
+            grace_s = None if policy is None else policy.grace_period_s
+            if task.ending is None or task.kill_grace_s != grace_s:
+                self._record_kill(task, grace_s, now)
             if executor.connected:
                 self._send(executor, KillExecutorTask(task_id=task.info.task_id, kill_policy=policy))
         elif task.stage is Stage.HELD:
@@ -254,6 +286,18 @@ class Executors:
                 self._bury(executor, member, DURING_LAUNCH, now)
             if not executor.delivered_any and not executor.tasks:
                 self.shutdown(executor, now)
+
+    def _record_kill(self, task: Task, grace_s: float | None, now: float) -> None:
+        task.ending, task.kill_deadline, task.kill_grace_s = BY_REQUEST, now, grace_s
+        self._out.record(
+            KillOrdered(
+                framework_id=task.framework.framework_id,
+                task_id=task.info.task_id,
+                ending=BY_REQUEST,
+                deadline=now,
+                grace_period_s=grace_s,
+            )
+        )
 
     def _bury(self, executor: Executor, task: Task, ending: Ending, now: float) -> None:
         if task.stage is Stage.ENDED:
@@ -269,15 +313,14 @@ class Executors:
         """Ask it to stop with all its tasks; with force when its grace period is over."""
         if executor.shutting_down:
             return
-        executor.shutting_down = True
-        executor.ending = executor.ending or _SHUT_DOWN
         if executor.stage is Stage.HELD:
-            self._gone(executor, None, executor.ending, now)
+            self._gone(executor, None, _SHUT_DOWN, now)
             return
         if not executor.seen:
-            self._destroy(executor, now)
+            self._give_up(executor, _SHUT_DOWN, now)
             return
         grace_s = min(executor.info.shutdown_grace_period_s, LONGEST_GRACE_S)
+        self._record_shutdown(executor, _SHUT_DOWN, now + grace_s)
         executor.kill_timer = self._timers.set(now + grace_s, self._destroy, executor)
         if executor.connected:
             self._order_shutdown(executor, now)
@@ -289,10 +332,20 @@ class Executors:
         if executor.stage is Stage.HELD:
             self.shutdown(executor, now)
             return
-        executor.shutting_down = True
-        executor.ending = executor.ending or _SHUT_DOWN
         self._timers.cancel(executor.kill_timer)
-        self._destroy(executor, now)
+        self._give_up(executor, executor.ending or _SHUT_DOWN, now)
+
+    def _record_shutdown(self, executor: Executor, ending: Ending, deadline: float) -> None:
+        executor.shutting_down = True
+        executor.ending, executor.kill_deadline = ending, deadline
+        self._out.record(
+            ShutdownOrdered(
+                framework_id=executor.framework.framework_id,
+                executor_id=executor.info.executor_id,
+                ending=ending,
+                deadline=deadline,
+            )
+        )
 
     def _order_shutdown(self, executor: Executor, now: float) -> None:
         deadline = executor.kill_timer.deadline if executor.kill_timer is not None else now
@@ -318,6 +371,7 @@ class Executors:
     def _gone(self, executor: Executor, exit_: ContainerExit | None, ending: Ending, now: float) -> None:
         state = self._state
         framework = executor.framework
+        was_asked_for = executor.stage is not Stage.HELD
         executor.stage = Stage.ENDED
         executor.connected = False
         for timer in (executor.registration_timer, executor.kill_timer):
@@ -330,6 +384,8 @@ class Executors:
         del framework.executors[executor.info.executor_id]
         state.completed_executors.append((executor, exit_))
         self._out.record(ExecutorEnded(framework_id=framework.framework_id, executor_id=executor.info.executor_id))
+        if was_asked_for:
+            self._out.when_durable(self._forget_container, executor, now)
         if state.registered and state.agent_id is not None:
             self._out.to_master(
                 ExecutorExited(
@@ -340,6 +396,9 @@ class Executors:
                 )
             )
         state.drop_if_empty(framework)
+
+    def _forget_container(self, executor: Executor, _now: float) -> None:
+        self._out.effects.append(ForgetContainer(executor.container_id))
 
 
 def _not_heard_of(task: Task) -> bool:

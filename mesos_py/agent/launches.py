@@ -38,7 +38,7 @@ class Launches:
             state.count("launches_repeated")
             return
         state.sequence = order.sequence
-        self._out.record(SequenceSeen(epoch=state.epoch, sequence=order.sequence))
+        self._out.record(SequenceSeen(epoch=state.epoch, sequence=order.sequence, master_id=state.master_id))
         framework = self._framework(order)
         if framework is None:
             return
@@ -190,6 +190,7 @@ class Launches:
                 sandbox=task.sandbox,
                 executor_id=None if task.executor is None else task.executor.info.executor_id,
                 group=group,
+                group_size=0 if task.group is None else len(task.group.tasks),
             )
         )
 

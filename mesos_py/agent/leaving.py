@@ -12,6 +12,9 @@ from mesos_py.types.tasks import Reason, TaskState
 
 __all__ = ["Leaving"]
 
+_CLEANED_UP = Ending(
+    state=TaskState.KILLED, reason=Reason.AGENT_RESTARTED, message="the agent was restarted to end what it had run"
+)
 _AGENT_LEAVES = Ending(state=TaskState.KILLED, reason=Reason.AGENT_REMOVED, message="the agent was stopped")
 
 
@@ -25,6 +28,7 @@ class Leaving:
         self._tasks = tasks
         self._executors = executors
         self._refused: str | None = None
+        self._cleaning = False
         self._deadline: float | None = None
         """When all has ended: until then the last updates may be acknowledged."""
         self.stopped = False
@@ -55,6 +59,15 @@ class Leaving:
         for task in self._command_tasks():
             self._tasks.destroy(task, now)
 
+    def clean_up(self, now: float) -> None:
+        """End at once what an earlier process left, then the agent; the master hears of it from the next one."""
+        self._state.leaving = True
+        self._cleaning = True
+        for executor in self._all_executors():
+            self._executors.destroy(executor, now)
+        for task in self._command_tasks():
+            self._tasks.stop(task, _CLEANED_UP, 0.0, now)
+
     def proceed(self, now: float) -> None:
         """Go, if there is nothing left to wait for."""
         state = self._state
@@ -62,6 +75,9 @@ class Leaving:
             return
         if self._refused is not None:
             self._stop(self._refused)
+            return
+        if self._cleaning:
+            self._stop("")
             return
         if self._deadline is None:
             self._deadline = now + state.config.leave_timeout_s

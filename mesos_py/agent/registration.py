@@ -58,6 +58,11 @@ class Registration:
             self._hear(self.beacon, now)
             self._begin(now)
 
+    def recovered(self, now: float) -> None:
+        """It is known what runs here: now the master may know too."""
+        if self._state.connected and self.beacon is not None:
+            self._begin(now)
+
     def broker_lost(self) -> None:
         """Nothing can be sent."""
         self._state.connected = False
@@ -82,7 +87,7 @@ class Registration:
         if state.master_id is not None and state.master_id != beacon.master.master_id:
             # The same epoch, so nobody elects masters here: this one was restarted and counts from the beginning.
             state.sequence = -1
-            self._out.record(SequenceSeen(epoch=state.epoch, sequence=-1))
+            self._out.record(SequenceSeen(epoch=state.epoch, sequence=-1, master_id=beacon.master.master_id))
             self._unregister()
         state.master_id = beacon.master.master_id
         self._hear(beacon, now)
@@ -165,6 +170,8 @@ class Registration:
 
     def _begin(self, now: float) -> None:
         """Register after a random moment, for thousands of agents have heard the same beacon."""
+        if self._state.recovering:
+            return
         self._attempts = 0
         config = self._state.config
         self._register_at = now + config.jitter * config.registration_backoff_s

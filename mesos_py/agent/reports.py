@@ -29,9 +29,6 @@ _REPORTABLE = frozenset(
 )
 """What an executor can know of a task."""
 
-_FINISHED_KEPT = 1000
-"""Of how many ended tasks an executor's last update number is remembered."""
-
 
 class Reports:
     """Takes in what executors say of their tasks."""
@@ -61,9 +58,7 @@ class Reports:
             return None
         task.number = update.number
         if ended:
-            executor.finished[update.task_id] = update.number
-            if len(executor.finished) > _FINISHED_KEPT:
-                executor.finished.popitem(last=False)
+            executor.note_finished(update.task_id, update.number)
             task.stage = Stage.ENDED
         self._updates.add(
             task,

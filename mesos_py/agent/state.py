@@ -28,6 +28,10 @@ from mesos_py.types.tasks import TERMINAL, ExecutorInfo, TaskInfo, TaskState, Ta
 __all__ = ["AgentState", "Batch", "Executor", "Framework", "Group", "Stage", "Task"]
 
 
+_FINISHED_KEPT = 1000
+"""Of how many ended tasks an executor's last update number is remembered."""
+
+
 class Stage(Enum):
     """How far a container, or a task of an executor, has come."""
 
@@ -57,21 +61,23 @@ class Framework:
 class Group:
     """Tasks that start together. Of command tasks the failure of one is the end of all; an executor sees to its own."""
 
-    __slots__ = ("broken", "key", "tasks")
+    __slots__ = ("broken", "key", "partial", "tasks")
 
     def __init__(self, key: str) -> None:
         self.key = key
         self.tasks: list[Task] = []
         self.broken = False
+        self.partial = False
+        """An earlier process ended before all of it was written down: none of it was started."""
 
 
 class Task:
     """One task and the stream of its updates."""
 
     __slots__ = (
-        "attempts", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health", "info",
-        "kill_timer", "newest", "next_update_id", "number", "retry_queue", "role", "sandbox", "sent_id", "stable_id",
-        "stage", "state", "status_state", "updates",
+        "attempts", "began", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health",
+        "info", "kill_deadline", "kill_grace_s", "kill_timer", "newest", "next_update_id", "number", "pid",
+        "retry_queue", "role", "sandbox", "sent_id", "stable_id", "stage", "state", "status_state", "updates",
     )  # fmt: skip
 
     def __init__(self, framework: Framework, info: TaskInfo, role: Role) -> None:
@@ -85,8 +91,14 @@ class Task:
         self.executor: Executor | None = None
         self.group: Group | None = None
         self.health: Health | None = None
+        self.pid = 0
+        self.began = 0.0
+        """When its container was started, 0 for not yet."""
         # Being stopped
         self.ending: Ending | None = None
+        self.kill_deadline = 0.0
+        self.kill_grace_s: float | None = None
+        """As in ``KillOrdered``."""
         self.kill_timer: Timer | None = None
         self.completion_timer: Timer | None = None
         # The stream
@@ -122,8 +134,9 @@ class Executor:
     """A framework's own program, its container and its tasks."""
 
     __slots__ = (
-        "connected", "container_id", "delivered_any", "ending", "finished", "framework", "info", "kill_timer",
-        "need", "queue", "registration_timer", "role", "sandbox", "seen", "shutting_down", "stage", "tasks", "told",
+        "began", "connected", "container_id", "delivered_any", "ending", "finished", "framework", "info",
+        "kill_deadline", "kill_timer", "need", "pid", "queue", "registration_timer", "role", "sandbox", "seen",
+        "shutting_down", "stage", "tasks", "told",
     )  # fmt: skip
 
     def __init__(
@@ -135,6 +148,8 @@ class Executor:
         self.container_id = container_id
         self.sandbox = sandbox
         self.stage = Stage.HELD
+        self.pid = 0
+        self.began = 0.0
         self.connected = False
         self.seen = False
         """It has connected at least once."""
@@ -150,9 +165,16 @@ class Executor:
         """What the container's limits were last made from."""
         self.registration_timer: Timer | None = None
         self.kill_timer: Timer | None = None
+        self.kill_deadline = 0.0
         self.shutting_down = False
         self.ending: Ending | None = None
         """What its tasks end as when its container is gone, if that is settled already."""
+
+    def note_finished(self, task_id: TaskID, number: int) -> None:
+        """A task ended with this update of the executor."""
+        self.finished[task_id] = number
+        if len(self.finished) > _FINISHED_KEPT:
+            self.finished.popitem(last=False)
 
 
 class AgentState:
@@ -170,6 +192,8 @@ class AgentState:
         self.registered = False
         self.leaving = False
         """No task is taken on any more."""
+        self.recovering = False
+        """What an earlier process left is not taken in yet: no master is spoken to."""
         self.frameworks: dict[FrameworkID, Framework] = {}
         self.containers: dict[ContainerID, Task | Executor] = {}
         """Asked for and not ended."""
@@ -201,9 +225,9 @@ class AgentState:
 
     # Changing
 
-    def count(self, what: str) -> None:
+    def count(self, what: str, times: int = 1) -> None:
         """One more of something worth a number on the operator's page."""
-        self.counters[what] = self.counters.get(what, 0) + 1
+        self.counters[what] = self.counters.get(what, 0) + times
 
     def new_container_id(self) -> ContainerID:
         """Never used before."""
@@ -212,22 +236,34 @@ class AgentState:
 
     def add_framework(self, framework_id: FrameworkID, info: FrameworkInfo) -> Framework:
         """Take in a framework not known."""
-        assert self.agent_id is not None
-        sandboxes = framework_sandboxes(self.config.work_dir, self.agent_id, framework_id)
-        framework = self.frameworks[framework_id] = Framework(framework_id, info, sandboxes)
+        framework = self.frameworks[framework_id] = self.make_framework(framework_id, info)
         return framework
+
+    def make_framework(self, framework_id: FrameworkID, info: FrameworkInfo) -> Framework:
+        """One that nothing leads to yet."""
+        assert self.agent_id is not None
+        return Framework(framework_id, info, framework_sandboxes(self.config.work_dir, self.agent_id, framework_id))
+
+    def reconfigure(self, config: AgentCoreConfig) -> None:
+        """Be configured otherwise from now on; what runs fits into the resources."""
+        used = self.used
+        self.config = config
+        self.free = config.info.resources.flatten() - used
 
     def forget_task(self, task: Task) -> None:
         """Nobody needs the task any more: it moves to history, and an empty framework goes with it."""
-        framework = task.framework
-        del framework.tasks[task.info.task_id]
-        key = (framework.framework_id, task.info.task_id)
+        del task.framework.tasks[task.info.task_id]
+        self.remember(task)
+        self.drop_if_empty(task.framework)
+
+    def remember(self, task: Task) -> None:
+        """Put a task into history."""
+        key = (task.framework.framework_id, task.info.task_id)
         completed = self.completed_tasks
         completed[key] = task
         completed.move_to_end(key)
         if len(completed) > self.config.completed_tasks:
             completed.popitem(last=False)
-        self.drop_if_empty(framework)
 
     def drop_if_empty(self, framework: Framework) -> None:
         """Forget a framework that has nothing here."""

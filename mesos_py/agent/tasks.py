@@ -7,14 +7,14 @@ FAILED for that reason; otherwise FINISHED for exit status 0 and FAILED for any 
 from signal import SIGTERM, Signals
 
 from mesos_py.agent.checkpoint import ContainerPid, Ending, KillOrdered
-from mesos_py.agent.effects import CheckHealth, DestroyContainer, SignalContainer, StartContainer
-from mesos_py.agent.environment import argv_of, port_variables
+from mesos_py.agent.effects import CheckHealth, DestroyContainer, ForgetContainer, SignalContainer, StartContainer
 from mesos_py.agent.health import Health, Verdict
 from mesos_py.agent.outbox import Outbox
+from mesos_py.agent.specs import task_spec
 from mesos_py.agent.state import AgentState, Group, Stage, Task
 from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit
 from mesos_py.types.tasks import HealthCheck, KillPolicy, Reason, TaskState
 
 __all__ = ["BY_REQUEST", "DURING_LAUNCH", "LONGEST_GRACE_S", "Tasks", "exit_message", "grace_of"]
@@ -47,39 +47,9 @@ class Tasks:
         if task.stage is not Stage.HELD:
             return
         state = self._state
-        framework = task.framework
-        command = task.info.command
-        container_id = task.container_id
-        assert command is not None
-        assert container_id is not None
-        resources = task.info.resources
-        environment = {
-            **state.config.environment,
-            **command.environment,
-            **port_variables(resources),
-            "MESOS_TASK_ID": task.info.task_id,
-            "MESOS_FRAMEWORK_ID": framework.framework_id,
-            "MESOS_AGENT_ID": state.agent_id or "",
-            "MESOS_SANDBOX": task.sandbox,
-            "MESOS_DIRECTORY": task.sandbox,
-            "MESOS_ROLE": task.role,
-        }
-        spec = ContainerSpec(
-            container_id=container_id,
-            framework_id=framework.framework_id,
-            sandbox=task.sandbox,
-            argv=argv_of(command),
-            environment=environment,
-            uris=command.uris,
-            user=command.user or framework.info.user,
-            rlimits=command.rlimits,
-            volumes=command.volumes,
-            resources=resources,
-            limits={name: float(limit) for name, limit in task.info.limits.items()},
-            task_id=task.info.task_id,
-        )
+        spec = task_spec(state, task)
         task.stage = Stage.PREPARING
-        state.containers[container_id] = task
+        state.containers[spec.container_id] = task
         self._out.effects.append(StartContainer(spec))
 
     def start_group(self, group: Group, now: float) -> None:
@@ -94,15 +64,49 @@ class Tasks:
             return
         assert task.container_id is not None
         task.stage = Stage.UP
-        self._out.record(ContainerPid(container_id=task.container_id, pid=pid))
-        if task.ending is not None:
+        task.pid, task.began = pid, now
+        self._out.record(ContainerPid(container_id=task.container_id, pid=pid, at=now))
+        if task.ending is None:
+            self._updates.add(task, now, TaskState.RUNNING)
+            self._watch(task, now)
+
+    def survived(self, task: Task, pid: int, now: float) -> None:
+        """The container of an earlier process runs: go on as if nothing had been."""
+        assert task.container_id is not None
+        if task.stage is Stage.PREPARING:
+            self.started(task, pid, now)
+        elif task.ending is None:
+            if task.state is TaskState.STAGING:
+                self._updates.add(task, now, TaskState.RUNNING)
+            self._watch(task, now)
+        if task.ending is None:
             return
-        self._updates.add(task, now, TaskState.RUNNING)
-        if task.info.max_completion_time_s is not None:
-            deadline = now + min(task.info.max_completion_time_s, LONGEST_GRACE_S)
-            task.completion_timer = self._timers.set(deadline, self._ran_too_long, task)
-        if task.info.health_check is not None:
-            self._watch_health(task, task.info.health_check, now)
+        if task.state is TaskState.RUNNING:
+            self._updates.add(task, now, TaskState.KILLING, message=task.ending.message)
+        left_s = min(task.kill_deadline - now, task.kill_grace_s or 0.0)
+        if left_s > 0.0:
+            self._out.effects.append(SignalContainer(task.container_id, SIGTERM))
+            task.kill_timer = self._timers.set(now + left_s, self._grace_is_over, task)
+        else:
+            self._grace_is_over(task, now)
+
+    def begin_again(self, task: Task, now: float) -> None:
+        """An earlier process took it on, and no process of it was ever started."""
+        if task.stage is Stage.HELD and task.ending is not None:
+            self._end(task, task.ending, None, now)
+        else:
+            self.start(task, now)
+
+    def drop(self, task: Task, ending: Ending, now: float) -> None:
+        """It was not started, and it will not be."""
+        if task.stage is Stage.HELD:
+            self._end(task, ending, None, now)
+
+    def stop_group(self, group: Group, now: float) -> None:
+        """One of its tasks did not end well: stop the others."""
+        group.broken = True
+        for other in group.tasks:
+            self.stop(other, _WITH_GROUP, grace_of(None, other), now)
 
     # Ending
 
@@ -129,7 +133,8 @@ class Tasks:
 
     def _end(self, task: Task, ending: Ending, exit_code: int | None, now: float) -> None:
         state = self._state
-        if task.stage is not Stage.HELD:
+        was_asked_for = task.stage is not Stage.HELD
+        if was_asked_for:
             assert task.container_id is not None
             state.containers.pop(task.container_id, None)
         task.stage = Stage.ENDED
@@ -148,11 +153,15 @@ class Tasks:
             healthy=ending.healthy,
             exit_code=exit_code,
         )
+        if was_asked_for:
+            self._out.when_durable(self._forget_container, task, now)
         group = task.group
         if group is not None and ending.state is not TaskState.FINISHED and not group.broken:
-            group.broken = True
-            for other in group.tasks:
-                self.stop(other, _WITH_GROUP, grace_of(None, other), now)
+            self.stop_group(group, now)
+
+    def _forget_container(self, task: Task, _now: float) -> None:
+        assert task.container_id is not None
+        self._out.effects.append(ForgetContainer(task.container_id))
 
     # Killing
 
@@ -177,7 +186,7 @@ class Tasks:
         if task.ending is None:
             task.ending = DURING_LAUNCH
             assert task.container_id is not None
-            self._record_kill(task, DURING_LAUNCH, now)
+            self._record_kill(task, DURING_LAUNCH, 0.0, now)
             self._out.effects.append(DestroyContainer(task.container_id))
 
     def _stop_running(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
@@ -186,24 +195,30 @@ class Tasks:
         if task.ending is None:
             task.ending = ending
             self._stop_watching(task)
-            self._record_kill(task, ending, deadline)
+            self._record_kill(task, ending, grace_s, now)
             self._updates.add(task, now, TaskState.KILLING, message=ending.message)
             if grace_s > 0.0:
                 self._out.effects.append(SignalContainer(task.container_id, SIGTERM))
         elif task.kill_timer is None or not task.kill_timer.alive or task.kill_timer.deadline <= deadline:
             return
         else:
-            self._record_kill(task, task.ending, deadline)
+            self._record_kill(task, task.ending, grace_s, now)
         self._timers.cancel(task.kill_timer)
         if grace_s > 0.0:
             task.kill_timer = self._timers.set(deadline, self._grace_is_over, task)
         else:
             self._grace_is_over(task, now)
 
-    def _record_kill(self, task: Task, ending: Ending, deadline: float) -> None:
-        framework_id = task.framework.framework_id
+    def _record_kill(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
+        task.kill_deadline, task.kill_grace_s = now + grace_s, grace_s
         self._out.record(
-            KillOrdered(framework_id=framework_id, task_id=task.info.task_id, ending=ending, deadline=deadline)
+            KillOrdered(
+                framework_id=task.framework.framework_id,
+                task_id=task.info.task_id,
+                ending=ending,
+                deadline=now + grace_s,
+                grace_period_s=grace_s,
+            )
         )
 
     def _grace_is_over(self, task: Task, _now: float) -> None:
@@ -214,6 +229,13 @@ class Tasks:
         self.stop(task, _TOO_LONG, grace_of(None, task), now)
 
     # Health
+
+    def _watch(self, task: Task, now: float) -> None:
+        if task.info.max_completion_time_s is not None:
+            deadline = min(task.began or now, now) + min(task.info.max_completion_time_s, LONGEST_GRACE_S)
+            task.completion_timer = self._timers.set(deadline, self._ran_too_long, task)
+        if task.info.health_check is not None:
+            self._watch_health(task, task.info.health_check, now)
 
     def _watch_health(self, task: Task, check: HealthCheck, now: float) -> None:
         task.health = Health(check, now)

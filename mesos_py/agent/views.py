@@ -62,6 +62,8 @@ class AgentView(Struct, frozen=True, kw_only=True):
     connected: bool
     registered: bool
     leaving: bool
+    recovering: bool = False
+    """What an earlier process left is not taken in yet."""
     epoch: int
     master_id: MasterID | None
     used: Resources
@@ -80,6 +82,7 @@ def view_of(state: AgentState) -> AgentView:
         connected=state.connected,
         registered=state.registered,
         leaving=state.leaving,
+        recovering=state.recovering,
         epoch=state.epoch,
         master_id=state.master_id,
         used=state.used,
@@ -107,12 +110,18 @@ def _task(task: Task) -> TaskView:
         task=task.info,
         role=task.role,
         state=task.state,
-        executor_id=None if task.executor is None else task.executor.info.executor_id,
+        executor_id=_executor_id(task),
         container_id=task.container_id,
         sandbox=task.sandbox,
         newest_status=task.newest,
         unacknowledged=len(task.updates),
     )
+
+
+def _executor_id(task: Task) -> ExecutorID | None:
+    if task.executor is not None:
+        return task.executor.info.executor_id
+    return task.newest.executor_id if task.newest is not None else None  # it ended under an earlier process
 
 
 def _executor(executor: Executor, exit_: ContainerExit | None) -> ExecutorView:

@@ -47,6 +47,12 @@ class Containerizer(Protocol):
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Change its resources, and the limits up to which it may burst; nothing if it has ended."""
 
+    def forget(self, container_id: ContainerID) -> None:
+        """Its end (or that it failed) is written down elsewhere: only now may the last trace of it go.
+
+        Until then ``recover`` of a later process still knows how it ended. Nothing if there is no such container.
+        """
+
     def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
         """What became of the containers that an earlier process was asked to start.
 
@@ -108,5 +114,17 @@ class Journal(Protocol):
     at once; what was never confirmed may or may not be there after a crash.
     """
 
+    def read(self) -> tuple[list[bytes], int]:
+        """What earlier processes wrote, and how many places could not be read. Before anything is written."""
+
     def append(self, serial: int, record: bytes) -> None:
         """Write a record soon."""
+
+    def rewrite(self, records: Sequence[bytes]) -> None:
+        """Put these in place of all that was there and all that was appended so far, at once or not at all.
+
+        What is appended from now on comes after them. Serials that are overtaken are confirmed when these are durable.
+        """
+
+    def close(self) -> None:
+        """Write what waits, and end."""

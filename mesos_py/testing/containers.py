@@ -10,12 +10,19 @@ from msgspec import Struct
 
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import Loop
-from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec, ContainerUsage, NeverBegan
+from mesos_py.types.containers import (
+    ContainerExit,
+    ContainerFate,
+    ContainerLives,
+    ContainerSpec,
+    ContainerUsage,
+    NeverBegan,
+)
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason
 
-__all__ = ["Fate", "NullContainerizer"]
+__all__ = ["Fate", "NullContainerizer", "NullHost"]
 
 _KILL: Final = int(signal.SIGKILL)
 
@@ -37,18 +44,33 @@ def _succeeds(_spec: ContainerSpec) -> Fate:
     return Fate()
 
 
+class NullHost:
+    """What runs on a host, and goes on while the agent is away: give it to the next containerizer as well."""
+
+    def __init__(self) -> None:
+        """Nothing runs."""
+        self.running: dict[ContainerID, tuple[ContainerSpec, int]] = {}
+        """With the number of its process."""
+        self.ended: dict[ContainerID, ContainerExit] = {}
+        """Until they are forgotten."""
+        self.due: list[tuple[float, int, ContainerID, ContainerExit]] = []
+        """What will end by itself, and when."""
+        self.pids = count(1)
+
+
 class NullContainerizer:
     """A Containerizer whose containers start at once, and end at once or as ``fate`` says."""
 
-    def __init__(self, loop: Loop, fate: Callable[[ContainerSpec], Fate] = _succeeds) -> None:
-        """By default every command succeeds in no time."""
+    def __init__(
+        self, loop: Loop, fate: Callable[[ContainerSpec], Fate] = _succeeds, host: NullHost | None = None
+    ) -> None:
+        """By default every command succeeds in no time, and nothing outlives this."""
         self._loop = loop
         self._fate = fate
+        self._host = host or NullHost()
         self._specs: dict[ContainerID, ContainerSpec] = {}
         self._running: dict[ContainerID, Fate] = {}
         self._doomed: set[ContainerID] = set()
-        self._due: list[tuple[float, int, ContainerID, ContainerExit]] = []
-        self._pids = count(1)
         self._listener: ContainerListener
 
     def open(self, listener: ContainerListener) -> None:
@@ -57,12 +79,11 @@ class NullContainerizer:
         self._loop.add(self)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Stop watching; what runs runs on."""
         self._loop.remove(self)
         self._specs.clear()
         self._running.clear()
         self._doomed.clear()
-        self._due.clear()
 
     def running(self) -> dict[ContainerID, ContainerSpec]:
         """What runs now."""
@@ -72,6 +93,8 @@ class NullContainerizer:
         """Let a running container end like this; nothing if it has ended."""
         if self._running.pop(container_id, None) is not None:
             del self._specs[container_id]
+            del self._host.running[container_id]
+            self._host.ended[container_id] = exit_
             self._listener.container_ended(container_id, exit_)
 
     # The port
@@ -97,9 +120,25 @@ class NullContainerizer:
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Containerizer."""
 
+    def forget(self, container_id: ContainerID) -> None:
+        """Part of Containerizer."""
+        self._host.ended.pop(container_id, None)
+
     def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
-        """Part of Containerizer: nothing outlives a process that starts none."""
-        return {spec.container_id: NeverBegan() for spec in specs}
+        """Part of Containerizer."""
+        host = self._host
+        wanted = {spec.container_id: spec for spec in specs}
+        for container_id in [container_id for container_id in host.running if container_id not in wanted]:
+            del host.running[container_id]
+        return {container_id: self._fate_of(spec) for container_id, spec in wanted.items()}
+
+    def _fate_of(self, spec: ContainerSpec) -> ContainerFate:
+        container_id, host = spec.container_id, self._host
+        if container_id in host.running:
+            self._specs[container_id] = spec
+            self._running[container_id] = self._fate(spec)
+            return ContainerLives(host.running[container_id][1])
+        return host.ended.get(container_id) or NeverBegan()
 
     def usage(self) -> list[ContainerUsage]:
         """Part of Containerizer."""
@@ -109,12 +148,13 @@ class NullContainerizer:
 
     def next_deadline(self) -> float | None:
         """Part of Resident."""
-        return self._due[0][0] if self._due else None
+        return self._host.due[0][0] if self._host.due else None
 
     def run_due(self, now: float) -> None:
         """Part of Resident."""
-        while self._due and self._due[0][0] <= now:
-            _at, _pid, container_id, exit_ = heapq.heappop(self._due)
+        due = self._host.due
+        while due and due[0][0] <= now:
+            _at, _pid, container_id, exit_ = heapq.heappop(due)
             self.end(container_id, exit_)
 
     def _begin(self, container_id: ContainerID) -> None:
@@ -130,10 +170,11 @@ class NullContainerizer:
             self._fail(container_id, Reason.CONTAINER_LAUNCH_FAILED, fate.fails)
             return
         self._running[container_id] = fate
-        pid = next(self._pids)
+        pid = next(self._host.pids)
+        self._host.running[container_id] = (spec, pid)
         self._listener.container_started(container_id, pid)
         if fate.exit is not None:
-            heapq.heappush(self._due, (self._loop.clock() + fate.after_s, pid, container_id, fate.exit))
+            heapq.heappush(self._host.due, (self._loop.clock() + fate.after_s, pid, container_id, fate.exit))
 
     def _fail(self, container_id: ContainerID, reason: Reason, message: str) -> None:
         if self._specs.pop(container_id, None) is not None:

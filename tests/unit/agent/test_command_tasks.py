@@ -99,7 +99,7 @@ def test_a_started_task_is_running():
     assert status.state is TaskState.RUNNING
     assert (status.source, status.container_id, status.agent_id) == (Source.EXECUTOR, container_id, AGENT)
     assert (status.update_id, status.timestamp, status.healthy) == (1, 1000.0, None)
-    assert rig.records(ContainerPid) == [ContainerPid(container_id=container_id, pid=4711)]
+    assert rig.records(ContainerPid) == [ContainerPid(container_id=container_id, pid=4711, at=1000.0)]
 
 
 @pytest.mark.parametrize(

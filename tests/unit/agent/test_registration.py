@@ -195,7 +195,7 @@ def test_a_refused_agent_kills_everything_and_stops():
     assert rig.destroyed() == [container_id]
     assert not [effect for effect in rig.effects if isinstance(effect, StopAgent)]
     rig.end(container_id, None, signal=9)
-    assert rig.effects[-1] == StopAgent("gone")
+    assert StopAgent("gone") in rig.effects
     assert rig.agent.next_deadline() is None
     assert rig.on(BrokerConnected()) == []
     assert rig.say(a_beacon(7), epoch=7) == []

@@ -1,0 +1,70 @@
+"""What the container of a task, or of an executor, is made from; the same again after a restart of the agent."""
+
+from mesos_py.agent.environment import argv_of, port_variables
+from mesos_py.agent.state import AgentState, Executor, Task
+from mesos_py.types.containers import ContainerSpec
+
+__all__ = ["executor_spec", "task_spec"]
+
+
+def task_spec(state: AgentState, task: Task) -> ContainerSpec:
+    """Of a command task."""
+    framework = task.framework
+    command = task.info.command
+    assert command is not None
+    assert task.container_id is not None
+    resources = task.info.resources
+    environment = {
+        **state.config.environment,
+        **command.environment,
+        **port_variables(resources),
+        "MESOS_TASK_ID": task.info.task_id,
+        "MESOS_FRAMEWORK_ID": framework.framework_id,
+        "MESOS_AGENT_ID": state.agent_id or "",
+        "MESOS_SANDBOX": task.sandbox,
+        "MESOS_DIRECTORY": task.sandbox,
+        "MESOS_ROLE": task.role,
+    }
+    return ContainerSpec(
+        container_id=task.container_id,
+        framework_id=framework.framework_id,
+        sandbox=task.sandbox,
+        argv=argv_of(command),
+        environment=environment,
+        uris=command.uris,
+        user=command.user or framework.info.user,
+        rlimits=command.rlimits,
+        volumes=command.volumes,
+        resources=resources,
+        limits={name: float(limit) for name, limit in task.info.limits.items()},
+        task_id=task.info.task_id,
+    )
+
+
+def executor_spec(state: AgentState, executor: Executor) -> ContainerSpec:
+    """Of a custom executor, with room for the tasks it has now."""
+    framework = executor.framework
+    command = executor.info.command
+    environment = {
+        **state.config.environment,
+        **command.environment,
+        "MESOS_FRAMEWORK_ID": framework.framework_id,
+        "MESOS_EXECUTOR_ID": executor.info.executor_id,
+        "MESOS_AGENT_ID": state.agent_id or "",
+        "MESOS_SANDBOX": executor.sandbox,
+        "MESOS_DIRECTORY": executor.sandbox,
+        "MESOS_ROLE": executor.role,
+    }
+    return ContainerSpec(
+        container_id=executor.container_id,
+        framework_id=framework.framework_id,
+        sandbox=executor.sandbox,
+        argv=argv_of(command),
+        environment=environment,
+        uris=command.uris,
+        user=command.user or framework.info.user,
+        rlimits=command.rlimits,
+        volumes=command.volumes,
+        resources=executor.need,
+        executor_id=executor.info.executor_id,
+    )

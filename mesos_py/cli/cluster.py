@@ -10,6 +10,7 @@ import click
 from mesos_py.cli.client import Client, master_option
 from mesos_py.cli.command import command
 from mesos_py.cli.tables import Column, show, show_json
+from mesos_py.cli.usage import add_containers, show_usage
 from mesos_py.cli.words import ago, attributes, cpus, megabytes, of, percent, scalar, span
 from mesos_py.types.tasks import LIVE, TaskState
 
@@ -118,19 +119,25 @@ def frameworks(master: str, limit: int | None, as_json: bool) -> None:
     help="Only tasks in this state, such as FAILED; may be given several times.",
 )
 @click.option("--framework", metavar="NAME_OR_ID", help="Only tasks of this framework.")
+@click.option("--usage", is_flag=True, help="What they use, as their agents measure it for a second.")
 @_listing
 def tasks(
     master: str,
     show_all: bool,
     states: tuple[str, ...],
     framework: str | None,
+    usage: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
     """Show the tasks: those that live, unless told otherwise.
 
+    With --usage, CPUS is used now/asked for and MEM used/limit. Tasks of a custom executor share its container: the
+    figures of all of them are in the executor's line. A dash stands where nobody could tell.
+
     Examples:
       mesos tasks
+      mesos tasks --usage
       mesos tasks --all --framework shop
       mesos tasks --state FAILED --json | jq -r '.[].message'
     """
@@ -151,6 +158,11 @@ def tasks(
     fitting = (task for task in found if framework in (None, task["framework_id"], task["framework_name"]))
     items = list(islice(fitting, limit))
     nothing = "no such task" if show_all or states or framework else "no task is running; --all shows those that ended"
+    if usage:
+        add_containers(items)
+        if not as_json:
+            show_usage(items, nothing)
+            return
     _print(items, columns, nothing, as_json=as_json)
 
 

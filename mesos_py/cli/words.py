@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["STYLES", "ago", "attributes", "cpus", "megabytes", "of", "percent", "scalar", "span"]
+__all__ = ["STYLES", "ago", "attributes", "cpus", "duration", "megabytes", "of", "percent", "scalar", "size", "span"]
 
 STYLES: Final = {
     "STAGING": "yellow",
@@ -27,6 +27,7 @@ STYLES: Final = {
 }
 """Colours of states."""
 
+_SIZES: Final = ("kB", "MB", "GB", "TB")
 _UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "m"), (1.0, "s"))
 
 
@@ -46,9 +47,18 @@ def cpus(resources: Mapping[str, Any], name: str = "cpus") -> str:
 
 def megabytes(resources: Mapping[str, Any], name: str = "mem") -> str:
     """``512 MB``, ``1.5 GB``."""
-    amount = scalar(resources, name)
-    for unit in ("MB", "GB", "TB"):
-        if amount < 1024 or unit == "TB":
+    return _in_units(scalar(resources, name), "MB")
+
+
+def size(count: float) -> str:
+    """Bytes as ``0 kB``, ``20 kB``, ``1.5 GB``."""
+    return _in_units(count / 1024, "kB")
+
+
+def _in_units(amount: float, first: str) -> str:
+    units = _SIZES[_SIZES.index(first) :]
+    for unit in units:
+        if amount < 1024 or unit == units[-1]:
             return f"{amount:.3g} {unit}" if amount < 999.5 else f"{amount:.0f} {unit}"
         amount /= 1024
     raise AssertionError
@@ -72,6 +82,11 @@ def span(seconds: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f}{unit}" if seconds < 9.5 * length else f"{seconds // length:.0f}{unit}"
     return "0s"
+
+
+def duration(seconds: float) -> str:
+    """As span, but with what is below a second: ``0.25s``, ``3.1s``."""
+    return f"{seconds:.2g}s" if 0 < seconds < 9.5 else span(seconds)
 
 
 def ago(when: float) -> str:

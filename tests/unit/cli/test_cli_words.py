@@ -29,6 +29,29 @@ def test_megabytes(mem, text):
     assert words.megabytes({"mem": mem}) == text
 
 
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 kB"),
+        (512, "0.5 kB"),
+        (20 * 1024, "20 kB"),
+        (1023 * 1024, "1023 kB"),
+        (2**20, "1 MB"),
+        (1.5 * 2**30, "1.5 GB"),
+        (2**52, "4096 TB"),
+    ],
+)
+def test_sizes(count, text):
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (0.004, "0.004s"), (0.256, "0.26s"), (3.14, "3.1s"), (9.6, "9s"), (61, "1m")]
+)
+def test_durations(seconds, text):
+    assert words.duration(seconds) == text
+
+
 def test_cpus_sum_reserved_and_unreserved():
     assert words.cpus({"cpus": 0.1, "cpus(ads)": 2, "cpusets": 9}) == "2.1"
     assert words.cpus({"cpus": 8}) == "8"

@@ -60,9 +60,9 @@ class Cluster:
         self.handle(FrameworkSaid(Principal(name), f"f-{name}", json=False, call=call))
         return next(s.event for s in reversed(self.sent) if _carries(s, Subscribed)).framework_id
 
-    def launch(self, framework_id: FrameworkID, *task_ids: str) -> None:
+    def launch(self, framework_id: FrameworkID, *task_ids: str, on: AgentID | None = None) -> None:
         self.handle(Ticked())
-        offers: list[Offer] = [offer for offer, _ in self.master.state.offers.values()]
+        offers: list[Offer] = [offer for offer, _ in self.master.state.offers.values() if on in (None, offer.agent_id)]
         offer = next(offer for offer in offers if offer.framework_id == framework_id)
         tasks = [
             TaskInfo(task_id=TaskID(t), resources=Resources.of(cpus=0.1, mem=16), command=CommandInfo(value="true"))

@@ -32,33 +32,37 @@ def box(tmp_path):
 class FakeAgent:
     def __init__(self, sandbox, task_id="T") -> None:
         self.sandbox = str(sandbox)
-        self.task_id = TaskID(task_id)
+        self.framework_id = FrameworkID("F")
+        self.task_ids = [TaskID(task_id)]
         self.state = TaskState.RUNNING
         self.executors = []
-        self.used = []
+        self.measure = list
 
     def usage(self) -> list[ContainerUsage]:
-        return self.used
+        return self.measure()
 
     def view(self) -> AgentView:
         resources = Resources.of(cpus=1)
-        task = TaskView(
-            framework_id=FrameworkID("F"),
-            task_id=self.task_id,
-            task=TaskInfo(task_id=self.task_id, resources=resources),
-            role=Role("*"),
-            state=self.state,
-            executor_id=None,
-            container_id=ContainerID("C-1"),
-            sandbox=self.sandbox,
-            newest_status=None,
-            unacknowledged=0,
-        )
+        tasks = [
+            TaskView(
+                framework_id=self.framework_id,
+                task_id=task_id,
+                task=TaskInfo(task_id=task_id, resources=resources),
+                role=Role("*"),
+                state=self.state,
+                executor_id=None,
+                container_id=ContainerID("C-1"),
+                sandbox=self.sandbox,
+                newest_status=None,
+                unacknowledged=0,
+            )
+            for task_id in self.task_ids
+        ]
         framework = FrameworkView(
-            framework_id=FrameworkID("F"),
+            framework_id=self.framework_id,
             framework=FrameworkInfo(name="shop"),
             removed=False,
-            tasks=[task],
+            tasks=tasks,
             executors=self.executors,
         )
         return AgentView(
@@ -99,7 +103,7 @@ def used(container_id, **figures):
 
 
 def test_what_a_container_uses(client, agent):
-    agent.used = [used("C-1", processes=2, cpu_s=1.5, memory_bytes=1000)]
+    agent.measure = lambda: [used("C-1", processes=2, cpu_s=1.5, memory_bytes=1000)]
     before = time.time()
     page = client.get("/containers").json()
     [container] = page["items"]
@@ -115,35 +119,36 @@ def test_what_a_container_uses(client, agent):
     }
 
 
+def executor_view(container_id):
+    return ExecutorView(
+        framework_id=FrameworkID("F"),
+        executor=ExecutorInfo(executor_id=ExecutorID("E"), command=CommandInfo(value="true")),
+        role=Role("*"),
+        container_id=ContainerID(container_id),
+        sandbox="",
+        connected=True,
+        resources=Resources.of(cpus=3),
+    )
+
+
 def test_a_custom_executors_container_is_listed_once_with_its_tasks(client, agent):
-    executor = ExecutorInfo(executor_id=ExecutorID("E"), command=CommandInfo(value="true"))
-    agent.executors = [
-        ExecutorView(
-            framework_id=FrameworkID("F"),
-            executor=executor,
-            role=Role("*"),
-            container_id=ContainerID(container_id),
-            sandbox="",
-            connected=True,
-            resources=Resources.of(cpus=3),
-        )
-        for container_id in ("C-1", "C-2")
-    ]
-    agent.used = [used("C-2"), used("C-1")]
+    agent.task_ids = [TaskID("T"), TaskID("U")]
+    agent.executors = [executor_view("C-1"), executor_view("C-2")]
+    agent.measure = lambda: [used("C-2"), used("C-1")]
     idle, busy = client.get("/containers").json()["items"]
     assert (idle["container_id"], idle["executor_id"], idle["task_ids"]) == ("C-2", "E", [])
-    assert (busy["executor_id"], busy["task_ids"], busy["resources"]) == ("E", ["T"], {"cpus": 3.0})
+    assert (busy["executor_id"], busy["task_ids"], busy["resources"]) == ("E", ["T", "U"], {"cpus": 3.0})
 
 
 def test_containers_of_ended_tasks_and_of_nobody(client, agent):
     agent.state = TaskState.FINISHED
-    agent.used = [used("C-1"), used("C-9")]
+    agent.measure = lambda: [used("C-1"), used("C-9")]
     [ending] = client.get("/containers").json()["items"]
     assert (ending["container_id"], ending["task_ids"]) == ("C-1", [])
 
 
 def test_containers_come_in_pages(client, agent):
-    agent.used = [used("C-1", processes=n) for n in range(5)]
+    agent.measure = lambda: [used("C-1", processes=n) for n in range(5)]
     page = client.get("/containers", params={"limit": 2, "offset": 3}).json()
     assert [each["usage"]["processes"] for each in page["items"]] == [3, 4]
     assert (page["total"], page["offset"]) == (5, 3)
@@ -252,7 +257,7 @@ def test_the_openapi_document(client, agent):
     document = client.get("/schema").json()
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     assert {"/files/read", "/files/browse", "/files/download"} <= set(document["paths"])
-    agent.used = [used("C-1", processes=2, cpu_s=1.5)]
+    agent.measure = lambda: [used("C-1", processes=2, cpu_s=1.5)]
     for path in ("/state", "/containers"):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         jsonschema.validate(client.get(path).json(), {**schema, "components": document["components"]})

@@ -1,53 +1,52 @@
-"""Runs containers as plain processes, each under a tiny supervisor that outlives the agent.
+"""Runs containers: prepares them, has a launcher start them, watches, kills, and finds them again after a restart.
 
 ::
 
-    start ──▶ preparing (a thread: URIs, owner) ──▶ queued ──▶ running ──▶ ended
-      └──────────── nothing to prepare ───────────────┘           └─ killed until nothing of it is left ─┘
+    start ──▶ preparing ──▶ queued ──▶ asked for ──▶ running ──▶ ended
+                (isolators, URIs)       (launcher)      └─ killed until nothing of it is left ─┘
 
-An end is seen on the supervisor's pidfd. The supervisor stays a zombie until nothing of its session runs any more, so
-that its pid, by which the session is known, cannot come to mean somebody else's.
+An end is seen on the pidfd of the container's first process; how its command ended stands in the launcher's log.
 """
 
 import contextlib
 import os
-import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from mesos_py.adapters.launch import (
-    Launch,
-    LaunchError,
-    LaunchHook,
-    stdin_of,
-    switch_user,
-    why_not_found,
-    why_not_runnable,
-)
-from mesos_py.adapters.processes import ProcessTable, keep_descriptors, spawn, start_time
-from mesos_py.adapters.runlog import RunLog, RunSegment
+from msgspec import structs
+
+from mesos_py.adapters.commands import Entry, why_not_runnable
+from mesos_py.adapters.container import Container, Phase, exit_of
+from mesos_py.adapters.isolators.base import Isolator, Limitation
+from mesos_py.adapters.isolators.launch import LaunchError
+from mesos_py.adapters.launching import Launchers
+from mesos_py.adapters.processes import keep_descriptors, start_time
+from mesos_py.adapters.reattaching import reattach
+from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.adapters.sandbox import give_to, make_sandbox
+from mesos_py.adapters.tracking import SessionTracker, Tracker, fill_in, kill_all
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import READ, Loop
-from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec, ContainerUsage
-from mesos_py.types.ids import ContainerID
+from mesos_py.types.containers import ContainerFate, ContainerLives, ContainerSpec, ContainerUsage
+from mesos_py.types.ids import ContainerID, FrameworkID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
 
-__all__ = ["Fetches", "ProcessContainerizer", "exit_of"]
+__all__ = ["Fetches", "ProcessContainerizer"]
 
-_FIRST_LOOK_S: Final = 0.002
+_FIRST_LOOK_S: Final = 0.001
 _LAST_LOOK_S: Final = 0.5
 """How soon, and how late at most, to look again whether what was killed is gone."""
 _LOOKING_SHARE: Final = 0.1
 """Most of the loop's time that goes into listing processes."""
-_STUBBORN_S: Final = 1.0
-"""A supervisor whose command is long dead must be stopped itself; signals wait no longer for a command to appear."""
 _WORKERS: Final = 4
+_MOST_ASKED: Final = 32
+"""Containers that a launcher is asked for at a time."""
+_NOTE_S: Final = 2.0
+"""How long a launcher that lives may take to note how a container ended."""
 
 
 class Fetches(Protocol):
@@ -57,40 +56,8 @@ class Fetches(Protocol):
         """Fetch all; raises LaunchError with one clear line. Gives up soon after ``cancelled()`` is true."""
 
 
-class _Phase(Enum):
-    PREPARING = auto()
-    QUEUED = auto()
-    RUNNING = auto()
-    ENDED = auto()
-    """Its supervisor is a zombie; some of its processes may run."""
-
-
-class _Container:
-    """One container, from start to its last word."""
-
-    def __init__(self, spec: ContainerSpec) -> None:
-        self.spec = spec
-        self.launch = Launch(spec)
-        self.phase = _Phase.QUEUED
-        self.doomed = False
-        self.prepared = False
-        self.pid = 0
-        self.pidfd = -1
-        self.segment: RunSegment | None = None
-        self.signals: list[int] = []
-        self.look_at = 0.0
-        self.look_again_s = _FIRST_LOOK_S
-        self.since: float | None = None
-        """When signals began to wait, or when a doomed supervisor was first seen alone."""
-        self.had_leftovers = False
-        self.out_of_reach: list[int] = []
-
-
 class ProcessContainerizer:
-    """A Containerizer of sessions and process groups: no limits but rlimits, no walls.
-
-    A process that puts itself into a session of its own and whose ancestors have all ended escapes it.
-    """
+    """A Containerizer of processes, isolated by whatever isolators it is given."""
 
     def __init__(
         self,
@@ -98,26 +65,34 @@ class ProcessContainerizer:
         run_dir: Path,
         *,
         fetcher: Fetches | None = None,
-        hooks: Sequence[LaunchHook] = (switch_user,),
-        spawns_per_turn: int = 8,
+        isolators: Sequence[Isolator] = (),
+        tracker: Tracker | None = None,
+        prepares_per_turn: int = 8,
     ) -> None:
-        """``run_dir`` is where supervisors note what must outlive the agent; only the agent may write there."""
+        """``run_dir`` is where launchers note what must outlive the agent; only the agent may write there.
+
+        Without a ``tracker`` processes are found by sessions.
+        """
         self._loop = loop
-        self._run_dir = run_dir
         self._fetcher = fetcher
-        self._hooks = hooks
-        self._spawns_per_turn = spawns_per_turn
-        self._budget = spawns_per_turn
-        self._log = RunLog(run_dir / "containers")
-        self._containers: dict[ContainerID, _Container] = {}
-        self._queue: deque[_Container] = deque()
-        self._watched: dict[ContainerID, _Container] = {}
-        """Those for which processes must be looked up: signalled, doomed, or ended."""
+        self._isolators = isolators
+        self._tracker = tracker or SessionTracker()
+        self._prepares_per_turn = prepares_per_turn
+        self._budget = prepares_per_turn
+        self._logs = run_dir / "containers"
+        self._launchers = Launchers(loop, self._logs, self._started, self._start_failed)
+        self._containers: dict[ContainerID, Container] = {}
+        self._queue: deque[Container] = deque()
+        self._told: dict[ContainerID, RunLog] = {}
+        """Where the ends are noted that may still be asked for after a restart."""
+        self._watched: dict[ContainerID, Container] = {}
+        """Those whose processes must be looked up: signalled, doomed, or ended."""
+        self._remains: list[ContainerID] = []
+        """Nothing of them runs, but what they were tracked by is still there."""
+        self._remove_at = 0.0
+        self._remove_again_s = _FIRST_LOOK_S
         self._not_before = 0.0
-        self._to_note: list[_Container] = []
         self._workers: ThreadPoolExecutor | None = None
-        self._script = ""
-        self._null = -1
         self._listener: ContainerListener
 
     # Living in the loop
@@ -126,48 +101,59 @@ class ProcessContainerizer:
         """Get ready; answers go to ``listener``. Raises OSError."""
         self._listener = listener
         keep_descriptors()
-        self._log.open()
-        # Its own copy: an upgrade of the package must not change the script under a running agent.
-        script = self._run_dir / "supervisor.sh"
-        fresh = script.with_suffix(".new")
-        fresh.write_bytes(Path(__file__).with_name("supervisor.sh").read_bytes())
-        fresh.replace(script)
-        self._script = str(script.absolute())
-        self._null = os.open(os.devnull, os.O_RDWR)
+        self._launchers.open()
+        self._tracker.open()
+        for isolator in self._isolators:
+            isolator.open(self._loop, self._limited)
         self._loop.add(self)
         self._loop.at_turn_end(self._turn_ended)
 
     def close(self) -> None:
-        """Stop watching. Containers run on; what has not started never will."""
+        """Stop watching. Containers run on; what a launcher was not asked for is not started."""
         self._loop.remove(self)
         self._loop.not_at_turn_end(self._turn_ended)
         for container in self._containers.values():
             container.doomed = True
-            if container.phase is _Phase.RUNNING:
-                self._loop.unregister(container.pidfd)
             if container.pidfd >= 0:
+                self._loop.unregister(container.pidfd)
                 os.close(container.pidfd)
         if self._workers is not None:
             self._workers.shutdown(cancel_futures=True)
+        for isolator in self._isolators:
+            isolator.close()
+        self._launchers.close()
+        self._tracker.close()
         self._containers.clear()
         self._queue.clear()
         self._watched.clear()
-        self._to_note.clear()
-        self._log.close()
-        os.close(self._null)
 
     def running(self) -> dict[ContainerID, str]:
         """The sandboxes of the containers that run now."""
-        return {cid: c.spec.sandbox for cid, c in self._containers.items() if c.phase is _Phase.RUNNING}
+        return {cid: c.spec.sandbox for cid, c in self._containers.items() if c.phase is Phase.RUNNING}
+
+    def members(self, container_id: ContainerID) -> list[int]:
+        """The live processes of a running container, but for its init."""
+        container = self._containers.get(container_id)
+        if container is None or container.pid == 0:
+            return []
+        self._tracker.look()
+        return self._members(container)
+
+    def entry(self, container_id: ContainerID) -> Entry:
+        """How to get into a running container."""
+        container = self._containers.get(container_id)
+        if container is None or container.phase is not Phase.RUNNING:
+            return Entry()
+        return Entry(container.pid, container.launch.namespaces, container.launch.cgroups)
 
     # The port
 
     def start(self, spec: ContainerSpec) -> None:
         """Part of Containerizer."""
-        container = _Container(spec)
+        container = Container(spec)
         self._containers[spec.container_id] = container
         if spec.uris or spec.user:
-            container.phase = _Phase.PREPARING
+            container.phase = Phase.PREPARING
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(_WORKERS, "prepare")
             self._workers.submit(self._prepare_in_thread, container)
@@ -177,9 +163,8 @@ class ProcessContainerizer:
     def signal(self, container_id: ContainerID, signal: int) -> None:
         """Part of Containerizer."""
         container = self._containers.get(container_id)
-        if container is not None and container.phase is _Phase.RUNNING:
+        if container is not None and container.phase is Phase.RUNNING:
             container.signals.append(signal)
-            container.since = container.since or self._loop.clock()
             self._watch(container)
 
     def destroy(self, container_id: ContainerID) -> None:
@@ -188,26 +173,59 @@ class ProcessContainerizer:
         if container is None or container.doomed:
             return
         container.doomed = True
-        if container.phase is _Phase.RUNNING:
-            container.since = None
+        if container.phase is Phase.RUNNING:
             self._watch(container)
-        elif container.phase is not _Phase.ENDED:
+        elif container.phase in (Phase.PREPARING, Phase.QUEUED):
             self._loop.post(lambda: self._failed(container, _killed_early()))
 
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
-        """Part of Containerizer: plain processes have no limits that could change."""
-
-    def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
-        """Part of Containerizer."""
-        raise NotImplementedError
+        """Part of Containerizer: done before it returns."""
+        container = self._containers.get(container_id)
+        if container is None or container.doomed:
+            return
+        try:
+            for isolator in self._isolators:
+                isolator.update(container_id, resources, limits)
+        except OSError as error:
+            why = f"its limits could not be changed: {error.strerror}"
+            self._limited(container_id, Limitation(Reason.CONTAINER_UPDATE_FAILED, why))
 
     def usage(self) -> list[ContainerUsage]:
         """Part of Containerizer."""
-        return []
+        self._tracker.look()
+        return [self._usage_of(c) for c in self._containers.values() if c.phase is Phase.RUNNING]
+
+    def forget(self, container_id: ContainerID) -> None:
+        """Part of Containerizer."""
+        log = self._told.pop(container_id, None)
+        if log is not None:
+            self._launchers.done_with(log, container_id)
+
+    def recover(self, specs: Sequence[ContainerSpec]) -> dict[ContainerID, ContainerFate]:
+        """Part of Containerizer. Raises OSError."""
+        wanted = {spec.container_id: spec for spec in specs}
+        found = reattach(self._logs, wanted)
+        users: dict[RunLog, int] = dict.fromkeys(found.logs, 0)
+        for container_id, (log, run) in found.living.items():
+            users[log] += 1
+            spec = wanted.get(container_id)
+            if spec is not None and isinstance(found.fates[container_id], ContainerLives):
+                self._resume(Container(spec), log, run)
+            else:
+                self._end_orphan(container_id, log, run)
+        for container_id, log in found.ended.items():
+            users[log] += 1
+            self._told[container_id] = log
+        for log, count in users.items():
+            self._launchers.adopt(log, count)
+        for container_id in self._tracker.known():
+            if container_id not in found.living:
+                self._end_orphan(container_id, None, Run())
+        return found.fates
 
     # Starting
 
-    def _prepare_in_thread(self, container: _Container) -> None:
+    def _prepare_in_thread(self, container: Container) -> None:
         error: LaunchError | None = None
         try:
             self._prepare(container)
@@ -217,45 +235,48 @@ class ProcessContainerizer:
             error = LaunchError(f"the container could not be prepared: {problem!r:.500}")
         self._loop.post(lambda: self._prepared(container, error))
 
-    def _prepare(self, container: _Container) -> None:
-        """Check and make everything up to the command itself. Raises LaunchError or OSError."""
+    def _prepare(self, container: Container) -> None:
+        """Make everything up to the first process. Raises LaunchError or OSError."""
         spec, launch = container.spec, container.launch
         if why := why_not_runnable(spec):
             raise LaunchError(why)
-        for hook in self._hooks:
-            hook(spec, launch)
         make_sandbox(spec.sandbox)
+        launch.cgroups += self._tracker.prepare(spec.container_id)
+        for isolator in self._isolators:
+            isolator.prepare(spec, launch)
         if spec.uris:
             if self._fetcher is None:
                 raise LaunchError("this agent fetches no URIs")
-            user = spec.user if launch.owner else ""
+            user = spec.user if launch.credentials else ""
             self._fetcher.fetch(spec.uris, spec.sandbox, user, lambda: container.doomed)
-        if launch.owner is not None:
-            give_to(spec.sandbox, *launch.owner)
+        if launch.credentials is not None:
+            give_to(spec.sandbox, launch.credentials.uid, launch.credentials.gid)
+        container.has_init = "pid" in launch.namespaces
+        launch.notes |= {"namespaces": " ".join(launch.namespaces), "cgroups": " ".join(launch.cgroups)}
         container.prepared = True
 
-    def _prepared(self, container: _Container, error: LaunchError | None) -> None:
+    def _prepared(self, container: Container, error: LaunchError | None) -> None:
         if error is not None:
             self._failed(container, error)
-        elif not container.doomed:
+        elif container.doomed:
+            self._clean_up(container)
+        else:
             self._enqueue(container)
 
-    def _enqueue(self, container: _Container) -> None:
-        container.phase = _Phase.QUEUED
+    def _enqueue(self, container: Container) -> None:
+        container.phase = Phase.QUEUED
         self._queue.append(container)
         if len(self._queue) == 1:
-            self._loop.post(self._spawn_some)
+            self._loop.post(self._ask_for_some)
 
     def _turn_ended(self) -> None:
-        if self._to_note:
-            self._note_beginnings()
-        self._budget = self._spawns_per_turn
-        if self._queue:
-            self._loop.post(self._spawn_some)
+        self._budget = self._prepares_per_turn
+        if self._queue and self._launchers.waiting < _MOST_ASKED:
+            self._loop.post(self._ask_for_some)
 
-    def _spawn_some(self) -> None:
-        """Start what waits, but only so many in one turn: each takes the loop about a millisecond."""
-        while self._queue and self._budget > 0:
+    def _ask_for_some(self) -> None:
+        """Have what waits started, but only so many in one turn: each takes the loop about a millisecond."""
+        while self._queue and self._budget > 0 and self._launchers.waiting < _MOST_ASKED:
             container = self._queue.popleft()
             if container.doomed:
                 continue
@@ -263,163 +284,189 @@ class ProcessContainerizer:
             try:
                 if not container.prepared:
                     self._prepare(container)
-                self._spawn(container)
+                container.log = self._launchers.launch(container.launch)
+                container.phase = Phase.ASKED
             except (LaunchError, OSError, ValueError) as problem:
                 self._failed(container, _as_launch_error(problem))
 
-    def _spawn(self, container: _Container) -> None:
-        """Start the supervisor. Raises LaunchError, OSError or ValueError; then nothing was started."""
-        spec, launch = container.spec, container.launch
-        if why := why_not_found(spec):
-            raise LaunchError(why)
-        words, environment, script = launch.words()
-        argv = ["/bin/sh", self._script, spec.container_id, spec.sandbox, " ".join(launch.limits), *words]
-        segment = self._log.take()
-        try:
-            with stdin_of(script, self._null) as stdin:
-                container.pid = spawn(argv, environment, (stdin, segment.fd, self._null))
-            container.pidfd = _pidfd_or_kill(container.pid)
-        except (OSError, ValueError):
-            self._log.give_back(segment)
-            raise
-        container.segment = segment
-        self._to_note.append(container)
-        container.phase = _Phase.RUNNING
-        self._loop.register(container.pidfd, READ, lambda _ready: self._supervisor_ended(container))
-        self._listener.container_started(spec.container_id, container.pid)
+    def _started(self, container_id: ContainerID, pid: int, started: int) -> None:
+        container = self._containers[container_id]
+        container.pid = pid
+        container.phase = Phase.RUNNING
+        container.pidfd = _pidfd_of(pid, started)
+        for isolator in self._isolators:
+            isolator.started(container.spec, pid)
+        self._listener.container_started(container_id, pid)
+        self._follow(container)
 
-    def _note_beginnings(self) -> None:
-        """Not right after the spawn: a process that is just being executed keeps its readers waiting."""
-        for container in self._to_note:
-            with contextlib.suppress(OSError):  # on a full disk: it will not be found again after a restart
-                if container.segment is not None:
-                    container.segment.began(container.spec.container_id, container.pid, start_time(container.pid))
-        self._to_note.clear()
+    def _start_failed(self, container_id: ContainerID, why: str) -> None:
+        container = self._containers[container_id]
+        assert container.log is not None
+        self._told[container_id] = container.log
+        self._failed(container, LaunchError(why))
 
-    def _failed(self, container: _Container, error: LaunchError) -> None:
+    def _failed(self, container: Container, error: LaunchError) -> None:
+        in_thread = container.phase is Phase.PREPARING and container.doomed
         container.doomed = True
-        if self._containers.pop(container.spec.container_id, None) is not None:
-            self._listener.container_failed(container.spec.container_id, error.reason, str(error))
+        container_id = container.spec.container_id
+        if self._containers.pop(container_id, None) is not None:
+            self._listener.container_failed(container_id, error.reason, str(error))
+        if not in_thread:
+            self._clean_up(container)
+        container.phase = Phase.ENDED
+
+    def _follow(self, container: Container) -> None:
+        """Watch its first process."""
+        if container.pidfd < 0:
+            self._first_process_ended(container)
+            return
+        self._loop.register(container.pidfd, READ, lambda _ready: self._first_process_ended(container))
+        if container.doomed:
+            self._watch(container)
+
+    # After a restart
+
+    def _resume(self, container: Container, log: RunLog, run: Run) -> None:
+        container.log = log
+        container.pid = run.pid
+        container.phase = Phase.RUNNING
+        container.launch.namespaces = run.notes.get("namespaces", "").split()
+        container.launch.cgroups = run.notes.get("cgroups", "").split()
+        container.has_init = "pid" in container.launch.namespaces
+        container.pidfd = _pidfd_of(run.pid, run.started)
+        self._containers[container.spec.container_id] = container
+        for isolator in self._isolators:
+            isolator.recovered(container.spec, run.pid, run.notes)
+        self._follow(container)
+
+    def _end_orphan(self, container_id: ContainerID, log: RunLog | None, run: Run) -> None:
+        """Kill what nobody asks for any more; its end is told to nobody."""
+        container = Container(
+            ContainerSpec(container_id=container_id, framework_id=FrameworkID(""), sandbox="", argv=[])
+        )
+        container.is_orphan = container.doomed = True
+        container.log = log
+        container.pid = run.pid
+        container.phase = Phase.RUNNING
+        container.pidfd = _pidfd_of(run.pid, run.started) if run.pid else -1
+        self._containers[container_id] = container
+        self._follow(container)
 
     # Ending
 
-    def _supervisor_ended(self, container: _Container) -> None:
-        self._loop.unregister(container.pidfd)
-        container.phase = _Phase.ENDED
-        container.look_again_s = _FIRST_LOOK_S
+    def _limited(self, container_id: ContainerID, limitation: Limitation) -> None:
+        container = self._containers.get(container_id)
+        if container is not None and container.limitation is None and not container.doomed:
+            container.limitation = limitation
+            self.destroy(container_id)
+
+    def _first_process_ended(self, container: Container) -> None:
+        if container.pidfd >= 0:
+            self._loop.unregister(container.pidfd)
+            os.close(container.pidfd)
+            container.pidfd = -1
+        container.phase = Phase.ENDED
+        container.ended_at = self._loop.clock()
         self._watch(container)
 
-    def _watch(self, container: _Container) -> None:
+    def _watch(self, container: Container) -> None:
         container.look_at = 0.0
+        container.look_again_s = _FIRST_LOOK_S
         self._watched[container.spec.container_id] = container
 
     def next_deadline(self) -> float | None:
         """Part of Resident: when to look at the processes."""
-        if not self._watched:
-            return None
-        return max(self._not_before, min(container.look_at for container in self._watched.values()))
+        at = [container.look_at for container in self._watched.values()]
+        if self._remains:
+            at.append(self._remove_at)
+        return max(self._not_before, min(at)) if at else None
 
     def run_due(self, now: float) -> None:
-        """Part of Resident: one listing of all processes serves every container that waits for one."""
+        """Part of Resident: one look at all processes serves every container that waits for one."""
         clock = self._loop.clock
-        table = ProcessTable()
-        took_s = clock() - now
-        self._not_before = now + took_s / _LOOKING_SHARE
+        self._tracker.look()
+        self._not_before = now + (clock() - now) / _LOOKING_SHARE
         for container in list(self._watched.values()):
             if container.look_at > now:
                 continue
-            if self._look(container, table, now):
+            if self._look(container, now):
                 self._watched.pop(container.spec.container_id, None)
             else:
                 container.look_at = now + container.look_again_s
                 container.look_again_s = min(container.look_again_s * 2, _LAST_LOOK_S)
+        if self._remains and self._remove_at <= now:
+            self._remains = [cid for cid in self._remains if not self._tracker.remove(cid)]
+            self._remove_at = now + self._remove_again_s
+            self._remove_again_s = min(self._remove_again_s * 2, _LAST_LOOK_S)
 
-    def _look(self, container: _Container, table: ProcessTable, now: float) -> bool:
+    def _look(self, container: Container, now: float) -> bool:
         """Do what there is to do; True if the container needs no further look."""
-        family = table.family(container.pid)
-        if container.phase is _Phase.ENDED:
-            return self._finish(container, table, family)
+        container_id = container.spec.container_id
+        if container.phase is Phase.ENDED:
+            return self._finish(container, now)
         if container.doomed:
-            self._kill(container, table, family, now)
+            self._tracker.kill(container_id, container.pid, has_ended=False)
             return False
-        is_up = family and not table.has_forked_only(container.pid)
-        if is_up or now - (container.since or now) > _STUBBORN_S:
-            for number in container.signals:
-                table.signal(family, number)
-            container.signals.clear()
-            container.since = None
-            return True
-        return False  # its command is only just being started
-
-    def _kill(self, container: _Container, table: ProcessTable, family: list[int], now: float) -> None:
-        table.signal(family, signal.SIGKILL)
-        if family:
-            container.since = None
-        elif container.since is None:
-            container.since = now
-        elif now - container.since > _STUBBORN_S:
-            table.signal([container.pid], signal.SIGKILL)
-
-    def _finish(self, container: _Container, table: ProcessTable, family: list[int]) -> bool:
-        refused = table.signal(family, signal.SIGKILL)
-        if set(family) - set(refused):
-            container.had_leftovers = True
-            return False
-        if container.had_leftovers:
-            container.had_leftovers = False  # one more look: a process may have hidden behind its own child
-            return False
-        container.out_of_reach = refused
-        self._ended(container)
+        members = self._members(container)
+        for number in container.signals:
+            kill_all(members, number)
+        container.signals.clear()
         return True
 
-    def _ended(self, container: _Container) -> None:
-        container_id, segment = container.spec.container_id, container.segment
-        assert segment is not None
-        container.segment = None
-        info = os.waitid(os.P_PIDFD, container.pidfd, os.WEXITED)
-        os.close(container.pidfd)
-        status = segment.status(container_id)
-        self._log.give_back(segment)
+    def _members(self, container: Container) -> list[int]:
+        members = self._tracker.members(container.spec.container_id, container.pid)
+        return [pid for pid in members if pid != container.pid] if container.has_init else members
+
+    def _finish(self, container: Container, now: float) -> bool:
+        container_id = container.spec.container_id
+        if not self._tracker.kill(container_id, container.pid, has_ended=True):
+            return False
+        run: Run | None = None
+        if container.log is not None:
+            with contextlib.suppress(OSError):
+                container.log.read_on()
+            run = container.log.runs.get(container_id)
+            noted = run is not None and (run.ended is not None or run.gone is not None)
+            if not noted and now - container.ended_at < _NOTE_S and container.log.launcher_lives():
+                return False
+        self._ended(container, run)
+        return True
+
+    def _ended(self, container: Container, run: Run | None) -> None:
+        container_id = container.spec.container_id
+        exit_ = exit_of(run, was_killed=container.doomed)
+        limitation = container.limitation
+        for isolator in self._isolators:
+            limitation = limitation or isolator.broke(container_id)
+        if limitation is not None:
+            exit_ = structs.replace(exit_, reason=limitation.reason, message=limitation.message)
+        if refused := self._tracker.out_of_reach(container_id):
+            note = f"processes {refused} belong to another user and could not be killed"
+            exit_ = structs.replace(exit_, message=f"{exit_.message}; {note}")
+        if container.log is not None and container.is_orphan:
+            self._launchers.done_with(container.log, container_id)
+        elif container.log is not None:
+            self._told[container_id] = container.log
         del self._containers[container_id]
-        exit_ = exit_of(status, info)
-        if container.out_of_reach:
-            note = f"processes {container.out_of_reach} belong to another user and could not be killed"
-            exit_ = ContainerExit(
-                exit_code=exit_.exit_code, signal=exit_.signal, reason=exit_.reason, message=f"{exit_.message}; {note}"
-            )
-        self._listener.container_ended(container_id, exit_)
+        self._clean_up(container)
+        if not container.is_orphan:
+            self._listener.container_ended(container_id, exit_)
 
+    def _clean_up(self, container: Container) -> None:
+        container_id = container.spec.container_id
+        for isolator in self._isolators:
+            isolator.ended(container_id)
+        if not self._tracker.remove(container_id):
+            self._remains.append(container_id)
+            self._remove_at = self._loop.clock() + _FIRST_LOOK_S
+            self._remove_again_s = _FIRST_LOOK_S
 
-def exit_of(status: str | None, supervisor: os.waitid_result | None) -> ContainerExit:
-    """How the command ended, from what its supervisor noted and, failing that, from the supervisor's own end."""
-    if status is not None and status.isdigit():
-        return _exit_of_code(int(status))
-    if status is not None:
-        problem = {"sandbox": "its sandbox could not be entered", "limits": "its resource limits could not be set"}
-        return ContainerExit(
-            reason=Reason.CONTAINER_LAUNCH_FAILED,
-            message=problem.get(status, "its stdout and stderr could not be opened in the sandbox"),
-        )
-    if supervisor is not None and supervisor.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
-        message = f"its supervisor was killed by {_signal_name(supervisor.si_status)}"
-    else:
-        message = "its supervisor could not note how it ended"
-    return ContainerExit(reason=Reason.COMMAND_EXECUTOR_FAILED, message=message)
-
-
-def _exit_of_code(code: int) -> ContainerExit:
-    """A shell gives 128 + n for a command that signal n ended."""
-    if 128 < code <= 128 + signal.SIGRTMAX:
-        return ContainerExit(signal=code - 128, message=f"killed by {_signal_name(code - 128)}")
-    hint = {0: "", 126: ": the command could not be executed", 127: ": command not found"}.get(code, "")
-    return ContainerExit(exit_code=code, message=f"exited with status {code}{hint}" if code else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    def _usage_of(self, container: Container) -> ContainerUsage:
+        usage = ContainerUsage(container_id=container.spec.container_id)
+        for isolator in self._isolators:
+            isolator.measure(container.spec.container_id, usage)
+        fill_in(usage, self._members(container))
+        return usage
 
 
 def _killed_early() -> LaunchError:
@@ -435,12 +482,14 @@ def _as_launch_error(problem: Exception) -> LaunchError:
     return LaunchError(f"the container could not be started: {problem}")
 
 
-def _pidfd_or_kill(pid: int) -> int:
-    """A descriptor for a process just started; if there is none to be had the process goes, and OSError is raised."""
+def _pidfd_of(pid: int, started: int) -> int:
+    """A descriptor of that very process; -1 if it is no more."""
     try:
-        return os.pidfd_open(pid)
+        fd = os.pidfd_open(pid)
     except OSError:
-        with contextlib.suppress(OSError):
-            os.killpg(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
+        return -1
+    with contextlib.suppress(OSError):
+        if start_time(pid) == started:
+            return fd
+    os.close(fd)
+    return -1

@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from mesos_py.adapters.commands import as_user
 from mesos_py.adapters.fetch_cache import FetchCache
-from mesos_py.adapters.launch import LaunchError, as_user
+from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.processes import spawn
 from mesos_py.adapters.unpack import UnpackError, is_archive, unpack
 from mesos_py.types.tasks import URI

@@ -11,15 +11,8 @@ from typing import Final
 import httpx
 import msgspec
 
-from mesos_py.adapters.launch import (
-    Launch,
-    LaunchError,
-    LaunchHook,
-    stdin_of,
-    switch_user,
-    why_not_found,
-    why_not_runnable,
-)
+from mesos_py.adapters.commands import Entry, script_of, stdin_of, why_not_runnable, words_inside
+from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.processes import spawn
 from mesos_py.agent.environment import argv_of
 from mesos_py.runtime.loop import READ, Loop
@@ -31,7 +24,6 @@ __all__ = ["HostHealthChecker"]
 
 _HOST: Final = "127.0.0.1"
 _MAX_REDIRECTS: Final = 10
-_IN_SANDBOX: Final = 'cd "$0" && unset PWD OLDPWD && exec "$@"'
 
 
 class _Check:
@@ -46,12 +38,12 @@ class _Check:
 
 
 class HostHealthChecker:
-    """A HealthChecker that checks from this host, outside the container."""
+    """A HealthChecker that asks from this host's network, and runs commands inside the container."""
 
-    def __init__(self, loop: Loop, *, hooks: tuple[LaunchHook, ...] = (switch_user,)) -> None:
-        """``hooks`` prepare commands as they prepare containers."""
+    def __init__(self, loop: Loop, entry: Callable[[ContainerID], Entry] = lambda _container_id: Entry()) -> None:
+        """``entry`` says how to get into a container; by default nothing has to be entered."""
         self._loop = loop
-        self._hooks = hooks
+        self._entry = entry
         self._checks: dict[_Check, None] = {}
         self._null = -1
 
@@ -76,12 +68,11 @@ class HostHealthChecker:
         answer: Callable[[bool, str], None],
     ) -> None:
         """Part of HealthChecker."""
-        del container_id
         timeout_s = health_check.timeout_s
         check = _Check(answer, timeout_s, self._loop.clock() + timeout_s if timeout_s > 0 else None)
         self._checks[check] = None
         if health_check.command is not None:
-            self._start_command(check, health_check.command, spec)
+            self._start_command(check, health_check.command, spec, self._entry(container_id))
         elif health_check.http_port is not None:
             url = f"http://{_HOST}:{health_check.http_port}/{health_check.http_path.lstrip('/')}"
             self._in_thread(check, lambda: _see_http(url, timeout_s or None))
@@ -106,7 +97,7 @@ class HostHealthChecker:
 
     # Commands
 
-    def _start_command(self, check: _Check, command: CommandInfo, spec: ContainerSpec) -> None:
+    def _start_command(self, check: _Check, command: CommandInfo, spec: ContainerSpec, entry: Entry) -> None:
         spec = msgspec.structs.replace(
             spec,
             argv=argv_of(command),
@@ -114,21 +105,17 @@ class HostHealthChecker:
             user=command.user or spec.user,
         )
         try:
-            self._spawn(check, spec)
+            self._spawn(check, spec, entry)
         except (LaunchError, OSError, ValueError) as error:
             why = f"the check could not be started: {error}"
             self._loop.post(lambda: self._settle(check, healthy=False, seen=why))
 
-    def _spawn(self, check: _Check, spec: ContainerSpec) -> None:
-        if why := why_not_runnable(spec) or why_not_found(spec):
+    def _spawn(self, check: _Check, spec: ContainerSpec, entry: Entry) -> None:
+        if why := why_not_runnable(spec):
             raise LaunchError(why)
-        launch = Launch(spec)
-        for hook in self._hooks:
-            hook(spec, launch)
-        words, environment, script = launch.words()
-        with stdin_of(script, self._null) as stdin:
-            argv = ["/bin/sh", "-c", _IN_SANDBOX, spec.sandbox, *words]
-            check.pid = spawn(argv, environment, (stdin, self._null, self._null))
+        words = words_inside(entry, spec.user, spec.argv)
+        with stdin_of(script_of(spec.sandbox, spec.environment)) as stdin:
+            check.pid = spawn(words, {}, (stdin, self._null, self._null))
         try:
             check.pidfd = os.pidfd_open(check.pid)
         except OSError:

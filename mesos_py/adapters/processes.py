@@ -110,30 +110,7 @@ class ProcessTable:
                 waiting += self._sessions[row.session]
         return [pid for pid, row in found.items() if not row.gone and pid != leader]
 
-    def has_forked_only(self, leader: int) -> bool:
-        """True if the leader has a child that does not execute its program yet.
-
-        Such a child still has the handlers of its parent, and a signal sent to it would be lost.
-        """
-        children = [row.pid for row in self._children.get(leader, ()) if not row.gone]
-        return bool(children) and _command_line(leader) in map(_command_line, children)
-
-    @staticmethod
-    def signal(pids: Iterable[int], number: int) -> list[int]:
-        """Send a signal to each; returns those that we are not allowed to signal."""
-        refused = []
-        for pid in pids:
-            try:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            except PermissionError:
-                refused.append(pid)
-        return refused
-
-
-def _command_line(pid: int) -> bytes:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
-            return file.read(4096)
-    except OSError:
-        return b""
+    def is_alive(self, pid: int) -> bool:
+        """True if there is such a process and it has not ended."""
+        row = self._rows.get(pid)
+        return row is not None and not row.gone

@@ -1,139 +1,135 @@
-"""Where it is noted which containers began and how they ended, so that it is known after the agent was away.
+"""What a launcher noted about its containers: read as it grows, or after the agent was away.
 
-::
-
-    <directory>/1718000000-1.log        began F1-C7 4711 338571
-                                        ended F1-C7 0
-
-The agent writes ``began`` (container, supervisor's pid, its start time), the supervisor itself ``ended`` (container,
-exit status as a shell gives it), each as one short append. A line counts when its newline is there. One file serves
-thousands of containers: on most file systems making a file costs more than all else that a supervisor does. A file
-goes when a minute has passed since the last of its containers ended.
+``launcher.py`` has the form. A line counts when its newline is there.
 """
 
 import contextlib
+import fcntl
+import json
 import os
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct, field
+
 from mesos_py.types.ids import ContainerID
 
-__all__ = ["RunLog", "RunSegment", "read_run_log"]
+__all__ = ["Run", "RunLog", "boot_id", "run_logs"]
 
-_CONTAINERS_PER_SEGMENT: Final = 10_000
-_KEEP_S: Final = 60.0
 _READ: Final = 65_536
 
 
-class RunSegment:
-    """One file of a run log."""
+class Run(Struct):
+    """What is noted about one container."""
 
-    def __init__(self, path: Path, fd: int) -> None:
-        """Made by RunLog."""
-        self.path = path
-        self.fd = fd
-        """Given to supervisors as their stdout."""
-        self.live = 0
-        self.taken = 0
-        self._statuses: dict[str, str] = {}
-        self._offset = 0
-        self._partial = b""
-
-    def began(self, container_id: ContainerID, pid: int, start_time: int) -> None:
-        """Note a container's supervisor."""
-        os.write(self.fd, f"began {container_id} {pid} {start_time}\n".encode())
-
-    def status(self, container_id: ContainerID) -> str | None:
-        """What its supervisor noted when the command ended; None if nothing. Can be asked once."""
-        if container_id not in self._statuses:
-            self._read_on()
-        return self._statuses.pop(container_id, None)
-
-    def _read_on(self) -> None:
-        while piece := os.pread(self.fd, _READ, self._offset):
-            self._offset += len(piece)
-            *lines, self._partial = (self._partial + piece).split(b"\n")
-            for line in lines:
-                words = line.decode(errors="replace").split(" ")
-                if len(words) == 3 and words[0] == "ended":
-                    self._statuses[words[1]] = words[2]
+    notes: dict[str, str] = field(default_factory=dict)
+    """What its isolators wanted to remember."""
+    pid: int = 0
+    """Of its first process; 0 until that is known."""
+    started: int = 0
+    """That process's start time, in the kernel's ticks."""
+    failed: str | None = None
+    """Why it could not be started."""
+    ended: int | None = None
+    """Exit code of its command, or the negative number of the signal that ended it."""
+    gone: int | None = None
+    """The same for an init that noted no end of its command."""
 
 
 class RunLog:
-    """The run log of one agent process; opens a new file whenever one has served enough containers."""
+    """The notes of one launcher."""
 
-    def __init__(self, directory: Path, containers_per_segment: int = _CONTAINERS_PER_SEGMENT) -> None:
-        """``open`` makes the first file."""
-        self._directory = directory
-        self._per_segment = containers_per_segment
-        self._current: RunSegment | None = None
-        self._old: list[RunSegment] = []
-        self._finished: list[tuple[float, Path]] = []
-        self._number = 0
+    def __init__(self, path: Path) -> None:
+        """Opened when it is first read; it may not exist yet."""
+        self.path = path
+        self.runs: dict[ContainerID, Run] = {}
+        """All that was noted and not forgotten."""
+        self.boot = ""
+        self._launcher = (0, 0)
+        self._fd = -1
+        self._partial = b""
 
-    def open(self) -> None:
-        """Make the first file. Raises OSError."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._current = self._new()
+    def read_on(self) -> None:
+        """Take in what was noted since. Raises OSError."""
+        if self._fd < 0:
+            self._fd = os.open(self.path, os.O_RDONLY)
+        while piece := os.read(self._fd, _READ):
+            *lines, self._partial = (self._partial + piece).split(b"\n")
+            for line in lines:
+                self._take(line.decode(errors="replace"))
 
-    def take(self) -> RunSegment:
-        """The file for one more container. Raises OSError."""
-        assert self._current is not None, "open() comes first"
-        if self._current.taken >= self._per_segment:
-            fresh = self._new()
-            self._old.append(self._current)
-            self._current = fresh
-            self._retire()
-            self._sweep(time.monotonic() - _KEEP_S)
-        self._current.taken += 1
-        self._current.live += 1
-        return self._current
-
-    def give_back(self, segment: RunSegment) -> None:
-        """A container that took it has ended."""
-        segment.live -= 1
-        if segment.live == 0 and segment is not self._current:
-            self._retire()
+    def forget(self, container_id: ContainerID) -> None:
+        """It is dealt with."""
+        self.runs.pop(container_id, None)
 
     def close(self) -> None:
-        """Close the files; those that nobody needs any more go now."""
-        segments = [*self._old, *([self._current] if self._current else [])]
-        self._old, self._current = [], None
-        for segment in segments:
-            os.close(segment.fd)
-            if segment.taken == 0:
-                segment.path.unlink(missing_ok=True)
+        """The file stays."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
-    def _new(self) -> RunSegment:
-        self._number += 1
-        path = self._directory / f"{time.time_ns()}-{self._number}.log"
-        return RunSegment(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600))
+    def launcher_lives(self) -> bool:
+        """Whether something can still be noted by the launcher itself."""
+        pid, started = self._launcher
+        return pid > 0 and self.boot == boot_id() and _lives(pid, started)
 
-    def _retire(self) -> None:
-        for segment in [s for s in self._old if s.live == 0]:
-            self._old.remove(segment)
-            os.close(segment.fd)
-            self._finished.append((time.monotonic(), segment.path))
+    @property
+    def launcher_pid(self) -> int:
+        """As the launcher noted it."""
+        return self._launcher[0]
 
-    def _sweep(self, before: float) -> None:
-        while self._finished and self._finished[0][0] <= before:
-            with contextlib.suppress(OSError):
-                self._finished.pop(0)[1].unlink()
+    def is_final(self) -> bool:
+        """True if no container will begin any more: nobody holds the lock."""
+        fd = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def is_alive(self, run: Run) -> bool:
+        """Whether the first process of a container runs."""
+        return run.pid > 0 and self.boot == boot_id() and _lives(run.pid, run.started)
+
+    def _take(self, line: str) -> None:
+        words = line.split(" ", 2)
+        with contextlib.suppress(ValueError, IndexError):  # a line that a crash has spoiled says nothing
+            if words[0] == "launcher":
+                started, self.boot = words[2].split(" ")
+                self._launcher = (int(words[1]), int(started))
+                return
+            run = self.runs.setdefault(ContainerID(words[1]), Run())
+            match words[0]:
+                case "begins":
+                    run.notes = json.loads(words[2])
+                case "began":
+                    run.pid, run.started = map(int, words[2].split(" "))
+                case "failed":
+                    run.failed = words[2]
+                case "ended":
+                    run.ended = int(words[2])
+                case "gone":
+                    run.gone = int(words[2])
 
 
-def read_run_log(directory: Path) -> tuple[dict[ContainerID, tuple[int, int]], dict[ContainerID, str]]:
-    """All that the files of earlier agents hold: who began (pid, start time), and how it ended. Raises OSError."""
-    began: dict[ContainerID, tuple[int, int]] = {}
-    ended: dict[ContainerID, str] = {}
+def run_logs(directory: Path) -> Iterator[RunLog]:
+    """Those of every launcher that ever wrote there, the oldest first. Raises OSError."""
     for path in sorted(directory.glob("*.log")):
-        text, _newline, _torn = path.read_bytes().decode(errors="replace").rpartition("\n")
-        for line in text.split("\n"):
-            match line.split(" "):
-                case ["began", container, pid, ticks] if pid.isdigit() and ticks.isdigit():
-                    began[ContainerID(container)] = (int(pid), int(ticks))
-                case ["ended", container, status]:
-                    ended[ContainerID(container)] = status
-                case _:
-                    pass  # a supervisor that could not finish its line
-    return began, ended
+        yield RunLog(path)
+
+
+def boot_id() -> str:
+    """Of this start of the host."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _lives(pid: int, started: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            words = file.read(1024).rpartition(b")")[2].split()
+    except OSError:
+        return False
+    return int(words[19]) == started and words[0] not in (b"Z", b"X", b"x")

@@ -25,6 +25,7 @@ from mesos_py.agent.core import Agent
 from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
 from mesos_py.agent.views import AgentView
 from mesos_py.daemons.config import AgentConfig
+from mesos_py.daemons.isolation import make_isolation
 from mesos_py.daemons.service import claim, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed, encode_hook
@@ -85,9 +86,12 @@ def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Part
     run_dir = private_dir(str(work_dir / "run"), 0o711)
     release = claim(work_dir)
     fetcher = SandboxFetcher(work_dir / "cache", cache_bytes=config.fetch_cache_mb * 2**20)
-    containers = ProcessContainerizer(loop, run_dir, fetcher=fetcher)
     executors = UnixExecutorServer(loop, run_dir)
-    health = HostHealthChecker(loop)
+    isolation = make_isolation(config, run_dir, lambda container_id: containers.members(container_id))  # noqa: PLW0108 - made below
+    containers = ProcessContainerizer(
+        loop, run_dir, fetcher=fetcher, isolators=isolation.isolators, tracker=isolation.tracker
+    )
+    health = HostHealthChecker(loop, containers.entry)
     try:
         containers.open(agent)
         executors.open(agent)

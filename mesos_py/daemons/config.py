@@ -106,6 +106,42 @@ class AgentConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """Size of the cache for fetched URIs."""
     max_log_mb: Positive = 10.0
     """A task's stdout or stderr is rotated at this size; one old file is kept."""
+    gc_delay_s: Annotated[float, Meta(ge=0)] = 604_800.0
+    """An ended sandbox is kept for this long on an empty disk, and the shorter the fuller it is."""
+    gc_headroom: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    """Part of the disk to keep free: when only that is left, ended sandboxes are removed at once."""
+    gc_watch_interval_s: Positive = 60.0
+    """How often it is looked whether sandboxes are too old."""
+    isolation: str = "all"
+    """Isolators, such as cpu,memory,namespaces; all: those that this host lets be enforced; none: none."""
+    namespaces: str = "pid,mount,ipc,uts"
+    """Namespaces that each container has of its own: pid, mount, ipc, uts, network."""
+    private_tmp: bool = True
+    """Give each container a /tmp of its own, which is kept in its sandbox."""
+    rlimits: dict[str, str] = field(default_factory=dict)
+    """Limits for tasks that name none, such as nofile=1024:4096,core=0: soft and hard, or both at once."""
+    volumes: dict[str, str] = field(default_factory=dict)
+    """Directories of this host below which tasks may mount volumes, such as /data=ro,/scratch=rw."""
+    enforce_disk: bool = False
+    """End tasks whose sandbox is larger than the disk they asked for."""
+    disk_watch_interval_s: Positive = 15.0
+    """How often the size of sandboxes is measured."""
+    enforce_ports: bool = False
+    """End tasks that listen on ports they did not ask for."""
+    ports_watch_interval_s: Positive = 30.0
+    """How often it is looked up which ports tasks listen on."""
+    cgroups_root: str = "mesos"
+    """Cgroup below which containers are put; for systemd the path of a unit with Delegate=yes."""
+    cpu_hard_limit: bool = False
+    """Hold tasks without a limit for cpus to what they asked for, also while cpus are idle."""
+    limit_swap: bool = True
+    """Count what is swapped out against the memory limit, or where that cannot be, swap out nothing."""
+    max_pids: Annotated[int, Meta(ge=0)] = 4096
+    """Processes and threads that one container may have; 0 for any number."""
+    allowed_devices: str = ""
+    """Paths of device nodes that every container may use besides the usual ones, separated by commas."""
+    gpu_devices: str = ""
+    """Paths of the device nodes of gpus, separated by commas; by default those of NVIDIA that are found."""
 
 
 class LocalConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +163,10 @@ class LocalConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """Weights of roles, such as web=2,batch=0.5."""
     offer_timeout_s: Positive = 60.0
     """An offer that nobody answers is rescinded after this long."""
+    isolation: str = "all"
+    """Isolators of the agents, such as cpu,memory; all: those that this host lets be enforced; none: none."""
+    private_tmp: bool = False
+    """Give each container a /tmp of its own, which is kept in its sandbox."""
 
 
 def load(

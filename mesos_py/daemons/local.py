@@ -156,6 +156,8 @@ class LocalCluster:
             name=f"agent{number}",
             hostname=f"agent{number}",
             resources=config.resources or _part_of_machine(number, config.agents),
+            isolation=config.isolation,
+            private_tmp=config.private_tmp,
         )
 
 

@@ -1,0 +1,84 @@
+"""One container as its containerizer sees it, and what its end means."""
+
+import signal
+from enum import Enum, auto
+
+from mesos_py.adapters.isolators.base import Limitation
+from mesos_py.adapters.isolators.launch import Launch
+from mesos_py.adapters.runlog import Run, RunLog
+from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.tasks import Reason
+
+__all__ = ["Container", "Phase", "exit_of"]
+
+
+class Phase(Enum):
+    """How far a container has come."""
+
+    PREPARING = auto()
+    """In a worker thread."""
+    QUEUED = auto()
+    ASKED = auto()
+    """A launcher is at it."""
+    RUNNING = auto()
+    ENDED = auto()
+    """Its first process is no more; some of its processes may run."""
+
+
+class Container:
+    """One container, from start to its last word."""
+
+    def __init__(self, spec: ContainerSpec) -> None:
+        self.spec = spec
+        self.launch = Launch(
+            container_id=spec.container_id, sandbox=spec.sandbox, argv=spec.argv, environment=spec.environment
+        )
+        self.phase = Phase.QUEUED
+        self.doomed = False
+        self.prepared = False
+        self.is_orphan = False
+        """Nobody waits for it."""
+        self.has_init = False
+        """Its first process is an init that notes how the command ended."""
+        self.pid = 0
+        self.pidfd = -1
+        self.log: RunLog | None = None
+        self.signals: list[int] = []
+        self.limitation: Limitation | None = None
+        self.look_at = 0.0
+        self.look_again_s = 0.0
+        self.ended_at = 0.0
+
+
+def exit_of(run: Run | None, *, was_killed: bool) -> ContainerExit:
+    """How a container's command ended, from what was noted; ``was_killed``: all of it at once, by us."""
+    if run is None:
+        return _unknown("nobody noted how it ended")
+    if run.failed is not None:
+        return ContainerExit(reason=Reason.CONTAINER_LAUNCH_FAILED, message=run.failed)
+    code = run.gone if run.ended is None and was_killed else run.ended
+    if code is not None:
+        return _exit_of_code(code)
+    if run.gone is not None and run.gone < 0:
+        return _unknown(f"its init was killed by {_signal_name(-run.gone)}")
+    if not run.pid:
+        return _unknown("it was being started when its launcher ended")
+    return _unknown("nobody noted how it ended")
+
+
+def _unknown(why: str) -> ContainerExit:
+    return ContainerExit(reason=Reason.COMMAND_EXECUTOR_FAILED, message=why)
+
+
+def _exit_of_code(code: int) -> ContainerExit:
+    if code < 0:
+        return ContainerExit(signal=-code, message=f"killed by {_signal_name(-code)}")
+    hint = {126: ": the command could not be executed", 127: ": command not found"}.get(code, "")
+    return ContainerExit(exit_code=code, message=f"exited with status {code}{hint}" if code else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

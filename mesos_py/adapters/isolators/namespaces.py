@@ -1,0 +1,71 @@
+"""What a container does not see of the host: its processes, its mounts, its /tmp, its shared memory.
+
+A private /tmp would hide the sandbox, and the agent's socket, where the agent keeps its files below /tmp: then these,
+and nothing else, are mounted into it at their own paths.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Final
+
+from mesos_py.adapters.isolators.base import Isolator
+from mesos_py.adapters.isolators.launch import Launch, Mount
+from mesos_py.types.containers import ContainerSpec
+
+__all__ = ["NAMESPACES", "NamespacesIsolator"]
+
+NAMESPACES: Final = ("pid", "mount", "ipc", "uts", "network")
+
+_TMP: Final = ".tmp"
+"""In the sandbox."""
+_HIDDEN: Final = ("/tmp", "/var/tmp")  # noqa: S108 - no file is made there
+_SYS_ADMIN: Final = 21
+
+
+class NamespacesIsolator(Isolator):
+    """Gives each container namespaces of its own."""
+
+    name: ClassVar[str] = "namespaces"
+
+    def __init__(self, namespaces: Sequence[str], *, private_tmp: bool = True, kept: Sequence[str] = ()) -> None:
+        """Some of NAMESPACES; ``kept`` are directories of the host that containers must see in a private /tmp, too."""
+        self._namespaces = list(namespaces)
+        if ("pid" in namespaces or private_tmp) and "mount" not in namespaces:
+            self._namespaces.append("mount")
+        self._private_tmp = private_tmp
+        self._kept = kept
+
+    def why_not(self) -> str:
+        """Part of Isolator."""
+        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+        effective = int(status.partition("CapEff:")[2].split()[0], 16)
+        return "" if effective >> _SYS_ADMIN & 1 else "the agent is not root (it lacks CAP_SYS_ADMIN)"
+
+    def describe(self) -> str:
+        """Part of Isolator."""
+        return f"{', '.join(self._namespaces)}{'; private /tmp' if self._private_tmp else ''}"
+
+    def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
+        """Part of Isolator."""
+        del spec
+        launch.namespaces += [name for name in self._namespaces if name not in launch.namespaces]
+        if self._private_tmp:
+            launch.mounts += self._tmp_mounts(launch.sandbox)
+        if "ipc" in self._namespaces and "mount" in self._namespaces:
+            launch.mounts.append(Mount(target="/dev/shm", type="tmpfs", options="mode=1777"))  # noqa: S108
+        if "pid" in self._namespaces:
+            launch.mounts.append(Mount(target="/proc", type="proc"))
+
+    def _tmp_mounts(self, sandbox: str) -> list[Mount]:
+        tmp = f"{sandbox}/{_TMP}"
+        os.mkdir(tmp)
+        os.chmod(tmp, 0o1777)  # noqa: S103 - as every /tmp
+        mounts = []
+        for hidden in filter(os.path.isdir, _HIDDEN):
+            for path, readonly in ((sandbox, False), *((kept, True) for kept in self._kept)):
+                if path.startswith(hidden + "/"):
+                    target = tmp + path.removeprefix(hidden)
+                    os.makedirs(target, mode=0o755, exist_ok=True)
+                    mounts.append(Mount(source=path, target=target, readonly=readonly))
+        return mounts + [Mount(source=tmp, target=hidden) for hidden in _HIDDEN if os.path.isdir(hidden)]

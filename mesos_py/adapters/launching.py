@@ -1,0 +1,243 @@
+"""Launcher processes and the agent's connections to them.
+
+One launcher serves some thousand containers, then a fresh one takes its place: so no log grows without end, and what
+an upgrade brings is used. A launcher that breaks is replaced, too; its containers run on.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from mesos_py.adapters.isolators.launch import Launch
+from mesos_py.adapters.lines import LineConnection
+from mesos_py.adapters.processes import spawn
+from mesos_py.adapters.runlog import RunLog
+from mesos_py.runtime.loop import READ, Loop
+from mesos_py.types.ids import ContainerID
+
+__all__ = ["Launchers"]
+
+_CONTAINERS_EACH: Final = 10_000
+_KEEP_S: Final = 60.0
+"""How long a log outlives the last of its containers: until the agent has certainly written down how they ended."""
+_LOOK_S: Final = 0.01
+_PROGRAM: Final = str(Path(__file__).with_name("launcher.py"))
+
+
+class _Answer(Struct):
+    container_id: ContainerID
+    pid: int = 0
+    start_time: int = 0
+    error: str = ""
+
+
+class _Launcher:
+    """One process, while we are connected to it."""
+
+    def __init__(self, log: RunLog, pid: int, pidfd: int) -> None:
+        self.log = log
+        self.pid = pid
+        self.pidfd = pidfd
+        self.connection: LineConnection
+        self.asked: dict[ContainerID, None] = {}
+        """Not answered yet."""
+        self.taken = 0
+
+
+class Launchers:
+    """Has containers started, and knows the logs of all that run."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        directory: Path,
+        started: Callable[[ContainerID, int, int], None],
+        failed: Callable[[ContainerID, str], None],
+        *,
+        containers_each: int = _CONTAINERS_EACH,
+    ) -> None:
+        """``directory`` is that of the logs. A launch is answered by ``started(id, pid, start time)`` or ``failed``."""
+        self._loop = loop
+        self._directory = directory
+        self._started = started
+        self._failed = failed
+        self._containers_each = containers_each
+        self._current: _Launcher | None = None
+        self._lost: list[_Launcher] = []
+        self._launchers: list[_Launcher] = []
+        """Those that are children of this process and not reaped."""
+        self._users: dict[RunLog, int] = {}
+        self._finished: list[tuple[float, RunLog]] = []
+        self._number = 0
+        self._look_at = 0.0
+        self._encode = msgspec.json.Encoder().encode
+        self._answers = msgspec.json.Decoder(_Answer)
+
+    @property
+    def waiting(self) -> int:
+        """Launches not answered yet."""
+        return len(self._current.asked) if self._current is not None else 0
+
+    def open(self) -> None:
+        """Live in the loop. Raises OSError."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._loop.add(self)
+
+    def close(self) -> None:
+        """Leave the launchers alone: they end with their last container."""
+        self._loop.remove(self)
+        for launcher in self._launchers:
+            self._loop.unregister(launcher.pidfd)
+            os.close(launcher.pidfd)
+            launcher.connection.close()
+        for log in [*self._users, *(log for _since, log in self._finished)]:
+            log.close()
+        self._launchers.clear()
+        self._users.clear()
+
+    def adopt(self, log: RunLog, containers: int) -> None:
+        """A log of an earlier agent process, in which so many containers are still of interest."""
+        if containers:
+            self._users[log] = containers
+        else:
+            self._finish(log)
+
+    def launch(self, launch: Launch) -> RunLog:
+        """Have a container started; gives the log in which its end will be noted. Raises OSError or ValueError."""
+        line = self._encode(launch) + b"\n"
+        if self._current is None:
+            self._current = self._spawn()
+        launcher = self._current
+        launcher.taken += 1
+        launcher.asked[launch.container_id] = None
+        self._users[launcher.log] += 1
+        if launcher.taken >= self._containers_each:
+            self._current = None
+        if not launcher.connection.send(line):
+            self._is_lost(launcher)
+        return launcher.log
+
+    def done_with(self, log: RunLog, container_id: ContainerID) -> None:
+        """A container has ended, or never began."""
+        log.forget(container_id)
+        self._users[log] -= 1
+        if self._users[log] == 0 and (self._current is None or self._current.log is not log):
+            del self._users[log]
+            self._finish(log)
+
+    # Processes
+
+    def _spawn(self) -> _Launcher:
+        self._number += 1
+        log = RunLog(self._directory / f"{time.time_ns()}-{self._number}.log")
+        pid, ours = _start_program(log.path)
+        launcher = _Launcher(log, pid, os.pidfd_open(pid))
+        launcher.connection = LineConnection(
+            self._loop, ours, partial(self._heard, launcher), lambda _why: self._is_lost(launcher)
+        )
+        launcher.connection.start()
+        self._loop.register(launcher.pidfd, READ, lambda _ready: self._reap(launcher))
+        self._launchers.append(launcher)
+        self._users[log] = 0
+        return launcher
+
+    def _reap(self, launcher: _Launcher) -> None:
+        self._loop.unregister(launcher.pidfd)
+        os.close(launcher.pidfd)
+        self._launchers.remove(launcher)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(launcher.pid, 0)
+        self._is_lost(launcher)
+
+    def _heard(self, launcher: _Launcher, lines: list[bytes]) -> None:
+        for line in lines:
+            answer = self._answers.decode(line)
+            if answer.container_id not in launcher.asked:
+                continue
+            del launcher.asked[answer.container_id]
+            if answer.error:
+                self._failed(answer.container_id, answer.error)
+            else:
+                self._started(answer.container_id, answer.pid, answer.start_time)
+        if launcher is not self._current and not launcher.asked:
+            launcher.connection.close()  # it is not needed but for its containers
+
+    def _is_lost(self, launcher: _Launcher) -> None:
+        """Its connection is over, although it should not be; or we have closed it, and asked for nothing more."""
+        launcher.connection.close()
+        if self._current is launcher:
+            self._current = None
+            if self._users.get(launcher.log) == 0:
+                del self._users[launcher.log]
+                self._finish(launcher.log)
+        if launcher.asked and launcher not in self._lost:
+            self._lost.append(launcher)
+            self._look_at = self._loop.clock()
+
+    # Looking after what is left (Resident)
+
+    def next_deadline(self) -> float | None:
+        """Part of Resident."""
+        if self._lost:
+            return self._look_at
+        return self._finished[0][0] + _KEEP_S if self._finished else None
+
+    def run_due(self, now: float) -> None:
+        """Part of Resident."""
+        self._look_at = now + _LOOK_S
+        for launcher in list(self._lost):
+            if launcher.log.path.exists() and not launcher.log.is_final():
+                continue
+            self._lost.remove(launcher)
+            self._settle(launcher)
+        while self._finished and self._finished[0][0] + _KEEP_S <= now:
+            _since, log = self._finished.pop(0)
+            with contextlib.suppress(OSError):
+                log.path.unlink()
+
+    def _settle(self, launcher: _Launcher) -> None:
+        """No container of it will begin any more: answer for those that it did not answer for."""
+        with contextlib.suppress(OSError):
+            launcher.log.read_on()
+        for container_id in self._taken(launcher.asked):
+            run = launcher.log.runs.get(container_id)
+            if run is not None and run.failed is not None:
+                self._failed(container_id, run.failed)
+            elif run is not None and run.pid:
+                self._started(container_id, run.pid, run.started)
+            else:
+                self._failed(container_id, "its launcher ended before it could be started")
+
+    @staticmethod
+    def _taken(asked: dict[ContainerID, None]) -> Iterable[ContainerID]:
+        taken = list(asked)
+        asked.clear()
+        return taken
+
+    def _finish(self, log: RunLog) -> None:
+        log.close()
+        self._finished.append((self._loop.clock(), log))
+
+
+def _start_program(log: Path) -> tuple[int, socket.socket]:
+    """The launcher's pid, and our end of its socket. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        argv = [sys.executable, "-I", "-S", _PROGRAM, str(log)]
+        return spawn(argv, {"LC_ALL": "C.UTF-8"}, (theirs.fileno(), null, null)), ours
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        os.close(null)

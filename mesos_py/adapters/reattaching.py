@@ -1,0 +1,77 @@
+"""What became of the containers of an earlier agent process, from the logs of its launchers.
+
+A log is read when nobody can begin a container of it any more: what has not begun then never will. A launcher that
+does not come to that point within seconds is killed, and with it whatever it was setting up.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from mesos_py.adapters.container import exit_of
+from mesos_py.adapters.runlog import Run, RunLog, boot_id, run_logs
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerLives, NeverBegan
+from mesos_py.types.ids import ContainerID
+from mesos_py.types.tasks import Reason
+
+__all__ = ["Reattachment", "reattach"]
+
+_PATIENCE_S: Final = 5.0
+_LOOK_S: Final = 0.002
+_REBOOTED: Final = "the host was restarted while it ran"
+
+
+class Reattachment:
+    """What was found."""
+
+    def __init__(self) -> None:
+        self.logs: list[RunLog] = []
+        self.fates: dict[ContainerID, ContainerFate] = {}
+        """Of those that were asked for."""
+        self.ended: dict[ContainerID, RunLog] = {}
+        """Where it stands how those ended that were asked for."""
+        self.living: dict[ContainerID, tuple[RunLog, Run]] = {}
+        """All whose first process runs, also those that nobody asked for."""
+
+
+def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
+    """Read all logs in ``directory``. Waits for launchers that are just starting something. Raises OSError."""
+    found = Reattachment()
+    runs: dict[ContainerID, tuple[RunLog, Run]] = {}
+    for log in run_logs(directory):
+        _wait_until_final(log)
+        log.read_on()
+        found.logs.append(log)
+        for container_id, run in log.runs.items():
+            runs[container_id] = log, run
+    found.living = {cid: (log, run) for cid, (log, run) in runs.items() if log.is_alive(run)}
+    for container_id in wanted:
+        log_and_run = runs.get(container_id)
+        found.fates[container_id] = NeverBegan() if log_and_run is None else _fate_of(*log_and_run)
+        if log_and_run is not None and not isinstance(found.fates[container_id], ContainerLives):
+            found.ended[container_id] = log_and_run[0]
+    return found
+
+
+def _fate_of(log: RunLog, run: Run) -> ContainerFate:
+    if log.is_alive(run) and run.ended is None and run.failed is None:
+        return ContainerLives(run.pid)
+    if run.ended is None and run.failed is None and log.boot != boot_id():
+        return ContainerExit(reason=Reason.AGENT_RESTARTED, message=_REBOOTED)
+    return exit_of(run, was_killed=False)
+
+
+def _wait_until_final(log: RunLog) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not log.is_final():
+        if time.monotonic() > deadline:
+            log.read_on()
+            if log.launcher_lives():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(log.launcher_pid, signal.SIGKILL)
+            deadline += _PATIENCE_S
+        time.sleep(_LOOK_S)

@@ -1,0 +1,117 @@
+"""Which isolators an agent has: those its configuration names, as far as its host lets them be enforced."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from mesos_py.adapters.cgroups.hierarchy import Cgroups, find_cgroups
+from mesos_py.adapters.isolators.base import Isolator
+from mesos_py.adapters.isolators.blkio import IOIsolator
+from mesos_py.adapters.isolators.cpu import CpuIsolator
+from mesos_py.adapters.isolators.disk import DiskIsolator
+from mesos_py.adapters.isolators.memory import MemoryIsolator
+from mesos_py.adapters.isolators.namespaces import NAMESPACES, NamespacesIsolator
+from mesos_py.adapters.isolators.pids import PidsIsolator
+from mesos_py.adapters.isolators.ports import PortsIsolator
+from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
+from mesos_py.adapters.isolators.rlimits import RlimitsIsolator, parse_rlimits
+from mesos_py.adapters.isolators.user import UserIsolator
+from mesos_py.adapters.isolators.volumes import VolumesIsolator, parse_volumes
+from mesos_py.adapters.tracking import CgroupTracker, SessionTracker, Tracker
+from mesos_py.daemons.config import AgentConfig
+from mesos_py.errors import ConfigError
+from mesos_py.types.ids import ContainerID
+
+__all__ = ["Isolation", "IsolatorState", "make_isolation"]
+
+_ALL: Final = "all"
+_WALLS: Final = ("cpu", "memory", "pids", "namespaces")
+"""Without all of these a task can harm its neighbours."""
+
+
+class IsolatorState(Struct, frozen=True):
+    """One line for the operator."""
+
+    name: str
+    is_on: bool
+    detail: str
+    """What it enforces, or why it does not."""
+
+
+class Isolation(Struct, frozen=True):
+    """What an agent isolates containers with."""
+
+    isolators: list[Isolator]
+    """Those that are on, in the order in which they prepare."""
+    tracker: Tracker
+    states: list[IsolatorState]
+    """Of all that there are."""
+
+    @property
+    def is_posix(self) -> bool:
+        """True if tasks are not walled off from each other."""
+        on = {isolator.name for isolator in self.isolators}
+        return not on.issuperset(_WALLS)
+
+
+def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[ContainerID], list[int]]) -> Isolation:
+    """As configured. Raises ConfigError for an unknown isolator, or one named that cannot be enforced here.
+
+    ``socket_dir`` is where executors find the agent, ``pids`` gives the processes of a container.
+    """
+    cgroups = find_cgroups(Path(config.work_dir).absolute(), config.cgroups_root)
+    makers = _makers(config, cgroups, socket_dir, pids)
+    wanted = _wanted(config.isolation, list(makers))
+    states, on = [], []
+    for name, make in makers.items():
+        if name not in wanted and _ALL not in wanted:
+            states.append(IsolatorState(name, is_on=False, detail="not configured"))
+            continue
+        isolator = make()
+        why_not = isolator.why_not()
+        if not why_not:
+            on.append(isolator)
+        elif name in wanted:
+            raise ConfigError(f"isolation: {name} cannot be had here: {why_not}")
+        states.append(IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe()))
+    # Cgroups are used wherever they can be made: also with an agent that limits nothing, no process may escape.
+    tracker = SessionTracker() if cgroups.why_not() else CgroupTracker(cgroups)
+    return Isolation(on, tracker, states)
+
+
+def _makers(
+    config: AgentConfig, cgroups: Cgroups, socket_dir: Path, pids: Callable[[ContainerID], list[int]]
+) -> dict[str, Callable[[], Isolator]]:
+    """In the order in which they prepare: who it is comes first, and what hides the host last."""
+    return {
+        "user": UserIsolator,
+        "no_new_privs": PrivilegesIsolator,
+        "rlimits": lambda: RlimitsIsolator(parse_rlimits(config.rlimits)),
+        "cpu": lambda: CpuIsolator(cgroups, hard_limit=config.cpu_hard_limit),
+        "memory": lambda: MemoryIsolator(cgroups, limit_swap=config.limit_swap),
+        "pids": lambda: PidsIsolator(cgroups, max_pids=config.max_pids),
+        "io": lambda: IOIsolator(cgroups),
+        "disk": lambda: DiskIsolator(enforce=config.enforce_disk, interval_s=config.disk_watch_interval_s),
+        "ports": lambda: PortsIsolator(pids, enforce=config.enforce_ports, interval_s=config.ports_watch_interval_s),
+        "volumes": lambda: VolumesIsolator(parse_volumes(config.volumes)),
+        "namespaces": lambda: NamespacesIsolator(
+            _namespaces(config.namespaces), private_tmp=config.private_tmp, kept=[str(socket_dir)]
+        ),
+    }
+
+
+def _wanted(text: str, known: list[str]) -> set[str]:
+    wanted = {name.strip() for name in text.split(",") if name.strip()}
+    for name in sorted(wanted - {_ALL, "none", *known}):
+        raise ConfigError(f"isolation: there is no isolator {name!r}; there are {', '.join(known)}")
+    return wanted
+
+
+def _namespaces(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in NAMESPACES:
+            raise ConfigError(f"namespaces: there is no namespace {name!r}; there are {', '.join(NAMESPACES)}")
+    return names

@@ -62,7 +62,7 @@ class Agent:
     """One agent: events in, effects out."""
 
     def __init__(self, config: AgentCoreConfig, state: AgentState | None = None) -> None:
-        """With the ``state`` that ``recover`` gave, it goes on where an earlier process ended: tell it ``Recovered``."""
+        """With the ``state`` that ``recover`` gave, it goes on where an earlier process ended: tell it so."""
         self._state = state if state is not None else AgentState(config)
         self._state.recovering = state is not None
         self._out = Outbox()

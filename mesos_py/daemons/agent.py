@@ -2,6 +2,8 @@
 
 import random
 import secrets
+import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,14 @@ from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
 from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
+from mesos_py.agent.recovery import ERRORS
 from mesos_py.agent.views import AgentView
+from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.isolation import make_isolation
 from mesos_py.daemons.service import claim, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
-from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed, encode_hook
+from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
 from mesos_py.runtime.containers import Containerizer, ExecutorServer, HealthChecker, Journal
 from mesos_py.runtime.logs import get_log
@@ -38,7 +42,7 @@ from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.story import Story
 from mesos_py.types.attributes import parse_attributes
-from mesos_py.types.containers import ContainerExit, ContainerSpec, ContainerUsage
+from mesos_py.types.containers import ContainerExit, ContainerLives, ContainerSpec, ContainerUsage, NeverBegan
 from mesos_py.types.ids import ContainerID, Role
 from mesos_py.types.infos import AgentInfo
 from mesos_py.types.tasks import Reason
@@ -51,7 +55,7 @@ __all__ = ["AgentDaemon", "Parts", "agent_info", "main", "process_parts"]
 
 def main(config: AgentConfig) -> int:
     """Run an agent until it is told to stop; gives the exit code."""
-    return run(config, lambda loop: AgentDaemon(config, loop))
+    return run(config, lambda loop: AgentDaemon(config, loop), {signal.SIGUSR1: AgentDaemon.leave})
 
 
 def agent_info(config: AgentConfig, url: str) -> AgentInfo:
@@ -120,11 +124,14 @@ class AgentDaemon:
         loop: Loop,
         make_parts: "Callable[[AgentConfig, Loop, AgentDaemon], Parts] | None" = None,
         jitter: float | None = None,
+        tasks_outlive: bool = True,
     ) -> None:
-        """Take the port and look at the machine; ``make_parts`` gives other containers than real processes.
+        """Take the port, look at the machine, and read what an earlier process left. Raises ConfigError.
 
-        ``jitter`` in [0, 1) spreads the agents of a cluster in time; at random unless given.
+        ``make_parts`` gives other containers than real processes. ``jitter`` in [0, 1) spreads the agents of a cluster
+        in time; at random unless given. Unless ``tasks_outlive`` the tasks end with the agent, however it is stopped.
         """
+        self._tasks_outlive = tasks_outlive
         self.failure = ""
         self._config = config
         self._loop = loop
@@ -135,14 +142,15 @@ class AgentDaemon:
         self._web = WebServer(app, config.http_host, config.http_port)
         self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
-        core_config = AgentCoreConfig(
-            info=self._info,
-            work_dir=str(self._directory.absolute()),
-            incarnation=incarnation,
-            jitter=random.random() if jitter is None else jitter,  # noqa: S311 - only spreads the agents
-            executor_registration_timeout_s=config.executor_registration_timeout_s,
-        )
-        self.core = Agent(core_config)
+        core_config = self._core_config(incarnation, jitter)
+        self._log = get_log(role="agent", agent=core_config.info.name)
+        try:
+            self._parts = (make_parts or process_parts)(config, loop, self)
+        except ConfigError:
+            self._web.stop()
+            raise
+        self._compaction = Compaction()
+        self.core = self._recovered_core(core_config)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[AgentEvent, effects.AgentEffect] = Mailbox(
             loop,
@@ -151,18 +159,25 @@ class AgentDaemon:
             Ticked(),
             watcher(config, self._story, role="agent", agent=core_config.info.name),
         )
-        self._log = get_log(role="agent", agent=core_config.info.name)
         self._queue = topology.agent_queue(self._transport.principal, incarnation)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
         self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
         self._specs: dict[ContainerID, ContainerSpec] = {}
-        try:
-            self._parts = (make_parts or process_parts)(config, loop, self)
-        except ConfigError:
-            self._web.stop()
-            raise
         self._on_stopped: Callable[[], None] | None = None
+        self._closed = False
         self._performers = self._who_performs()
+
+    def _core_config(self, incarnation: str, jitter: float | None) -> AgentCoreConfig:
+        config = self._config
+        return AgentCoreConfig(
+            info=self._info,
+            work_dir=str(self._directory.absolute()),
+            incarnation=incarnation,
+            jitter=random.random() if jitter is None else jitter,  # noqa: S311 - only spreads the agents
+            executor_registration_timeout_s=config.executor_registration_timeout_s,
+            executor_reregistration_timeout_s=config.executor_reregistration_timeout_s,
+            cleanup=config.recover == "cleanup",
+        )
 
     def _who_performs(self) -> dict[type, Callable[[Any], None]]:
         return {
@@ -170,6 +185,7 @@ class AgentDaemon:
             effects.StartContainer: lambda effect: self._start_container(effect.spec),
             effects.SignalContainer: lambda effect: self._parts.containers.signal(effect.container_id, effect.signal),
             effects.DestroyContainer: lambda effect: self._parts.containers.destroy(effect.container_id),
+            effects.ForgetContainer: lambda effect: self._parts.containers.forget(effect.container_id),
             effects.UpdateContainer: lambda effect: self._parts.containers.update(
                 effect.container_id, effect.resources, effect.limits
             ),
@@ -190,6 +206,7 @@ class AgentDaemon:
     def start(self) -> None:
         """Connect, and register when the broker is reached."""
         self._log.info("starting", resources=str(self._info.resources), work_dir=str(self._directory))
+        self._recover_containers()
         self._web.start()
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
@@ -197,6 +214,15 @@ class AgentDaemon:
         self._transport.start(self)
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
+        """Go, and let run what runs: the next process on this work directory takes it over."""
+        if not self._tasks_outlive:
+            self.leave(on_stopped)
+        elif not self._closed:
+            self._log.info("leaving the tasks alone", containers=len(self._specs))
+            self._mailbox.stop()
+            self._close(on_stopped)
+
+    def leave(self, on_stopped: Callable[[], None]) -> None:
         """Kill what runs, leave the cluster, and go."""
         self._on_stopped = on_stopped
         self._mailbox.put(events.LeaveOrdered())
@@ -215,12 +241,60 @@ class AgentDaemon:
     def _stop_agent(self, effect: effects.StopAgent) -> None:
         """The core is done: nothing runs any more."""
         self.failure = effect.error or self.failure
-        self._end_turn()
+        self._loop.post(self._mailbox.stop)
+        self._close(self._on_stopped or self._loop.stop)
+
+    def _close(self, on_closed: Callable[[], None]) -> None:
+        self._closed = True
+        self._to_master.publish()
+        self._transport.flush()
         self._loop.not_at_turn_end(self._end_turn)
         self._parts.close()
         self._web.stop()
-        self._loop.post(self._mailbox.stop)
-        self._transport.stop(self._on_stopped or self._loop.stop)
+        self._transport.stop(on_closed)
+
+    # What an earlier process left
+
+    def _recovered_core(self, core_config: AgentCoreConfig) -> Agent:
+        """Raises ConfigError; then everything that was taken is given back."""
+        config = self._config
+        try:
+            state = load_state(
+                self._parts.journal,
+                core_config,
+                policy=config.reconfiguration_policy,
+                strict=config.strict,
+                url_varies=config.http_port == 0 and not config.advertise_url,
+            )
+        except ConfigError:
+            self.abandon()
+            raise
+        if lost := state.counters.get(ERRORS):
+            self._log.warning("the journal had records that could not be used", count=lost)
+        core = Agent(core_config, state)
+        self._write_anew(core)
+        return core
+
+    def _recover_containers(self) -> None:
+        """Find out what became of them. Raises ConfigError."""
+        specs = self.core.recovered_specs()
+        for spec in specs:
+            self._specs[spec.container_id] = self._with_entry(spec)
+        try:
+            fates = self._parts.containers.recover(list(self._specs.values()))
+        except OSError as error:
+            raise ConfigError(f"cannot find out what became of the containers: {error.strerror}") from None
+        if specs:
+            kinds = Counter(type(fates.get(spec.container_id)) for spec in specs)
+            self._log.info(
+                "recovered", live=kinds[ContainerLives], ended=kinds[ContainerExit], never_began=kinds[NeverBegan]
+            )
+        self._mailbox.put(events.Recovered(fates))
+
+    def _write_anew(self, core: Agent) -> None:
+        records = [encode_record(record) for record in core.records()]
+        self._parts.journal.rewrite(records)
+        self._compaction.written(sum(map(len, records)))
 
     # From the broker (Listener)
 
@@ -289,10 +363,10 @@ class AgentDaemon:
         self._mailbox.put(events.Checkpointed(serial))
 
     def journal_failed(self, why: str) -> None:
-        """Nothing can be promised any more without a disk."""
+        """Nothing can be promised any more without a disk; what runs does not need it."""
         self.failure = f"checkpoints cannot be written: {why}"
-        self._mailbox.put(events.LeaveOrdered())
         self._log.error("checkpoints cannot be written", why=why)
+        self.stop(self._on_stopped or self._loop.stop)
 
     # Effects
 
@@ -300,11 +374,15 @@ class AgentDaemon:
         self._performers[type(effect)](effect)
 
     def _start_container(self, spec: ContainerSpec) -> None:
-        if spec.executor_id is not None:
-            entry = self._parts.executors.environment(spec.container_id)
-            spec = msgspec.structs.replace(spec, environment={**spec.environment, **entry})
-        self._specs[spec.container_id] = spec
+        spec = self._specs[spec.container_id] = self._with_entry(spec)
         self._parts.containers.start(spec)
+
+    def _with_entry(self, spec: ContainerSpec) -> ContainerSpec:
+        """A custom executor's with what lets it into the socket."""
+        if spec.executor_id is None:
+            return spec
+        entry = self._parts.executors.environment(spec.container_id)
+        return msgspec.structs.replace(spec, environment={**spec.environment, **entry})
 
     def _send_to_executor(self, effect: effects.SendToExecutor) -> None:
         self._parts.executors.send(effect.container_id, effect.event)  # one that is away is told when it is back
@@ -320,11 +398,12 @@ class AgentDaemon:
         self._parts.health.check(container_id, effect.health_check, spec, answer)
 
     def _checkpoint(self, effect: effects.Checkpoint) -> None:
-        self._parts.journal.append(effect.serial, _encode_record(effect.record))
+        record = encode_record(effect.record)
+        self._parts.journal.append(effect.serial, record)
+        self._compaction.appended(len(record))
 
     def _end_turn(self) -> None:
         self._to_master.publish()
         self._transport.flush()
-
-
-_encode_record = msgspec.msgpack.Encoder(enc_hook=encode_hook).encode
+        if self._compaction.is_due():
+            self._write_anew(self.core)

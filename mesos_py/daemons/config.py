@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -102,6 +102,15 @@ class AgentConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """Facts about this agent, such as rack:r12;zone:west."""
     executor_registration_timeout_s: Positive = 60.0
     """An executor that has not connected after this long is killed."""
+    executor_reregistration_timeout_s: Annotated[float, Meta(gt=0, le=15)] = 2.0
+    """After a restart of the agent, an executor that is not back after this long is killed."""
+    recover: Literal["reconnect", "cleanup"] = "reconnect"
+    """After a restart: reconnect to the tasks that run, or kill them all (cleanup) and exit."""
+    strict: bool = False
+    """Refuse to start if a record of the journal cannot be used, instead of leaving it out."""
+    reconfiguration_policy: Literal["equal", "additive", "reconfigure"] = "reconfigure"
+    """What may change while tasks run on: nothing (equal), resources and attributes may be added (additive), or
+    anything as long as the tasks fit (reconfigure)."""
     fetch_cache_mb: Annotated[int, Meta(ge=0)] = 2048
     """Size of the cache for fetched URIs."""
     max_log_mb: Positive = 10.0

@@ -83,7 +83,7 @@ class LocalCluster:
         self._parts.append(self.master)
         self.agents: list[AgentDaemon] = []
         for number in range(1, config.agents + 1):
-            agent = AgentDaemon(self._agent_config(config, number), self._loop, jitter=0.0)
+            agent = AgentDaemon(self._agent_config(config, number), self._loop, jitter=0.0, tasks_outlive=False)
             self.agents.append(agent)
             self._parts.append(agent)
 

@@ -6,9 +6,9 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from mesos_py.daemons.config import DaemonConfig
 from mesos_py.daemons.narrator import Narrator
@@ -44,8 +44,17 @@ class Daemon(Protocol):
         """Something broke: leave what explains it."""
 
 
-def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
-    """Run a daemon in this thread until a signal or its own end; gives the exit code."""
+D = TypeVar("D", bound=Daemon)
+Stop = Callable[[D, Callable[[], None]], None]
+"""A way for a daemon to end, as ``Daemon.stop``."""
+
+
+def run(config: DaemonConfig, make: Callable[[Loop], D], others: Mapping[signal.Signals, Stop[D]] | None = None) -> int:
+    """Run a daemon in this thread until a signal or its own end; gives the exit code.
+
+    TERM and INT stop it; ``others`` says what further signals do instead.
+    """
+    stops: dict[signal.Signals, Stop[D]] = {signal.SIGTERM: _stop, signal.SIGINT: _stop, **(others or {})}
     set_up(config.log_level, config.log_format)
     log = get_log()
     loop = Loop()
@@ -57,7 +66,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
         log.info("stopping already" if stopping else "stopping", signal=number.name)
         if not stopping:
             stopping = True
-            daemon.stop(loop.stop)
+            stops[number](daemon, loop.stop)
 
     def signalled(number: int, _frame: object) -> None:
         # it may have come in the middle of anything, a line of the log included: leave the rest to the loop
@@ -65,7 +74,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
 
     try:
         daemon = make(loop)
-        handlers = {number: signal.signal(number, signalled) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers = {number: signal.signal(number, signalled) for number in stops}
         daemon.start()
         spare_the_collector()
         loop.run()
@@ -83,6 +92,10 @@ def run(config: DaemonConfig, make: Callable[[Loop], Daemon]) -> int:
         log.error("stopped", why=daemon.failure)
         return 1
     return 0
+
+
+def _stop(daemon: Daemon, on_stopped: Callable[[], None]) -> None:
+    daemon.stop(on_stopped)
 
 
 def spare_the_collector() -> None:

@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -220,6 +221,12 @@ def burst(begin: Callable[[int], int], finish: Callable[[int], None], count: int
     return time.perf_counter() - began
 
 
+def spent_s() -> float:
+    """CPU time of this process and of all that it has reaped, and they."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
 def measure(name: str, starts: int, count: int, at_once: int) -> dict | None:
     """One of them in a process of its own; None if it is not installed or does not run here."""
     if name in RUNTIMES and shutil.which(name) is None:
@@ -252,9 +259,11 @@ def main() -> None:
         started = [it.started() for _ in range(options.starts)]
         acts = [it.first_act() for _ in range(options.starts)]
         burst(it.begin, it.finish, options.at_once, options.at_once)  # makes what each slot needs
+        before = spent_s()
         burst_s = burst(it.begin, it.finish, options.burst, options.at_once)
+        cpu_s = spent_s() - before
     lives = {"first act": [act for act, _ in acts if act is not None], "life": [life for _, life in acts]}
-    print(json.dumps({"started": started, **lives, "burst_s": burst_s}))
+    print(json.dumps({"started": started, **lives, "burst_s": burst_s, "cpu_s": cpu_s}))
 
 
 if __name__ == "__main__":

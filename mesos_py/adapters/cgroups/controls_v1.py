@@ -4,9 +4,10 @@ import contextlib
 import math
 import os
 import select
+from pathlib import Path
 from typing import Final
 
-from cgroupspy.contenttypes import DeviceAccess
+from cgroupspy.contenttypes import DeviceAccess, DeviceThrottle
 from cgroupspy.controllers import CpuAcctController, CpuController, DevicesController
 
 from mesos_py.adapters.cgroups.base import MemoryUse
@@ -15,7 +16,7 @@ from mesos_py.adapters.cgroups.groups import Group
 
 # ruff: noqa: D102  (what each call is for stands in the protocols)
 
-__all__ = ["IOV1", "CpuV1", "DevicesV1", "MemoryV1", "OomEvents", "PidsV1"]
+__all__ = ["IOV1", "CpuV1", "DevicesV1", "MemoryV1", "OomEvents", "PidsV1", "begin_to_count_io"]
 
 _SHARES_PER_CPU: Final = 1024
 _MIN_SHARES: Final = 2
@@ -26,6 +27,9 @@ _NO_LIMIT: Final = 1 << 62
 
 _LARGEST_CHARGE: Final = 64 << 10
 """The kernel kills when so little, or less, is missing."""
+
+_ANY_RATE: Final = (1 << 64) - 1
+"""Bytes per second, as the kernel says that there is no limit."""
 
 
 class CpuV1:
@@ -162,6 +166,21 @@ class IOV1:
     def totals(self) -> tuple[int, int]:
         devices = self._blkio.throttle_io_service_bytes_recursive.values()
         return sum(d.get("Read", 0) for d in devices), sum(d.get("Write", 0) for d in devices)
+
+
+def begin_to_count_io(group: Group, disks: Path = Path("/sys/block")) -> None:
+    """Let the kernel count what all cgroups below this one read and write.
+
+    Newer kernels do not look at a disk until somebody has a limit on it, be it an infinite one, and from then on look
+    at it until the host is restarted.
+    """
+    blkio = BlkIOController(group)
+    with contextlib.suppress(OSError):
+        for disk in disks.iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                major, minor = (disk / "dev").read_text(encoding="ascii").split(":")
+                if int((disk / "size").read_text(encoding="ascii")):
+                    blkio.throttle_read_bps_device = [DeviceThrottle(_ANY_RATE, major, minor)]
 
 
 class DevicesV1:

@@ -20,6 +20,9 @@ DEFAULT_ROOT: Final = "mesos"
 _CONTROLLERS: Final = ("cpu", "cpuacct", "memory", "pids", "freezer", "devices", "blkio")
 """Those of v1 that can be used. Not cpuset: a container's would have to be filled in before anything may enter it."""
 
+_USEFUL: Final = frozenset({"cpu", "memory", "pids"})
+"""A hierarchy without these only counts as the last resort."""
+
 _ESCAPED: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -52,7 +55,7 @@ def read_hierarchies(mountinfo: str | None = None) -> Hierarchies:
 def find_cgroups(work_dir: str | os.PathLike[str], root: str = DEFAULT_ROOT) -> Cgroups:
     """The cgroups of the agent with this directory. Nothing is made; ``why_not`` says if nothing can be.
 
-    A host has v2 when it has handed controllers to it, else v1: an empty v2 mount beside v1 is common.
+    A host has v2 when it has handed its main controllers to it, else v1: an empty v2 mount beside v1 is common.
     """
     hierarchies = read_hierarchies()
     key = agent_key(work_dir)
@@ -69,8 +72,9 @@ def agent_key(work_dir: str | os.PathLike[str]) -> str:
 def _prefers_v1(hierarchies: Hierarchies) -> bool:
     if "freezer" not in hierarchies.v1:
         return False  # nothing could be killed for sure
-    if hierarchies.v1.keys() & {"cpu", "memory"}:
+    if _USEFUL & hierarchies.v1.keys():
         return True
     with contextlib.suppress(OSError):
-        return not Path(f"{hierarchies.v2}/cgroup.controllers").read_text(encoding="ascii").split()
+        there = Path(f"{hierarchies.v2}/cgroup.controllers").read_text(encoding="ascii").split()
+        return not _USEFUL.intersection(there)
     return True

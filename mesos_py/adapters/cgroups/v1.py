@@ -11,7 +11,7 @@ from cgroupspy.controllers import MemoryController
 
 from mesos_py.adapters.cgroups import groups
 from mesos_py.adapters.cgroups.controllers_v1 import FreezerController
-from mesos_py.adapters.cgroups.controls_v1 import IOV1, CpuV1, DevicesV1, MemoryV1, PidsV1
+from mesos_py.adapters.cgroups.controls_v1 import IOV1, CpuV1, DevicesV1, MemoryV1, PidsV1, begin_to_count_io
 from mesos_py.adapters.cgroups.groups import Group
 from mesos_py.types.ids import ContainerID
 
@@ -70,6 +70,9 @@ class CgroupsV1:
             with contextlib.suppress(OSError):  # it is always so since Linux 5.11
                 if not memory.use_hierarchy:
                     memory.use_hierarchy = True  # else a task could leave its limit by a cgroup of its own
+
+        if "blkio" in self._used:
+            begin_to_count_io(Group(self._root("blkio")))
 
     def close(self) -> None:
         for root in self._roots():

@@ -104,7 +104,7 @@ class CgroupsV2:
         try:
             if not core.events["populated"]:
                 return True
-            if os.path.exists(core.filepath(b"cgroup.kill")):
+            if self._kernel_kills(core):
                 core.kill = True
             else:
                 self._kill_frozen(container_id, core)
@@ -164,6 +164,9 @@ class CgroupsV2:
             except OSError as error:
                 why = _NOT_PASSED.get(error.errno or 0, error.strerror)
                 raise OSError(error.errno, f"cannot pass on the controller {controller}: {why}", path) from error
+
+    def _kernel_kills(self, core: CoreController) -> bool:
+        return os.path.exists(core.filepath(b"cgroup.kill"))
 
     def _kill_frozen(self, container_id: ContainerID, core: CoreController) -> None:
         """One step; what is frozen can be killed."""

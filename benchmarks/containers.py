@@ -69,6 +69,8 @@ class Ours:
         self._until(lambda: self._containers.next_deadline() is None)  # what the kernel had not let go of is removed
         self._containers.close()
         self.loop.close()
+        for pid in self.launchers():  # which end with their last container
+            os.waitpid(pid, 0)
 
     def started(self) -> float:
         """Seconds until one is known to run."""

@@ -24,6 +24,7 @@ _LONGEST: Final = 131_071
 """Bytes the kernel takes in one word or variable (MAX_ARG_STRLEN less its NUL)."""
 _SETTABLE_NAME: Final = re.compile(r"(?!(?:OPTIND|PPID|LINENO)\Z)[A-Za-z_]\w*\Z", re.ASCII)
 _ENTER: Final = 'for _dir in $0; do echo 0 >"$_dir/cgroup.procs" || exit 125; done; exec "$@"'
+_GO: Final = 'cd "$0" && exec "$@"'
 
 
 class Entry(Struct, frozen=True):
@@ -36,13 +37,13 @@ class Entry(Struct, frozen=True):
     cgroups: Sequence[str] = ()
 
 
-def words_inside(entry: Entry, user: str, argv: Sequence[str]) -> list[str]:
+def words_inside(entry: Entry, directory: str, user: str, argv: Sequence[str]) -> list[str]:
     """A command to be run in a container, as a user; its stdin is its ``script_of``. Raises LaunchError."""
     words = ["/bin/sh", "-c", _ENTER, " ".join(entry.cgroups)]
     if entry.namespaces:
         flags = [f"--{'net' if name == 'network' else name}" for name in entry.namespaces]
         words += ["/usr/bin/nsenter", "--target", str(entry.pid), *flags, "--"]
-    return [*words, *as_user(user), "/bin/sh", "-s", "--", *argv]
+    return [*words, "/bin/sh", "-c", _GO, directory, *as_user(user), "/bin/sh", "-s", "--", *argv]
 
 
 def as_user(name: str) -> list[str]:
@@ -71,9 +72,9 @@ def as_user(name: str) -> list[str]:
     ]
 
 
-def script_of(directory: str, environment: Mapping[str, str]) -> bytes:
-    """For the stdin of a shell: become the words it was given, there and with exactly this environment."""
-    lines = [f"cd {shlex.quote(directory)} || exit 125", "unset PWD OLDPWD"]
+def script_of(environment: Mapping[str, str]) -> bytes:
+    """For the stdin of a shell: become the words it was given, with exactly this environment."""
+    lines = ["unset PWD OLDPWD"]
     others = ""
     for name, value in environment.items():
         if _SETTABLE_NAME.match(name):

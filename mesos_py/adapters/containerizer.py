@@ -68,6 +68,7 @@ class ProcessContainerizer:
         isolators: Sequence[Isolator] = (),
         tracker: Tracker | None = None,
         prepares_per_turn: int = 8,
+        containers_per_launcher: int = 10_000,
     ) -> None:
         """``run_dir`` is where launchers note what must outlive the agent; only the agent may write there.
 
@@ -80,7 +81,9 @@ class ProcessContainerizer:
         self._prepares_per_turn = prepares_per_turn
         self._budget = prepares_per_turn
         self._logs = run_dir / "containers"
-        self._launchers = Launchers(loop, self._logs, self._started, self._start_failed)
+        self._launchers = Launchers(
+            loop, self._logs, self._started, self._start_failed, containers_each=containers_per_launcher
+        )
         self._containers: dict[ContainerID, Container] = {}
         self._queue: deque[Container] = deque()
         self._told: dict[ContainerID, RunLog] = {}
@@ -284,13 +287,14 @@ class ProcessContainerizer:
             try:
                 if not container.prepared:
                     self._prepare(container)
-                container.log = self._launchers.launch(container.launch)
                 container.phase = Phase.ASKED
+                self._launchers.launch(container.launch)
             except (LaunchError, OSError, ValueError) as problem:
                 self._failed(container, _as_launch_error(problem))
 
-    def _started(self, container_id: ContainerID, pid: int, started: int) -> None:
+    def _started(self, container_id: ContainerID, pid: int, started: int, log: RunLog) -> None:
         container = self._containers[container_id]
+        container.log = log
         container.pid = pid
         container.phase = Phase.RUNNING
         container.pidfd = _pidfd_of(pid, started)
@@ -299,11 +303,10 @@ class ProcessContainerizer:
         self._listener.container_started(container_id, pid)
         self._follow(container)
 
-    def _start_failed(self, container_id: ContainerID, why: str) -> None:
-        container = self._containers[container_id]
-        assert container.log is not None
-        self._told[container_id] = container.log
-        self._failed(container, LaunchError(why))
+    def _start_failed(self, container_id: ContainerID, why: str, log: RunLog | None) -> None:
+        if log is not None:
+            self._told[container_id] = log
+        self._failed(self._containers[container_id], LaunchError(why))
 
     def _failed(self, container: Container, error: LaunchError) -> None:
         in_thread = container.phase is Phase.PREPARING and container.doomed

@@ -113,8 +113,8 @@ class HostHealthChecker:
     def _spawn(self, check: _Check, spec: ContainerSpec, entry: Entry) -> None:
         if why := why_not_runnable(spec):
             raise LaunchError(why)
-        words = words_inside(entry, spec.user, spec.argv)
-        with stdin_of(script_of(spec.sandbox, spec.environment)) as stdin:
+        words = words_inside(entry, spec.sandbox, spec.user, spec.argv)
+        with stdin_of(script_of(spec.environment)) as stdin:
             check.pid = spawn(words, {}, (stdin, self._null, self._null))
         try:
             check.pidfd = os.pidfd_open(check.pid)

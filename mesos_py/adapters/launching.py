@@ -9,7 +9,7 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -26,9 +26,6 @@ from mesos_py.types.ids import ContainerID
 
 __all__ = ["Launchers"]
 
-_CONTAINERS_EACH: Final = 10_000
-_KEEP_S: Final = 60.0
-"""How long a log outlives the last of its containers: until the agent has certainly written down how they ended."""
 _LOOK_S: Final = 0.01
 _PROGRAM: Final = str(Path(__file__).with_name("launcher.py"))
 
@@ -48,7 +45,7 @@ class _Launcher:
         self.pid = pid
         self.pidfd = pidfd
         self.connection: LineConnection
-        self.asked: dict[ContainerID, None] = {}
+        self.asked: dict[ContainerID, Launch] = {}
         """Not answered yet."""
         self.taken = 0
 
@@ -60,12 +57,16 @@ class Launchers:
         self,
         loop: Loop,
         directory: Path,
-        started: Callable[[ContainerID, int, int], None],
-        failed: Callable[[ContainerID, str], None],
+        started: Callable[[ContainerID, int, int, RunLog], None],
+        failed: Callable[[ContainerID, str, RunLog | None], None],
         *,
-        containers_each: int = _CONTAINERS_EACH,
+        containers_each: int,
     ) -> None:
-        """``directory`` is that of the logs. A launch is answered by ``started(id, pid, start time)`` or ``failed``."""
+        """``directory`` is that of the logs.
+
+        Each launch is answered by ``started(id, pid, start time, log)`` or ``failed(id, why, log)``. What the log
+        holds of it is kept until we are ``done_with`` it.
+        """
         self._loop = loop
         self._directory = directory
         self._started = started
@@ -73,10 +74,10 @@ class Launchers:
         self._containers_each = containers_each
         self._current: _Launcher | None = None
         self._lost: list[_Launcher] = []
+        self._tried_again: set[ContainerID] = set()
         self._launchers: list[_Launcher] = []
         """Those that are children of this process and not reaped."""
         self._users: dict[RunLog, int] = {}
-        self._finished: list[tuple[float, RunLog]] = []
         self._number = 0
         self._look_at = 0.0
         self._encode = msgspec.json.Encoder().encode
@@ -99,7 +100,7 @@ class Launchers:
             self._loop.unregister(launcher.pidfd)
             os.close(launcher.pidfd)
             launcher.connection.close()
-        for log in [*self._users, *(log for _since, log in self._finished)]:
+        for log in self._users:
             log.close()
         self._launchers.clear()
         self._users.clear()
@@ -111,23 +112,23 @@ class Launchers:
         else:
             self._finish(log)
 
-    def launch(self, launch: Launch) -> RunLog:
-        """Have a container started; gives the log in which its end will be noted. Raises OSError or ValueError."""
+    def launch(self, launch: Launch) -> None:
+        """Have a container started. Raises OSError, and ValueError for text that cannot be sent."""
         line = self._encode(launch) + b"\n"
         if self._current is None:
             self._current = self._spawn()
         launcher = self._current
         launcher.taken += 1
-        launcher.asked[launch.container_id] = None
+        launcher.asked[launch.container_id] = launch
         self._users[launcher.log] += 1
         if launcher.taken >= self._containers_each:
             self._current = None
         if not launcher.connection.send(line):
             self._is_lost(launcher)
-        return launcher.log
 
     def done_with(self, log: RunLog, container_id: ContainerID) -> None:
-        """A container has ended, or never began."""
+        """How a container ended, or that it failed, is written down elsewhere."""
+        self._tried_again.discard(container_id)
         log.forget(container_id)
         self._users[log] -= 1
         if self._users[log] == 0 and (self._current is None or self._current.log is not log):
@@ -165,9 +166,9 @@ class Launchers:
                 continue
             del launcher.asked[answer.container_id]
             if answer.error:
-                self._failed(answer.container_id, answer.error)
+                self._has_failed(launcher, answer.container_id, answer.error)
             else:
-                self._started(answer.container_id, answer.pid, answer.start_time)
+                self._started(answer.container_id, answer.pid, answer.start_time, launcher.log)
         if launcher is not self._current and not launcher.asked:
             launcher.connection.close()  # it is not needed but for its containers
 
@@ -189,7 +190,7 @@ class Launchers:
         """Part of Resident."""
         if self._lost:
             return self._look_at
-        return self._finished[0][0] + _KEEP_S if self._finished else None
+        return None
 
     def run_due(self, now: float) -> None:
         """Part of Resident."""
@@ -199,33 +200,42 @@ class Launchers:
                 continue
             self._lost.remove(launcher)
             self._settle(launcher)
-        while self._finished and self._finished[0][0] + _KEEP_S <= now:
-            _since, log = self._finished.pop(0)
-            with contextlib.suppress(OSError):
-                log.path.unlink()
 
     def _settle(self, launcher: _Launcher) -> None:
         """No container of it will begin any more: answer for those that it did not answer for."""
         with contextlib.suppress(OSError):
             launcher.log.read_on()
-        for container_id in self._taken(launcher.asked):
+        asked = dict(launcher.asked)
+        launcher.asked.clear()
+        for container_id, launch in asked.items():
             run = launcher.log.runs.get(container_id)
-            if run is not None and run.failed is not None:
-                self._failed(container_id, run.failed)
-            elif run is not None and run.pid:
-                self._started(container_id, run.pid, run.started)
+            if run is None and container_id not in self._tried_again:
+                self._try_again(launcher, launch)
+            elif run is not None and run.pid and run.failed is None:
+                self._started(container_id, run.pid, run.started, launcher.log)
             else:
-                self._failed(container_id, "its launcher ended before it could be started")
+                why = run.failed if run is not None else None
+                self._has_failed(launcher, container_id, why or "its launcher ended before it could be started")
+
+    def _try_again(self, launcher: _Launcher, launch: Launch) -> None:
+        """Nothing of it was begun; once more, but not for ever."""
+        self.done_with(launcher.log, launch.container_id)
+        self._tried_again.add(launch.container_id)
+        try:
+            self.launch(launch)
+        except OSError as error:
+            self._tried_again.discard(launch.container_id)
+            self._failed(launch.container_id, f"no launcher could be started: {error.strerror}", None)
+
+    def _has_failed(self, launcher: _Launcher, container_id: ContainerID, why: str) -> None:
+        self._tried_again.discard(container_id)
+        self._failed(container_id, why, launcher.log)
 
     @staticmethod
-    def _taken(asked: dict[ContainerID, None]) -> Iterable[ContainerID]:
-        taken = list(asked)
-        asked.clear()
-        return taken
-
-    def _finish(self, log: RunLog) -> None:
+    def _finish(log: RunLog) -> None:
         log.close()
-        self._finished.append((self._loop.clock(), log))
+        with contextlib.suppress(OSError):
+            log.path.unlink()
 
 
 def _start_program(log: Path) -> tuple[int, socket.socket]:

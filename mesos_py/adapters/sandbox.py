@@ -6,18 +6,24 @@ import os
 __all__ = ["give_to", "make_sandbox"]
 
 _MODE = 0o750
+_ATTEMPTS = 10
 
 
 def make_sandbox(path: str) -> None:
     """Make the directory and those above it, and let ``latest`` beside it point to it. Raises OSError."""
-    try:
-        os.mkdir(path, _MODE)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        os.mkdir(path, _MODE)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
+    for attempt in range(_ATTEMPTS):
+        try:
+            if attempt:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.mkdir(path, _MODE)
+            break
+        except FileNotFoundError:  # also where an empty directory is just being tidied up
+            if attempt == _ATTEMPTS - 1:
+                raise
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+            break
     parent, name = os.path.split(path)
     _point(os.path.join(parent, "latest"), name)
 

@@ -1,23 +1,26 @@
-"""The plain containerizer with real processes."""
+"""The containerizer with real processes: as an ordinary user has it, and with all isolators of root."""
 
 import os
 import pwd
 import signal
 import stat
-import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
+from mesos_py.adapters.cgroups.hierarchy import find_cgroups
 from mesos_py.adapters.containerizer import ProcessContainerizer
-from mesos_py.adapters.launch import limit_resources, switch_user
-from mesos_py.adapters.runlog import read_run_log
+from mesos_py.adapters.isolators.user import UserIsolator
+from mesos_py.adapters.tracking import CgroupTracker, SessionTracker
+from mesos_py.daemons.config import AgentConfig
+from mesos_py.daemons.isolation import make_isolation
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.tasks import Reason
-from tests.unit.adapters.containers_support import PATH, Containers
+from tests.unit.adapters.containers_support import PATH, Containers, turn_until
 
 pytestmark = pytest.mark.integration
 
@@ -44,9 +47,15 @@ AWKWARD = {
 }
 
 
-@pytest.fixture(name="containers")
-def _containers(tmp_path):
-    yield from _make(tmp_path)
+@pytest.fixture(name="containers", params=["posix", "isolated"])
+def _containers(request, tmp_path):
+    if request.param == "posix":
+        yield from _make(tmp_path, isolators=[UserIsolator()])
+        return
+    if os.geteuid() != 0:
+        pytest.skip("only root can isolate containers")
+    isolation = make_isolation(AgentConfig(work_dir=str(tmp_path), private_tmp=False), tmp_path, lambda _id: [])
+    yield from _make(tmp_path, isolators=isolation.isolators, tracker=isolation.tracker)
 
 
 def _make(root, **options):
@@ -57,10 +66,23 @@ def _make(root, **options):
     for container_id in containers.started:
         containers.it.destroy(container_id)
     containers.until(lambda: containers.started.keys() == containers.ended.keys())
+    launchers = [psutil.Process(pid) for pid in _launchers(root)]
     containers.it.close()
     loop.close()
+    psutil.wait_procs(launchers, timeout=5)
     for what, were, are in zip(("descriptors", "children", "threads"), before, _resources(), strict=True):
         assert are <= were, f"{what} are left"
+
+
+def _launchers(root) -> list[int]:
+    logs = sorted((root / "run" / "containers").glob("*.log"))
+    pids = [int(log.read_text().split()[1]) for log in logs]
+    return [pid for pid in pids if alive(pid)]
+
+
+def inside(containers, spec) -> list[psutil.Process]:
+    """The processes of a container, without its init."""
+    return [psutil.Process(pid) for pid in containers.it.members(spec.container_id)]
 
 
 def _resources():
@@ -77,6 +99,18 @@ def alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def left(spec) -> list[int]:
+    """Processes that work in a sandbox."""
+    return [process.pid for process in psutil.process_iter() if _cwd(process) == spec.sandbox and alive(process.pid)]
+
+
+def _cwd(process) -> str:
+    try:
+        return process.cwd()
+    except psutil.Error:
+        return ""
 
 
 def environment_of(text: bytes) -> dict[str, str]:
@@ -100,20 +134,27 @@ def test_ends_by_signals(containers, number):
     assert exit_.message == f"killed by {number.name}"
 
 
-def test_a_supervisor_survives_what_a_task_does_to_its_own_process_group(containers):
+def test_what_a_task_does_to_its_own_process_group_stays_with_it(containers):
     exit_ = containers.run("trap 'exit 7' TERM; kill -TERM 0; exit 1")
     assert exit_.exit_code == 7
 
 
-def test_a_killed_supervisor_is_told_and_its_command_goes_too(containers):
+def test_an_exit_status_that_looks_like_a_signal_is_none(containers):
+    exit_ = containers.run("exit 137")
+    assert (exit_.exit_code, exit_.signal) == (137, None)
+
+
+def test_a_killed_init_is_told_and_its_command_goes_too(containers):
     spec = containers.start("/bin/sleep", "100")
-    supervisor = psutil.Process(containers.started[spec.container_id])
-    containers.until(supervisor.children)
-    (sleeper,) = supervisor.children()
-    supervisor.kill()
+    first = psutil.Process(containers.started[spec.container_id])
+    (sleeper,) = inside(containers, spec)
+    first.kill()
     exit_ = containers.end_of(spec)
-    assert exit_.reason is Reason.COMMAND_EXECUTOR_FAILED
-    assert exit_.message == "its supervisor was killed by SIGKILL"
+    if first == sleeper:
+        assert exit_.signal == signal.SIGKILL
+    else:
+        assert exit_.reason is Reason.COMMAND_EXECUTOR_FAILED
+        assert exit_.message == "its init was killed by SIGKILL"
     assert not alive(sleeper.pid)
 
 
@@ -190,7 +231,7 @@ def test_descriptors_signals_and_session(tmp_path):
 import os, signal
 print(sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}")))
 print([s.name for s in signal.Signals if signal.getsignal(s) is signal.SIG_IGN])
-print(signal.pthread_sigmask(signal.SIG_BLOCK, []), os.getsid(0) == os.getppid())
+print(signal.pthread_sigmask(signal.SIG_BLOCK, []), os.getsid(0) == os.getpid())
 """
     for containers in _make(tmp_path):
         spec = containers.start(sys.executable, "-c", code)
@@ -201,12 +242,9 @@ print(signal.pthread_sigmask(signal.SIG_BLOCK, []), os.getsid(0) == os.getppid()
 
 
 def test_secrets_in_the_environment_are_not_in_any_command_line(containers):
-    for env in ({"TOKEN": "s3cr3t", "PATH": PATH}, {"TOKEN": "s3cr3t", "LD_X": "", "PATH": PATH}):
-        spec = containers.sh("echo ready >ready; sleep 100", env=env)
-        containers.until((sandbox(spec) / "ready").exists)
-        supervisor = psutil.Process(containers.started[spec.container_id])
-        for process in (supervisor, *supervisor.children(recursive=True)):
-            assert "s3cr3t" not in " ".join(process.cmdline())
+    spec = containers.sh("sleep 100", env={"TOKEN": "s3cr3t", "PATH": PATH})
+    for process in (psutil.Process(containers.started[spec.container_id]), *inside(containers, spec)):
+        assert "s3cr3t" not in " ".join(process.cmdline())
 
 
 # What cannot be started
@@ -250,15 +288,36 @@ def test_output_that_cannot_be_opened(containers):
     spec = containers.spec("/bin/true")
     (sandbox(spec) / "stdout").mkdir(parents=True)
     containers.it.start(spec)
-    exit_ = containers.end_of(spec)
-    assert exit_.reason is Reason.CONTAINER_LAUNCH_FAILED
-    assert exit_.message == "its stdout and stderr could not be opened in the sandbox"
+    reason, message = containers.failure_of(spec)
+    assert reason is Reason.CONTAINER_LAUNCH_FAILED
+    assert message == "its stdout could not be opened in the sandbox: Is a directory"
+
+
+@pytest.mark.parametrize("trap", ["link", "fifo"])
+def test_output_that_leads_elsewhere_is_refused(containers, trap):
+    spec = containers.spec("/bin/true")
+    sandbox(spec).mkdir(parents=True)
+    if trap == "link":
+        (sandbox(spec) / "stdout").symlink_to(containers.root / "elsewhere")
+    else:
+        os.mkfifo(sandbox(spec) / "stdout")
+    containers.it.start(spec)
+    assert "its stdout could not be opened in the sandbox" in containers.failure_of(spec)[1]
+    assert not (containers.root / "elsewhere").exists()
+
+
+def test_a_script_without_an_interpreter(containers):
+    script = containers.root / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    spec = containers.start(str(script))
+    assert containers.failure_of(spec)[1] == f"the interpreter of {script} was not found"
 
 
 # Killing
 
 
-def test_a_signal_reaches_all_processes_but_the_supervisor(containers):
+def test_a_signal_reaches_all_processes_but_the_init(containers):
     line = (
         "(trap 'echo one >>got; exit' TERM; echo x >>up; while :; do sleep 0.05; done) & "
         "setsid sh -c 'trap \"echo two >>got; exit\" TERM; echo x >>up; while :; do sleep 0.05; done' & "
@@ -291,9 +350,9 @@ def test_a_signal_right_after_the_start_is_not_lost(containers, number, program)
 
 
 def test_leftovers_of_the_session_die_with_the_command(containers):
-    spec = containers.sh("sleep 100 & echo $! >pid; nohup sleep 100 & exit 0")
+    spec = containers.sh("sleep 100 & nohup sleep 100 & exit 0")
     assert containers.end_of(spec).exit_code == 0
-    assert not alive(int((sandbox(spec) / "pid").read_text()))
+    assert not left(spec)
 
 
 def test_destroy_reaches_escaped_sessions_of_living_parents(containers):
@@ -303,7 +362,19 @@ def test_destroy_reaches_escaped_sessions_of_living_parents(containers):
     containers.until(lambda: escaped.exists() and len(escaped.read_text().split()) == 2)
     containers.it.destroy(spec.container_id)
     assert containers.end_of(spec).signal == signal.SIGKILL
-    assert not any(alive(int(pid)) for pid in escaped.read_text().split())
+    assert not left(spec)
+
+
+@as_root
+def test_nothing_escapes_a_cgroup(tmp_path):
+    cgroups = find_cgroups(tmp_path)
+    for containers in _make(tmp_path, tracker=CgroupTracker(cgroups)):
+        spec = containers.sh("setsid sh -c 'setsid sleep 100 & setsid sleep 100 & touch up' & sleep 100")
+        containers.until((sandbox(spec) / "up").exists)
+        containers.it.destroy(spec.container_id)
+        assert containers.end_of(spec).signal == signal.SIGKILL
+        assert not left(spec)
+        assert not cgroups.containers()
 
 
 def test_a_fork_storm_is_ended(containers):
@@ -311,44 +382,43 @@ def test_a_fork_storm_is_ended(containers):
     containers.until((sandbox(spec) / "up").exists)
     containers.it.destroy(spec.container_id)
     containers.end_of(spec)
-    supervisor = containers.started[spec.container_id]
-    assert not [p for p in psutil.process_iter() if _session(p.pid) == supervisor and alive(p.pid)]
+    assert not left(spec)
 
 
-def _session(pid: int) -> int:
-    try:
-        return os.getsid(pid)
-    except ProcessLookupError:
-        return 0
-
-
-def test_a_stopped_supervisor_cannot_keep_its_container(containers):
+def test_a_stopped_init_cannot_keep_its_container(containers):
     spec = containers.start("/bin/sleep", "100")
-    supervisor = psutil.Process(containers.started[spec.container_id])
-    containers.until(supervisor.children)
-    supervisor.suspend()
+    psutil.Process(containers.started[spec.container_id]).suspend()
     containers.it.destroy(spec.container_id)
-    assert containers.end_of(spec).message == "its supervisor was killed by SIGKILL"
+    assert containers.end_of(spec).message == "killed by SIGKILL"
 
 
-def test_one_listing_serves_many_kills(containers, monkeypatch):
-    from mesos_py.adapters import containerizer as module
+class CountingTracker(SessionTracker):
+    def __init__(self):
+        super().__init__()
+        self.looks = 0
 
-    signalled = []
-    family = module.ProcessTable.family
-    monkeypatch.setattr(
-        module.ProcessTable, "family", lambda table, pid: signalled.append((id(table), pid)) or family(table, pid)
-    )
-    specs = [containers.spec("/bin/sleep", "100") for _ in range(100)]
-    for spec in specs:
-        containers.it.start(spec)
-    containers.until(lambda: len(containers.started) == 100)
-    for spec in specs:
-        containers.it.signal(spec.container_id, signal.SIGTERM)
-    containers.until(lambda: signalled)
-    assert len({table for table, _pid in signalled}) == 1
-    assert {pid for _table, pid in signalled} == set(containers.started.values())
-    containers.until(lambda: len(containers.ended) == 100)
+    def look(self):
+        self.looks += 1
+        super().look()
+
+
+def test_one_listing_serves_many_kills(tmp_path):
+    tracker = CountingTracker()
+    for containers in _make(tmp_path, tracker=tracker):
+        specs = [containers.spec("/bin/sleep", "100") for _ in range(100)]
+        for spec in specs:
+            containers.it.start(spec)
+        turn_until(containers.loop, partial(_have, containers.started, 100))
+        for spec in specs:
+            containers.it.signal(spec.container_id, signal.SIGTERM)
+        tracker.looks = 0
+        turn_until(containers.loop, lambda: tracker.looks)
+        assert tracker.looks == 1
+        turn_until(containers.loop, partial(_have, containers.ended, 100))
+
+
+def _have(answers, number) -> bool:
+    return len(answers) == number
 
 
 def test_a_burst_leaves_the_loop_time_for_others(containers):
@@ -392,56 +462,52 @@ def test_the_own_user_needs_no_change(containers):
     assert (sandbox(spec) / "stdout").read_text() == f"{os.geteuid()}\n"
 
 
-def test_limits(tmp_path):
-    hooks = (switch_user, limit_resources({"nofile": 77, "core": 0, "as": 1 << 30}))
-    for containers in _make(tmp_path, hooks=hooks):
-        spec = containers.sh("ulimit -n; ulimit -c; ulimit -v")
-        containers.end_of(spec)
-        assert (sandbox(spec) / "stdout").read_text() == f"77\n0\n{1 << 20}\n"
+# Launchers
 
 
-def test_a_limit_that_cannot_be_set(tmp_path):
-    for containers in _make(tmp_path, hooks=(limit_resources({"nofile": 1 << 60}),)):
-        exit_ = containers.end_of(containers.start("/bin/true"))
-        assert exit_.message == "its resource limits could not be set"
+def test_a_launcher_that_dies_is_replaced_and_its_containers_run_on(containers):
+    before = containers.start("/bin/sleep", "100")
+    (launcher,) = _launchers(containers.root)
+    os.kill(launcher, signal.SIGKILL)
+    after = containers.sh("exit 4")
+    assert containers.end_of(after).exit_code == 4
+    assert alive(containers.started[before.container_id])
+    containers.it.signal(before.container_id, signal.SIGTERM)
+    assert containers.end_of(before)
 
 
-# Outliving the agent
+def test_launches_under_way_when_a_launcher_dies_get_their_answer(containers):
+    first = containers.run("exit 0")
+    assert first.exit_code == 0
+    (launcher,) = _launchers(containers.root)
+    os.kill(launcher, signal.SIGSTOP)
+    specs = [containers.spec("/bin/sleep", "100") for _ in range(5)]
+    for spec in specs:
+        containers.it.start(spec)
+    containers.loop.turn(0)
+    os.kill(launcher, signal.SIGKILL)
+    containers.until(lambda: all(s.container_id in containers.failed | containers.started for s in specs))
+    assert {why for _reason, why in containers.failed.values()} <= {"its launcher ended before it could be started"}
 
 
-def test_a_container_outlives_its_agent_and_its_end_is_on_record(tmp_path):
-    code = f"""
-import sys, time
-from pathlib import Path
-from mesos_py.adapters.containerizer import ProcessContainerizer
-from mesos_py.runtime.loop import Loop
-from tests.unit.adapters.containers_support import Containers
-loop = Loop()
-containers = Containers(loop, ProcessContainerizer(loop, Path({str(tmp_path / "run")!r})), Path({str(tmp_path)!r}))
-spec = containers.sh("echo up >up; while [ ! -e go ]; do sleep 0.02; done; exit 4")
-containers.until((Path(spec.sandbox) / "up").exists)
-import os, signal
-os.killpg(0, signal.SIGKILL)
-"""
-    agent = subprocess.run([sys.executable, "-c", code], start_new_session=True, check=False)
-    assert agent.returncode == -signal.SIGKILL
-    began, ended = read_run_log(tmp_path / "run" / "containers")
-    ((container_id, (pid, _ticks)),) = began.items()
-    assert not ended
-    supervisor = psutil.Process(pid)
-    assert container_id in supervisor.cmdline()
-    (tmp_path / "task-1" / "C-1" / "go").touch()
-    supervisor.wait(5)
-    assert read_run_log(tmp_path / "run" / "containers")[1] == {"C-1": "4"}
-
-
-def test_closing_leaves_containers_running(tmp_path):
+def test_a_launcher_serves_so_many_and_no_more(tmp_path):
     loop = Loop()
-    containers = Containers(loop, ProcessContainerizer(loop, tmp_path / "run"), tmp_path)
-    spec = containers.start("/bin/sleep", "100")
-    pid = containers.started[spec.container_id]
+    containerizer = ProcessContainerizer(loop, tmp_path / "run", containers_per_launcher=2)
+    containers = Containers(loop, containerizer, tmp_path)
+    kept = containers.start("/bin/sleep", "100")
+    for code in range(5):
+        assert containers.run(f"exit {code}").exit_code == code
+    containers.until(lambda: len(_launchers(tmp_path)) <= 2)  # that of the first container, and the present one
+    containers.it.destroy(kept.container_id)
+    assert containers.end_of(kept).signal == signal.SIGKILL
     containers.it.close()
     loop.close()
+
+
+def test_closing_leaves_containers_running(containers):
+    spec = containers.start("/bin/sleep", "100")
+    pid = containers.started.pop(spec.container_id)
+    containers.it.close()
     assert alive(pid)
-    os.killpg(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    os.kill(pid, signal.SIGKILL)
+    containers.it.open(containers)

@@ -18,7 +18,8 @@ import pytest
 from mesos_py.adapters import fetcher as module
 from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.adapters.fetcher import SandboxFetcher
-from mesos_py.adapters.launch import LaunchError
+from mesos_py.adapters.isolators.launch import LaunchError
+from mesos_py.adapters.isolators.user import UserIsolator
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.tasks import URI, Reason
 from tests.unit.adapters.containers_support import Containers
@@ -424,7 +425,8 @@ def test_the_least_recently_used_goes(site, sandbox, tmp_path):
 @pytest.fixture(name="containers")
 def _containers(tmp_path):
     loop = Loop()
-    containers = Containers(loop, ProcessContainerizer(loop, tmp_path / "run", fetcher=SandboxFetcher()), tmp_path)
+    it = ProcessContainerizer(loop, tmp_path / "run", fetcher=SandboxFetcher(), isolators=[UserIsolator()])
+    containers = Containers(loop, it, tmp_path)
     yield containers
     containers.it.close()
     loop.close()

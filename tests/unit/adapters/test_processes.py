@@ -1,5 +1,4 @@
 import os
-import signal
 
 import pytest
 
@@ -44,7 +43,3 @@ def test_the_start_time_tells_processes_apart():
     assert start_time(os.getpid()) == start_time(os.getpid()) > 0
     with pytest.raises(OSError, match="4194999"):
         start_time(4194999)
-
-
-def test_signals_to_what_has_gone_are_lost():
-    assert ProcessTable.signal([4194999], signal.SIGKILL) == []

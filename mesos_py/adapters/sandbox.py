@@ -17,13 +17,11 @@ def make_sandbox(path: str) -> None:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
             os.mkdir(path, _MODE)
             break
-        except FileNotFoundError:  # also where an empty directory is just being tidied up
-            if attempt == _ATTEMPTS - 1:
+        except (FileNotFoundError, FileExistsError):  # also where an empty directory is just being tidied up
+            if os.path.isdir(path):
+                break
+            if attempt == _ATTEMPTS - 1 or os.path.lexists(path):
                 raise
-        except FileExistsError:
-            if not os.path.isdir(path):
-                raise
-            break
     parent, name = os.path.split(path)
     _point(os.path.join(parent, "latest"), name)
 

@@ -47,7 +47,7 @@ _MAX_RLIMIT: Final = 2**63 - 1
 _MAX_VOLUMES: Final = 64
 _MAX_PATH: Final = 4095
 """Bytes the kernel takes (PATH_MAX less its NUL)."""
-_NEVER: Final = ("/proc", "/sys", "/dev")
+_NEVER: Final = ("/proc", "/sys", "/dev", "/tmp", "/var/tmp")  # noqa: S108
 
 Limit = float | Literal["inf"]
 """A number, or no bound: JSON has no infinity."""
@@ -142,8 +142,8 @@ def _why_not_target(path: str) -> str | None:
     parts = _parts(path)
     if not parts or parts == ("/",):
         return f"container_path {path!r:.200} names nothing to mount on"
-    if parts[0] == "/" and f"/{parts[1]}" in _NEVER:
-        return f"container_path {path!r:.200} lies in {' or '.join(_NEVER)}, where nothing is mounted"
+    if parts[0] == "/" and any(f"/{'/'.join(parts[1:])}/".startswith(f"{never}/") for never in _NEVER):
+        return f"container_path {path!r:.200} lies in one of {', '.join(_NEVER)}, where nothing is mounted"
     return None
 
 

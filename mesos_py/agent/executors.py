@@ -338,6 +338,7 @@ class Executors:
     def _record_shutdown(self, executor: Executor, ending: Ending, deadline: float) -> None:
         executor.shutting_down = True
         executor.ending, executor.kill_deadline = ending, deadline
+        self._timers.cancel(executor.registration_timer)
         self._out.record(
             ShutdownOrdered(
                 framework_id=executor.framework.framework_id,

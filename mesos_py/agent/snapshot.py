@@ -130,7 +130,7 @@ def _life(task: Task) -> Iterator[Record]:
 
 def _stream(task: Task) -> Iterator[Record]:
     framework_id = task.framework.framework_id
-    number = task.number if task.executor is not None and task.number >= 0 else None
+    number = task.number if task.stage is Stage.DELIVERED and task.number >= 0 else None
     for status in task.updates:
         yield UpdateMade(framework_id=framework_id, status=status, number=number)
     newest = task.newest

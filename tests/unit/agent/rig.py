@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from mesos_py.agent.checkpoint import Record
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
 from mesos_py.agent.effects import (
@@ -22,11 +23,15 @@ from mesos_py.agent.events import (
     ExecutorConnected,
     ExecutorSaid,
     MasterSaid,
+    Recovered,
     Ticked,
 )
+from mesos_py.agent.recovery import recover
 from mesos_py.messages.agent import (
     AgentRegistered,
+    AgentReregistered,
     KillTask,
+    ReregisterAgent,
     RunTasks,
     StatusUpdate,
     ToAgent,
@@ -34,7 +39,7 @@ from mesos_py.messages.agent import (
 )
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.executor import ExecutorUpdate
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerSpec
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
 from mesos_py.types.offers import Launch, LaunchGroup, Operation
@@ -203,6 +208,36 @@ class Rig:
         view = self.agent.view()
         tasks = [task for framework in view.frameworks for task in framework.tasks] + view.completed_tasks
         return next(task.state for task in tasks if task.task_id == task_id)
+
+
+class RecordingRig(Rig):
+    """Keeps all records, so that another process can go on from them."""
+
+    def __init__(self, **config) -> None:
+        self.all_records: list[Record] = []
+        super().__init__(**config)
+
+    def on(self, event: AgentEvent) -> list[AgentEffect]:
+        effects = super().on(event)
+        self.all_records += [effect.record for effect in effects if isinstance(effect, Checkpoint)]
+        return effects
+
+    def restart(self, fates: dict[ContainerID, ContainerFate], cut: int | None = None, **config) -> list[AgentEffect]:
+        """The process ends, another one reads the records (the first ``cut`` of them) and hears of these fates."""
+        before = self.agent._state.config
+        fresh = replace(before, incarnation=before.incarnation + "+", **config)
+        self.agent = Agent(fresh, recover(fresh, self.all_records[:cut], strict=True))
+        self.agent.check()
+        self.all_records = list(self.agent.records())
+        self.written = 0
+        return self.on(Recovered(fates))
+
+    def come_back(self) -> list[AgentEffect]:
+        """Register again, as soon as the agent wants to; gives what followed the master's answer."""
+        self.on(BrokerConnected())
+        self.say(a_beacon(self.epoch))
+        self.reported = self.sent(ReregisterAgent)
+        return self.say(AgentReregistered(agent_id=AGENT))
 
 
 def without_time(status: TaskStatus) -> TaskStatus:

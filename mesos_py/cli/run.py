@@ -12,6 +12,7 @@ from mesos_py.daemons.config import DaemonConfig
 from mesos_py.errors import UserError
 from mesos_py.frameworks.run_options import RunOptions
 from mesos_py.scheduler.toolkit import Constraint, parse_constraint
+from mesos_py.types.host import RLimit, Volume, parse_rlimit, parse_volume, why_not_rlimits, why_not_volumes
 from mesos_py.types.ids import Role, why_not_an_id
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import ANY_ROLE, why_not_a_role
@@ -71,6 +72,16 @@ def _uri(text: str) -> URI:
     return URI(value=text)
 
 
+def _rlimit(text: str) -> tuple[str, RLimit]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{text!r} is not NAME=SOFT:HARD such as nofile=1024:4096")
+    limit = parse_rlimit(value)
+    if why := why_not_rlimits({name: limit}):
+        raise UserError(why)
+    return name, limit
+
+
 def _role(text: str) -> Role:
     if why := why_not_a_role(text):
         raise UserError(why)
@@ -83,10 +94,22 @@ def _task_name(text: str) -> str:
     return text
 
 
-def _command(words: Sequence[str], variables: Sequence[tuple[str, str]], uris: Sequence[URI]) -> CommandInfo:
-    if len(words) == 1 and len(words[0].split()) > 1:
-        return CommandInfo(value=words[0], environment=dict(variables), uris=list(uris))
-    return CommandInfo(argv=list(words), environment=dict(variables), uris=list(uris))
+def _command(
+    words: Sequence[str],
+    variables: Sequence[tuple[str, str]],
+    uris: Sequence[URI],
+    rlimits: Sequence[tuple[str, RLimit]],
+    volumes: Sequence[Volume],
+) -> CommandInfo:
+    is_line = len(words) == 1 and len(words[0].split()) > 1
+    return CommandInfo(
+        value=words[0] if is_line else "",
+        argv=[] if is_line else list(words),
+        environment=dict(variables),
+        uris=list(uris),
+        rlimits=dict(rlimits),
+        volumes=list(volumes),
+    )
 
 
 class _RunCommand(Command):
@@ -117,6 +140,20 @@ class _RunCommand(Command):
 @click.option("--gpus", type=click.IntRange(min=0), default=0, metavar="N", help="Of each.")
 @click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", type=_Parsed("variable", _variable), help="Variable.")
 @click.option("--uri", multiple=True, metavar="URI", type=_Parsed("URI", _uri), help="Fetched into the sandbox first.")
+@click.option(
+    "--volume",
+    multiple=True,
+    metavar="HOST:PATH[:rw]",
+    type=_Parsed("volume", parse_volume),
+    help="File or directory of the agent's host, mounted at PATH of the sandbox, to read unless rw is said.",
+)
+@click.option(
+    "--rlimit",
+    multiple=True,
+    metavar="NAME=SOFT:HARD",
+    type=_Parsed("rlimit", _rlimit),
+    help="Such as nofile=1024:4096.",
+)
 @click.option("--role", type=_Parsed("role", _role), default=ANY_ROLE, show_default=True, help="Whose share it uses.")
 @click.option(
     "--constraint",
@@ -158,6 +195,8 @@ def run(
     gpus: int,
     env: tuple[tuple[str, str], ...],
     uri: tuple[URI, ...],
+    volume: tuple[Volume, ...],
+    rlimit: tuple[tuple[str, RLimit], ...],
     local_agents: int | None,
     broker: str | None,
     constraint: tuple[Constraint, ...],
@@ -178,8 +217,10 @@ def run(
         raise click.UsageError("the command is empty", context)
     if local_agents and context.get_parameter_source("broker") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--local makes a cluster of its own, which has no --broker", context)
+    if why := why_not_volumes(volume):
+        raise click.UsageError(why, context)
     options = RunOptions(
-        command=_command(words, env, uri),
+        command=_command(words, env, uri, rlimit, volume),
         resources=Resources.of(cpus=cpus, mem=mem, disk=disk or 0, gpus=gpus),
         name=name or words[0].split()[0].rpartition("/")[2][:50] or "run",
         constraints=constraint,

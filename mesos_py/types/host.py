@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from mesos_py.errors import UserError
 from mesos_py.types.resources import Resources
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "RLimit",
     "Volume",
     "VolumeMode",
+    "parse_rlimit",
+    "parse_volume",
     "why_not_limits",
     "why_not_path",
     "why_not_rlimits",
@@ -80,6 +83,31 @@ class Volume(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     container_path: str
     """Where it appears: a path in the sandbox, made as needed, or an absolute path that exists on the host."""
     mode: VolumeMode = VolumeMode.RO
+
+
+def parse_rlimit(text: str) -> RLimit:
+    """A limit as people write it: ``1024`` (soft and hard), ``1024:4096`` or ``inf``. Raises UserError."""
+    if text in ("inf", "unlimited"):
+        return RLimit()
+    soft, colon, hard = text.partition(":")
+    try:
+        return RLimit(soft=int(soft), hard=int(hard if colon else soft))
+    except ValueError:
+        raise UserError(f"{text!r:.100} is not of the form 1024, 1024:4096 or inf") from None
+
+
+def parse_volume(text: str) -> Volume:
+    """A volume as people write it: ``/data:models`` or ``/data:models:rw``. Raises UserError."""
+    host_path, _, rest = text.partition(":")
+    container_path, colon, mode = rest.rpartition(":")
+    if not colon:
+        container_path, mode = rest, "ro"
+    if not host_path or not container_path or mode.lower() not in ("ro", "rw"):
+        raise UserError(f"{text!r:.200} is not of the form /host/path:path or /host/path:path:rw")
+    volume = Volume(host_path=host_path, container_path=container_path, mode=VolumeMode(mode.upper()))
+    if why := why_not_volumes([volume]):
+        raise UserError(why)
+    return volume
 
 
 def why_not_limits(limits: Mapping[str, Limit], request: Resources) -> str | None:

@@ -7,33 +7,25 @@ from typing import ClassVar, Final
 
 from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.launch import Launch, LaunchError
-from mesos_py.errors import ConfigError
+from mesos_py.errors import ConfigError, UserError
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.host import RLimit, why_not_rlimits
+from mesos_py.types.host import RLimit, parse_rlimit, why_not_rlimits
 
 __all__ = ["RlimitsIsolator", "may_raise_limits", "parse_rlimits"]
 
 _UNLIMITED: Final = -1
 _CAP_SYS_RESOURCE: Final = 24
-_WORDS: Final = ("inf", "unlimited")
 
 
 def parse_rlimits(configured: Mapping[str, str]) -> dict[str, RLimit]:
-    """Limits from their names and ``hard``, ``soft:hard`` or ``inf``. Raises ConfigError."""
-    limits = {name: _parsed(name, text) for name, text in configured.items()}
+    """Limits from their names and ``1024``, ``1024:4096`` or ``inf``. Raises ConfigError."""
+    try:
+        limits = {name: parse_rlimit(text) for name, text in configured.items()}
+    except UserError as error:
+        raise ConfigError(f"rlimits: {error}") from None
     if why := why_not_rlimits(limits):
         raise ConfigError(f"rlimits: {why}")
     return limits
-
-
-def _parsed(name: str, text: str) -> RLimit:
-    if text in _WORDS:
-        return RLimit()
-    soft, colon, hard = text.partition(":")
-    try:
-        return RLimit(soft=int(soft), hard=int(hard if colon else soft))
-    except ValueError:
-        raise ConfigError(f"rlimits: {name}={text} is not of the form 1024, 1024:4096 or inf") from None
 
 
 def may_raise_limits() -> bool:

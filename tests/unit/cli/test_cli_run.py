@@ -7,6 +7,7 @@ import pytest
 
 from mesos_py.frameworks.run_options import RunOptions
 from mesos_py.scheduler.toolkit import parse_constraint
+from mesos_py.types.host import RLimit, Volume, VolumeMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, CommandInfo
 
@@ -57,6 +58,7 @@ def test_everything(run):
     options = run(
         *("--name", "job", "--instances", "3", "--cpus", "0.5", "--mem", "2GB", "--disk", "512", "--gpus", "1"),
         *("--env", "A=1", "-e", "B=x=y", "--uri", "https://example.org/a.tgz", "--uri", "/opt/b", "--role", "eng/web"),
+        *("--volume", "/data:models", "--volume", "/scratch:tmp:rw", "--rlimit", "nofile=64:128", "--rlimit", "core=0"),
         *("--constraint", "rack:IS:r1", "--constraint", "@hostname:unique", "--kill-after", "60", "--max-retries", "2"),
         *("--broker", "amqp://b/", "--json", "--", "./start"),
     )
@@ -65,6 +67,11 @@ def test_everything(run):
             argv=["./start"],
             environment={"A": "1", "B": "x=y"},
             uris=[URI(value="https://example.org/a.tgz"), URI(value="/opt/b")],
+            rlimits={"nofile": RLimit(soft=64, hard=128), "core": RLimit(soft=0, hard=0)},
+            volumes=[
+                Volume(host_path="/data", container_path="models"),
+                Volume(host_path="/scratch", container_path="tmp", mode=VolumeMode.RW),
+            ],
         ),
         resources=Resources.of(cpus=0.5, mem=2048, disk=512, gpus=1),
         name="job",
@@ -128,6 +135,15 @@ def test_the_environment_names_the_broker(run, monkeypatch):
         ["--env", "1A=2", "x"],
         ["--uri", "relative/path", "x"],
         ["--role", "../up", "x"],
+        ["--volume", "/data", "x"],
+        ["--volume", "data:models", "x"],
+        ["--volume", "/data:models:rwx", "x"],
+        ["--volume", "/data:../models", "x"],
+        ["--volume", "/data:a", "--volume", "/other:./a", "x"],
+        ["--rlimit", "nofile", "x"],
+        ["--rlimit", "files=1", "x"],
+        ["--rlimit", "nofile=many", "x"],
+        ["--rlimit", "nofile=2:1", "x"],
         ["--name", "a/b", "x"],
         ["--constraint", "rack=r1", "x"],
         ["--constraint", "rack:LIKE:(", "x"],

@@ -4,7 +4,18 @@ import math
 
 import pytest
 
-from mesos_py.types.host import RLIMITS, RLimit, Volume, VolumeMode, why_not_limits, why_not_rlimits, why_not_volumes
+from mesos_py.errors import UserError
+from mesos_py.types.host import (
+    RLIMITS,
+    RLimit,
+    Volume,
+    VolumeMode,
+    parse_rlimit,
+    parse_volume,
+    why_not_limits,
+    why_not_rlimits,
+    why_not_volumes,
+)
 from mesos_py.types.resources import Resources
 
 REQUEST = Resources.of(cpus=1, mem=128)
@@ -107,3 +118,54 @@ def test_good_volumes(volumes):
 )
 def test_bad_volumes(volumes, sentence):
     assert sentence in why_not_volumes(volumes)
+
+
+# As people write them
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("64", RLimit(soft=64, hard=64)),
+        ("0:64", RLimit(soft=0, hard=64)),
+        ("inf", RLimit()),
+        ("unlimited", RLimit()),
+    ],
+)
+def test_rlimits_are_written_in_three_ways(text, limit):
+    assert parse_rlimit(text) == limit
+
+
+@pytest.mark.parametrize("text", ["", "many", "1:", ":1", "1:2:3", "1.5"])
+def test_what_is_no_rlimit(text):
+    with pytest.raises(UserError, match="is not of the form 1024, 1024:4096 or inf"):
+        parse_rlimit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/data:models", volume("/data", "models")),
+        ("/data:models:ro", volume("/data", "models")),
+        ("/data:/opt/models:RW", volume("/data", "/opt/models", mode=VolumeMode.RW)),
+        ("/data:a:b:rw", volume("/data", "a:b", mode=VolumeMode.RW)),
+    ],
+)
+def test_volumes_are_written_with_colons(text, expected):
+    assert parse_volume(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("/data", "is not of the form"),
+        ("/data:", "is not of the form"),
+        (":x", "is not of the form"),
+        ("/data:x:write", "is not of the form"),
+        ("data:x", "'data' is not absolute"),
+        ("/data:../x", "holds '..'"),
+    ],
+)
+def test_what_is_no_volume(text, words):
+    with pytest.raises(UserError, match=words):
+        parse_volume(text)

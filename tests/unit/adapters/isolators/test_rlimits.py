@@ -74,7 +74,7 @@ def test_limits_are_configured_in_three_ways():
 @pytest.mark.parametrize(
     ("configured", "words"),
     [
-        ({"nofile": "many"}, "rlimits: nofile=many is not of the form 1024, 1024:4096 or inf"),
+        ({"nofile": "many"}, "rlimits: 'many' is not of the form 1024, 1024:4096 or inf"),
         ({"nofile": "1:"}, "is not of the form"),
         ({"nofile": ":1"}, "is not of the form"),
         ({"nofile": "2:1"}, "rlimits: rlimit nofile: soft 2 is above hard 1"),

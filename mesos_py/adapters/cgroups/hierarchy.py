@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from mesos_py.adapters.cgroups.base import Cgroups
 from mesos_py.adapters.cgroups.v1 import CgroupsV1
 from mesos_py.adapters.cgroups.v2 import CgroupsV2
+from mesos_py.errors import ConfigError
 
 __all__ = ["DEFAULT_ROOT", "Cgroups", "Hierarchies", "agent_key", "find_cgroups", "read_hierarchies"]
 
@@ -52,12 +53,18 @@ def read_hierarchies(mountinfo: str | None = None) -> Hierarchies:
     return Hierarchies(v1, v2)
 
 
-def find_cgroups(work_dir: str | os.PathLike[str], root: str = DEFAULT_ROOT) -> Cgroups:
+def find_cgroups(
+    work_dir: str | os.PathLike[str], root: str = DEFAULT_ROOT, *, mountinfo: str | None = None
+) -> Cgroups:
     """The cgroups of the agent with this directory. Nothing is made; ``why_not`` says if nothing can be.
 
     A host has v2 when it has handed its main controllers to it, else v1: an empty v2 mount beside v1 is common.
+    ``mountinfo`` is read by default. Raises ConfigError.
     """
-    hierarchies = read_hierarchies()
+    parts = root.strip("/").split("/")
+    if not set(parts).isdisjoint({"", ".", ".."}):
+        raise ConfigError(f"cgroups_root: {root!r} is not the path of a cgroup")
+    hierarchies = read_hierarchies(mountinfo)
     key = agent_key(work_dir)
     if hierarchies.v2 is not None and not _prefers_v1(hierarchies):
         return CgroupsV2(hierarchies.v2, root, key)

@@ -42,9 +42,8 @@ class CgroupsV2:
     # The host
 
     def why_not(self) -> str:
-        parent = os.path.dirname(self._base)
-        if not os.path.isdir(parent):
-            return f"there is no cgroup {parent} to make {os.path.basename(self._base)} in"
+        if os.path.dirname(self._base) != self._mount and not os.path.isdir(self._base):
+            return f"there is no cgroup {self._base}: the unit that it belongs to is not started"
         return groups.why_not_writable(self._own)
 
     def lacks(self, controller: str) -> str:
@@ -64,8 +63,9 @@ class CgroupsV2:
 
     def open(self) -> None:
         """The controllers that are used are passed down to it."""
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self._base)
+        if why := self.why_not():
+            raise OSError(why)
+        groups.make_root(self._base)
         if self._may_enable_above():
             self._pass_down(self._mount)
         self._pass_down(self._base)

@@ -93,7 +93,7 @@ class GpusIsolator(Isolator):
         try:
             gpus = self._grant(container_id, resources)
         except LaunchError as error:
-            raise OSError(None, str(error)) from None
+            raise OSError(str(error)) from None
         self._enforce(container_id, gpus)
 
     def ended(self, container_id: ContainerID) -> None:

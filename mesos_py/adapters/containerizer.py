@@ -69,15 +69,18 @@ class ProcessContainerizer:
         tracker: Tracker | None = None,
         prepares_per_turn: int = 8,
         containers_per_launcher: int = 10_000,
+        sandbox_left: Callable[[str], None] = lambda _sandbox: None,
     ) -> None:
         """``run_dir`` is where launchers note what must outlive the agent; only the agent may write there.
 
-        Without a ``tracker`` processes are found by sessions.
+        Without a ``tracker`` processes are found by sessions. ``sandbox_left`` is told of each sandbox that no
+        container uses any more.
         """
         self._loop = loop
         self._fetcher = fetcher
         self._isolators = isolators
         self._tracker = tracker or SessionTracker()
+        self._sandbox_left = sandbox_left
         self._prepares_per_turn = prepares_per_turn
         self._budget = prepares_per_turn
         self._logs = run_dir / "containers"
@@ -133,6 +136,10 @@ class ProcessContainerizer:
     def running(self) -> dict[ContainerID, str]:
         """The sandboxes of the containers that run now."""
         return {cid: c.spec.sandbox for cid, c in self._containers.items() if c.phase is Phase.RUNNING}
+
+    def sandboxes(self) -> list[str]:
+        """Those that are in use, or about to be."""
+        return [container.spec.sandbox for container in self._containers.values()]
 
     def members(self, container_id: ContainerID) -> list[int]:
         """The live processes of a running container, but for its init."""
@@ -459,6 +466,8 @@ class ProcessContainerizer:
         container_id = container.spec.container_id
         for isolator in self._isolators:
             isolator.ended(container_id)
+        if not container.is_orphan:
+            self._sandbox_left(container.spec.sandbox)
         if not self._tracker.remove(container_id):
             self._remains.append(container_id)
             self._remove_at = self._loop.clock() + _FIRST_LOOK_S

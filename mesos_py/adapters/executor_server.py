@@ -25,6 +25,7 @@ from mesos_py.types.ids import ContainerID
 
 __all__ = ["UnixExecutorServer"]
 
+_NAME: Final = "executors.sock"
 _LONGEST_PATH: Final = 107
 """Bytes in the name of a unix socket."""
 _BACKLOG: Final = 128
@@ -51,8 +52,9 @@ class UnixExecutorServer:
         """``open`` makes the socket."""
         self._loop = loop
         self._run_dir = run_dir
+        self.directory = _directory_for(run_dir.absolute())
+        """Of the socket: containers must see it, and after a restart of the agent it is the same."""
         self._link: Path | None = None
-        self._short_dir: str | None = None
         self._socket: socket.socket | None = None
         self._address = ""
         self._key = b""
@@ -93,9 +95,6 @@ class UnixExecutorServer:
             with contextlib.suppress(OSError):
                 if path is not None:
                     os.unlink(path)
-        if self._short_dir is not None:
-            with contextlib.suppress(OSError):
-                os.rmdir(self._short_dir)
 
     # The port
 
@@ -210,19 +209,26 @@ class UnixExecutorServer:
     # The address
 
     def _make_address(self) -> str:
-        """A free name for the socket, and short enough; then the name in the run directory is a link to it."""
-        wanted = self._run_dir.absolute() / "executors.sock"
-        with contextlib.suppress(FileNotFoundError):
-            wanted.unlink()
-        if len(os.fsencode(wanted)) <= _LONGEST_PATH:
-            return str(wanted)
-        self._short_dir = tempfile.mkdtemp(prefix="mesos-")
-        if os.geteuid() == 0:
-            os.chmod(self._short_dir, 0o711)  # noqa: S103 - for executors of other users
-        address = os.path.join(self._short_dir, "executors.sock")
-        os.symlink(address, wanted)
-        self._link = wanted
-        return address
+        """The name of the socket, and none is there; where it is elsewhere, the run directory has a link to it."""
+        self.directory.mkdir(mode=0o711, exist_ok=True)
+        if self.directory.is_symlink() or self.directory.stat().st_uid != os.geteuid():
+            raise FileExistsError(errno.EEXIST, "it is somebody else's", str(self.directory))
+        address = self.directory / _NAME
+        wanted = self._run_dir.absolute() / _NAME
+        for path in (address, wanted):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()
+        if address != wanted:
+            wanted.symlink_to(address)
+            self._link = wanted
+        return str(address)
+
+
+def _directory_for(run_dir: Path) -> Path:
+    """The run directory, or if the name of a socket there would be too long a short one: always the same one."""
+    if len(os.fsencode(run_dir / _NAME)) <= _LONGEST_PATH:
+        return run_dir
+    return Path(tempfile.gettempdir(), f"mesos-{hashlib.sha256(os.fsencode(run_dir)).hexdigest()[:16]}")
 
 
 def _kept_key(path: Path) -> bytes:

@@ -11,7 +11,12 @@
 
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, TaskID
 
-__all__ = ["agent_sandboxes", "executor_sandbox", "framework_sandboxes", "task_sandbox"]
+__all__ = ["agent_sandboxes", "all_sandboxes", "executor_sandbox", "framework_sandboxes", "task_sandbox"]
+
+
+def all_sandboxes(work_dir: str) -> str:
+    """Of everything that ever ran here."""
+    return f"{work_dir}/sandboxes"
 
 
 def agent_sandboxes(work_dir: str, agent_id: AgentID) -> str:

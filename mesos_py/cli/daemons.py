@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import click
-from msgspec import NODEFAULT, Meta, Struct
+from msgspec import NODEFAULT, Meta, Struct, structs
 
 from mesos_py.cli.command import Command
+from mesos_py.cli.tables import Column, show
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig, load, print_config
 
 __all__ = ["agent", "local", "master"]
@@ -49,12 +50,16 @@ MESOS_<KEY>. Options win over the environment, and that over the file."""
 def _daemon(name: str, kind: type[Struct]) -> click.Command:
     """The command that runs ``mesos_py.daemons.<name>``."""
 
-    def run(config_file: str | None, show: bool, **flags: object) -> int:
+    def run(config_file: str | None, show_config: bool, show_isolation: bool = False, **flags: object) -> int:
         # MESOS_BROKER is where clients go; a cluster to try things out must not take that broker's master's place
         environ = {key: value for key, value in os.environ.items() if (name, key) != ("local", "MESOS_BROKER")}
         config = load(kind, file=config_file, environ=environ, flags=flags)
-        if show:
+        if show_config:
             click.echo(print_config(config), nl=False)
+            return 0
+        if show_isolation:
+            assert isinstance(config, AgentConfig)
+            _print_isolation(config)
             return 0
         code = importlib.import_module(f"mesos_py.daemons.{name}").main(config)
         assert isinstance(code, int)
@@ -68,10 +73,24 @@ def _daemon(name: str, kind: type[Struct]) -> click.Command:
             show_envvar=True,
             help="TOML file with the keys below.",
         ),
-        click.Option(["--print-config", "show"], is_flag=True, help="Print the configuration as TOML and exit."),
+        click.Option(["--print-config", "show_config"], is_flag=True, help="Print the configuration as TOML and exit."),
         *_options(kind),
     ]
+    if kind is AgentConfig:
+        help_ = "Print which isolation this host lets the agent enforce, and exit."
+        options.insert(2, click.Option(["--print-isolation", "show_isolation"], is_flag=True, help=help_))
     return Command(name, callback=run, params=[*options], help=_HELP[name], epilog=_EPILOG)
+
+
+def _print_isolation(config: AgentConfig) -> None:
+    from mesos_py.daemons.isolation import isolation_states  # noqa: PLC0415  (slow)
+
+    columns = [
+        Column("ISOLATOR", lambda state: state["name"]),
+        Column("STATE", lambda state: "on" if state["is_on"] else "lacking" if state["is_lacking"] else "off"),
+        Column("DETAIL", lambda state: state["detail"]),
+    ]
+    show(columns, [structs.asdict(state) for state in isolation_states(config)], "")
 
 
 def _options(kind: type[Struct]) -> list[click.Option]:

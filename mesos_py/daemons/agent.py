@@ -9,39 +9,32 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from mesos_py import __version__
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
-from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.adapters.detection import detect_hostname, detect_resources
-from mesos_py.adapters.executor_server import UnixExecutorServer
-from mesos_py.adapters.fetcher import SandboxFetcher
-from mesos_py.adapters.health import HostHealthChecker
-from mesos_py.adapters.journal import FileJournal
-from mesos_py.adapters.rotation import OutputRotation
 from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
 from mesos_py.agent.events import AgentEvent, MasterSaid, Ticked
 from mesos_py.agent.recovery import ERRORS
 from mesos_py.agent.views import AgentView
+from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
-from mesos_py.daemons.isolation import make_isolation
-from mesos_py.daemons.service import claim, private_dir, run, story_file, watcher
+from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
+from mesos_py.daemons.service import private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
-from mesos_py.runtime.containers import Containerizer, ExecutorServer, HealthChecker, Journal
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.story import Story
-from mesos_py.types.attributes import parse_attributes
+from mesos_py.types.attributes import Attributes, parse_attributes
 from mesos_py.types.containers import ContainerExit, ContainerLives, ContainerSpec, ContainerUsage, NeverBegan
 from mesos_py.types.ids import ContainerID, Role
 from mesos_py.types.infos import AgentInfo
@@ -50,7 +43,7 @@ from mesos_py.web.agent import make_agent_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
 
-__all__ = ["AgentDaemon", "Parts", "agent_info", "main", "process_parts"]
+__all__ = ["AgentDaemon", "agent_info", "main"]
 
 
 def main(config: AgentConfig) -> int:
@@ -65,8 +58,13 @@ def agent_info(config: AgentConfig, url: str) -> AgentInfo:
         return AgentInfo(
             name=config.name or hostname,
             hostname=hostname,
-            resources=detect_resources(config.resources, Path(config.work_dir), default_role=Role(config.default_role)),
-            attributes=parse_attributes(config.attributes),
+            resources=detect_resources(
+                config.resources,
+                Path(config.work_dir),
+                default_role=Role(config.default_role),
+                gpus=len(gpus_of(config)),
+            ),
+            attributes=_attributes(config),
             url=url,
             version=__version__,
         )
@@ -74,45 +72,12 @@ def agent_info(config: AgentConfig, url: str) -> AgentInfo:
         raise ConfigError(str(error)) from None
 
 
-class Parts(Struct, frozen=True):
-    """What an agent runs containers with."""
-
-    containers: Containerizer
-    executors: ExecutorServer
-    health: HealthChecker
-    journal: Journal
-    close: Callable[[], None]
-
-
-def process_parts(config: AgentConfig, loop: Loop, agent: "AgentDaemon") -> Parts:
-    """Real processes, checked and remembered in the agent's work directory. Raises ConfigError."""
-    work_dir = Path(config.work_dir).absolute()
-    run_dir = private_dir(str(work_dir / "run"), 0o711)
-    release = claim(work_dir)
-    fetcher = SandboxFetcher(work_dir / "cache", cache_bytes=config.fetch_cache_mb * 2**20)
-    executors = UnixExecutorServer(loop, run_dir)
-    isolation = make_isolation(config, run_dir, lambda container_id: containers.members(container_id))  # noqa: PLW0108 - made below
-    containers = ProcessContainerizer(
-        loop, run_dir, fetcher=fetcher, isolators=isolation.isolators, tracker=isolation.tracker
-    )
-    health = HostHealthChecker(loop, containers.entry)
-    try:
-        containers.open(agent)
-        executors.open(agent)
-        health.open()
-    except OSError as error:
-        release()
-        raise ConfigError(f"cannot use the work directory {work_dir}: {error.strerror}") from None
-    journal = FileJournal(work_dir / "journal", loop, agent.checkpointed, agent.journal_failed)
-    rotation = OutputRotation(loop, lambda: containers.running().values(), max_bytes=int(config.max_log_mb * 2**20))
-    rotation.open()
-
-    def close() -> None:
-        for part in (rotation, health, executors, containers, journal):
-            part.close()
-        release()
-
-    return Parts(containers, executors, health, journal, close)
+def _attributes(config: AgentConfig) -> Attributes:
+    """As configured; and frameworks can refuse an agent that does not wall its tasks off from each other."""
+    attributes = parse_attributes(config.attributes)
+    if is_posix(isolation_states(config)):
+        attributes = {"isolation": "posix", **attributes}
+    return attributes
 
 
 class AgentDaemon:

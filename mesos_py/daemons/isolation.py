@@ -1,6 +1,6 @@
 """Which isolators an agent has: those its configuration names, as far as its host lets them be enforced."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,9 @@ from mesos_py.adapters.cgroups.hierarchy import Cgroups, find_cgroups
 from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.blkio import IOIsolator
 from mesos_py.adapters.isolators.cpu import CpuIsolator
+from mesos_py.adapters.isolators.devices import DevicesIsolator
 from mesos_py.adapters.isolators.disk import DiskIsolator
+from mesos_py.adapters.isolators.gpus import GpusIsolator, find_gpus
 from mesos_py.adapters.isolators.memory import MemoryIsolator
 from mesos_py.adapters.isolators.namespaces import NAMESPACES, NamespacesIsolator
 from mesos_py.adapters.isolators.pids import PidsIsolator
@@ -24,7 +26,7 @@ from mesos_py.daemons.config import AgentConfig
 from mesos_py.errors import ConfigError
 from mesos_py.types.ids import ContainerID
 
-__all__ = ["Isolation", "IsolatorState", "make_isolation"]
+__all__ = ["Isolation", "IsolatorState", "gpus_of", "is_posix", "isolation_states", "make_isolation"]
 
 _ALL: Final = "all"
 _WALLS: Final = ("cpu", "memory", "pids", "namespaces")
@@ -38,6 +40,8 @@ class IsolatorState(Struct, frozen=True):
     is_on: bool
     detail: str
     """What it enforces, or why it does not."""
+    is_lacking: bool = False
+    """It would be on, if this host let it."""
 
 
 class Isolation(Struct, frozen=True):
@@ -48,12 +52,6 @@ class Isolation(Struct, frozen=True):
     tracker: Tracker
     states: list[IsolatorState]
     """Of all that there are."""
-
-    @property
-    def is_posix(self) -> bool:
-        """True if tasks are not walled off from each other."""
-        on = {isolator.name for isolator in self.isolators}
-        return not on.issuperset(_WALLS)
 
 
 def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[ContainerID], list[int]]) -> Isolation:
@@ -75,10 +73,28 @@ def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[Contai
             on.append(isolator)
         elif name in wanted:
             raise ConfigError(f"isolation: {name} cannot be had here: {why_not}")
-        states.append(IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe()))
+        states.append(
+            IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe(), is_lacking=bool(why_not))
+        )
     # Cgroups are used wherever they can be made: also with an agent that limits nothing, no process may escape.
     tracker = SessionTracker() if cgroups.why_not() else CgroupTracker(cgroups)
     return Isolation(on, tracker, states)
+
+
+def isolation_states(config: AgentConfig) -> list[IsolatorState]:
+    """What would be enforced here, and what would not. Raises ConfigError."""
+    return make_isolation(config, Path(config.work_dir), lambda _container_id: []).states
+
+
+def is_posix(states: Iterable[IsolatorState]) -> bool:
+    """True if tasks are not walled off from each other."""
+    return not {state.name for state in states if state.is_on}.issuperset(_WALLS)
+
+
+def gpus_of(config: AgentConfig) -> list[str]:
+    """The nodes of the gpus that this agent can give to containers."""
+    wanted = _parts(config.isolation)
+    return find_gpus(config.gpu_devices) if _ALL in wanted or "gpus" in wanted else []
 
 
 def _makers(
@@ -92,6 +108,8 @@ def _makers(
         "cpu": lambda: CpuIsolator(cgroups, hard_limit=config.cpu_hard_limit),
         "memory": lambda: MemoryIsolator(cgroups, limit_swap=config.limit_swap),
         "pids": lambda: PidsIsolator(cgroups, max_pids=config.max_pids),
+        "devices": lambda: DevicesIsolator(cgroups, allowed=_parts(config.allowed_devices)),
+        "gpus": lambda: GpusIsolator(cgroups, find_gpus(config.gpu_devices)),
         "io": lambda: IOIsolator(cgroups),
         "disk": lambda: DiskIsolator(enforce=config.enforce_disk, interval_s=config.disk_watch_interval_s),
         "ports": lambda: PortsIsolator(pids, enforce=config.enforce_ports, interval_s=config.ports_watch_interval_s),
@@ -103,14 +121,18 @@ def _makers(
 
 
 def _wanted(text: str, known: list[str]) -> set[str]:
-    wanted = {name.strip() for name in text.split(",") if name.strip()}
+    wanted = set(_parts(text))
     for name in sorted(wanted - {_ALL, "none", *known}):
         raise ConfigError(f"isolation: there is no isolator {name!r}; there are {', '.join(known)}")
     return wanted
 
 
+def _parts(text: str) -> list[str]:
+    return [path.strip() for path in text.split(",") if path.strip()]
+
+
 def _namespaces(text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = _parts(text)
     for name in names:
         if name not in NAMESPACES:
             raise ConfigError(f"namespaces: there is no namespace {name!r}; there are {', '.join(NAMESPACES)}")

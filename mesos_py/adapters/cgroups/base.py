@@ -30,14 +30,14 @@ class CpuControl(Protocol):
     def set_share(self, cpus: float) -> None:
         """What it gets, compared to others, when there is not enough for all."""
 
-    def set_quota(self, cpus: float) -> None:
+    def set_limit(self, cpus: float) -> None:
         """What it gets at most; infinite for no such limit."""
 
     def used_s(self) -> float:
         """Time on cpus, in seconds, user and system together."""
 
     def throttled_s(self) -> float:
-        """Time held back by its quota, in seconds."""
+        """Time held back by its limit, in seconds."""
 
 
 class MemoryUse(NamedTuple):

@@ -43,7 +43,7 @@ class CpuV1:
     def set_share(self, cpus: float) -> None:
         self._cpu.shares = max(int(_SHARES_PER_CPU * cpus), _MIN_SHARES)
 
-    def set_quota(self, cpus: float) -> None:
+    def set_limit(self, cpus: float) -> None:
         if math.isinf(cpus):
             with contextlib.suppress(FileNotFoundError):  # a kernel without quotas sets none
                 self._cpu.cfs_quota_us = -1

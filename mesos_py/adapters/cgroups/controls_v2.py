@@ -32,7 +32,7 @@ class CpuV2:
     def set_share(self, cpus: float) -> None:
         self._cpu.weight = min(max(int(_WEIGHT_PER_CPU * cpus), _MIN_WEIGHT), _MAX_WEIGHT)
 
-    def set_quota(self, cpus: float) -> None:
+    def set_limit(self, cpus: float) -> None:
         quota = None if math.isinf(cpus) else max(int(_PERIOD_US * cpus), _MIN_QUOTA_US)
         self._cpu.max = (quota, _PERIOD_US)
 

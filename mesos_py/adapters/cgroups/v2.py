@@ -64,7 +64,7 @@ class CgroupsV2:
     def open(self) -> None:
         """The controllers that are used are passed down to it."""
         if why := self.why_not():
-            raise OSError(why)
+            raise OSError(errno.EPERM, why)
         groups.make_root(self._base)
         if self._may_enable_above():
             self._pass_down(self._mount)

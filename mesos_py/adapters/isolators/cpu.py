@@ -1,4 +1,4 @@
-"""How much cpu a container gets: a share when there is not enough, and a hard quota where one is asked for."""
+"""How much cpu a container gets: a share when there is not enough, and a hard limit where one is asked for."""
 
 import contextlib
 import math
@@ -16,7 +16,7 @@ __all__ = ["CpuIsolator"]
 
 
 class CpuIsolator(Isolator):
-    """Shares by the cpus that a container asked for; a quota if it has a limit, or if all shall have one."""
+    """Shares by the cpus that a container asked for; a hard limit if it has one, or if all shall."""
 
     name: ClassVar[str] = "cpu"
 
@@ -32,8 +32,8 @@ class CpuIsolator(Isolator):
 
     def describe(self) -> str:
         """Part of Isolator."""
-        quota = "hard limit for all" if self._hard_limit else "hard limit where a task has one"
-        return f"cgroup v{self._cgroups.version}, shares by request, {quota}"
+        most = "hard limit for all" if self._hard_limit else "hard limit where a task has one"
+        return f"cgroup v{self._cgroups.version}, shares by request, {most}"
 
     def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
         """Part of Isolator."""
@@ -44,7 +44,7 @@ class CpuIsolator(Isolator):
         """Part of Isolator."""
         cpu = self._cgroups.cpu(container_id)
         cpu.set_share(resources.cpus)
-        cpu.set_quota(float(limits.get("cpus", resources.cpus if self._hard_limit else math.inf)))
+        cpu.set_limit(float(limits.get("cpus", resources.cpus if self._hard_limit else math.inf)))
 
     def measure(self, container_id: ContainerID, usage: ContainerUsage) -> None:
         """Part of Isolator."""

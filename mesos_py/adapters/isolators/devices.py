@@ -1,5 +1,6 @@
 """Which device nodes a container may use: those that every program expects, and no disk, no memory, no card."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable
@@ -72,6 +73,6 @@ def device_of(path: str) -> DeviceAccess:
     """Full access to the device that a node stands for. Raises OSError."""
     found = os.stat(path)
     if not stat.S_ISCHR(found.st_mode) and not stat.S_ISBLK(found.st_mode):
-        raise OSError(None, "not a device node", path)
+        raise OSError(errno.ENODEV, "not a device node", path)
     kind = DeviceAccess.TYPE_CHAR if stat.S_ISCHR(found.st_mode) else DeviceAccess.TYPE_BLOCK
     return DeviceAccess(kind, os.major(found.st_rdev), os.minor(found.st_rdev), "rwm")

@@ -1,6 +1,7 @@
 """Which gpus a container gets: whole ones, each one container's alone."""
 
 import contextlib
+import errno
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -93,7 +94,7 @@ class GpusIsolator(Isolator):
         try:
             gpus = self._grant(container_id, resources)
         except LaunchError as error:
-            raise OSError(str(error)) from None
+            raise OSError(errno.EBUSY, str(error)) from None
         self._enforce(container_id, gpus)
 
     def ended(self, container_id: ContainerID) -> None:

@@ -92,7 +92,7 @@ def test_weight(v2, tmp_path, cpus, weight):
 @pytest.mark.parametrize(("cpus", "text"), [(0.5, "50000 100000"), (0.001, "1000 100000"), (math.inf, "max 100000")])
 def test_quota(v2, tmp_path, cpus, text):
     directory = fill(tmp_path / "mesos/key/C-1")
-    v2.cpu(C1).set_quota(cpus)
+    v2.cpu(C1).set_limit(cpus)
     assert (directory / "cpu.max").read_text() == text
 
 
@@ -243,7 +243,7 @@ def test_shares(v1, tmp_path, cpus, shares):
 @pytest.mark.parametrize(("cpus", "quota"), [(0.5, "50000"), (0.001, "1000"), (math.inf, "-1")])
 def test_quota_v1(v1, tmp_path, cpus, quota):
     directory = fill(tmp_path / "cpu/mesos/key/C-1")
-    v1.cpu(C1).set_quota(cpus)
+    v1.cpu(C1).set_limit(cpus)
     assert (directory / "cpu.cfs_quota_us").read_text() == quota
 
 

@@ -107,9 +107,9 @@ class SandboxCollector:
         self._chores: Chores
 
     def open(self) -> None:
-        """Begin: find what earlier agent processes have left."""
+        """Begin. The first look comes late enough for ``in_use`` to have learned what earlier agent processes left."""
         self._chores = Chores(self._loop, "gc")
-        self._next = self._loop.clock()
+        self._next = self._loop.clock() + self._interval_s
         self._loop.add(self)
 
     def close(self) -> None:

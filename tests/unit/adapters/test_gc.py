@@ -31,7 +31,7 @@ class Rig:
     def open(self):
         self.collector.open()
         self.is_open = True
-        self.settle()
+        self.look()
         return self
 
     def settle(self):
@@ -136,6 +136,19 @@ def test_what_runs_is_never_touched(make_rig):
     rig.end(sandbox)
     rig.look()
     assert rig.left() == set()
+
+
+def test_nothing_goes_before_recovery_had_its_time(make_rig):
+    rig = make_rig(delay_s=0.0)
+    sandbox = rig.run(1)
+    rig.in_use.clear()
+    rig.collector.open()
+    rig.is_open = True
+    rig.look(59.0)
+    assert sandbox.exists()
+    rig.in_use.append(str(sandbox))
+    rig.look(2.0)
+    assert sandbox.exists()
 
 
 def test_a_sandbox_that_is_used_again_stays(make_rig):
@@ -328,7 +341,7 @@ def test_it_says_what_comes_next(make_rig):
     stats = rig.collector.stats()
     assert (stats.removed, stats.failed, stats.waiting) == (0, 0, 1)
     assert stats.allowed_age_s == 500.0
-    assert stats.next_removal == 1500.0
+    assert stats.next_removal == 1060.0 + 500.0
 
 
 def test_closing_leaves_no_thread(make_rig):

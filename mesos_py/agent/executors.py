@@ -218,7 +218,7 @@ class Executors:
 
     def _give_up(self, executor: Executor, ending: Ending, now: float) -> None:
         self._record_shutdown(executor, ending, now)
-        self._destroy(executor, now)
+        self._out.when_durable(self._destroy, executor, now)
 
     # Of an earlier process
 
@@ -353,7 +353,8 @@ class Executors:
         self._send(executor, ShutdownOrder(grace_period_s=max(0.0, deadline - now)))
 
     def _destroy(self, executor: Executor, _now: float) -> None:
-        self._out.effects.append(DestroyContainer(executor.container_id))
+        if executor.stage is not Stage.ENDED:
+            self._out.effects.append(DestroyContainer(executor.container_id))
 
     def failed(self, executor: Executor, reason: Reason, message: str, now: float) -> None:
         """Its container never ran."""

@@ -75,7 +75,7 @@ class Task:
     """One task and the stream of its updates."""
 
     __slots__ = (
-        "attempts", "began", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health",
+        "acks_waiting", "attempts", "began", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health",
         "info", "kill_deadline", "kill_grace_s", "kill_timer", "newest", "next_update_id", "number", "pid",
         "retry_queue", "role", "sandbox", "sent_id", "stable_id", "stage", "state", "status_state", "updates",
     )  # fmt: skip
@@ -108,6 +108,8 @@ class Task:
         self.next_update_id = 1
         self.stable_id = 0
         """The last update that is durable."""
+        self.acks_waiting = 0
+        """Acknowledgements that are not durable yet: the next update is not sent before, so that none goes back."""
         self.sent_id = 0
         """The last update that was ever sent."""
         self.status_state = TaskState.STAGING

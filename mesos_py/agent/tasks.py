@@ -187,7 +187,7 @@ class Tasks:
             task.ending = DURING_LAUNCH
             assert task.container_id is not None
             self._record_kill(task, DURING_LAUNCH, 0.0, now)
-            self._out.effects.append(DestroyContainer(task.container_id))
+            self._out.when_durable(self._grace_is_over, task, now)
 
     def _stop_running(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
         assert task.container_id is not None
@@ -198,7 +198,7 @@ class Tasks:
             self._record_kill(task, ending, grace_s, now)
             self._updates.add(task, now, TaskState.KILLING, message=ending.message)
             if grace_s > 0.0:
-                self._out.effects.append(SignalContainer(task.container_id, SIGTERM))
+                self._out.when_durable(self._terminate, task, now)
         elif task.kill_timer is None or not task.kill_timer.alive or task.kill_timer.deadline <= deadline:
             return
         else:
@@ -207,7 +207,7 @@ class Tasks:
         if grace_s > 0.0:
             task.kill_timer = self._timers.set(deadline, self._grace_is_over, task)
         else:
-            self._grace_is_over(task, now)
+            self._out.when_durable(self._grace_is_over, task, now)
 
     def _record_kill(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
         task.kill_deadline, task.kill_grace_s = now + grace_s, grace_s
@@ -221,9 +221,15 @@ class Tasks:
             )
         )
 
+    def _terminate(self, task: Task, _now: float) -> None:
+        assert task.container_id is not None
+        if task.stage is Stage.UP:
+            self._out.effects.append(SignalContainer(task.container_id, SIGTERM))
+
     def _grace_is_over(self, task: Task, _now: float) -> None:
         assert task.container_id is not None
-        self._out.effects.append(DestroyContainer(task.container_id))
+        if task.stage is not Stage.ENDED:
+            self._out.effects.append(DestroyContainer(task.container_id))
 
     def _ran_too_long(self, task: Task, now: float) -> None:
         self.stop(task, _TOO_LONG, grace_of(None, task), now)

@@ -95,7 +95,8 @@ class Updates:
             self._close(task)
             return
         self._out.record(UpdateAcked(framework_id=ack.framework_id, task_id=ack.task_id, update_id=ack.update_id))
-        self._send_if_ready(task, now)
+        task.acks_waiting += 1
+        self._out.when_durable(self._acknowledged, task, now)
 
     def forget(self, task: Task) -> None:
         """Nobody waits for this task's updates any more."""
@@ -159,7 +160,7 @@ class Updates:
             if any(task.retry_queue is not queue for task in queue):
                 raise InvariantError("a task does not know where it waits")
         for task in self._state.tasks():
-            ready = bool(task.updates) and (task.updates[0].update_id or 0) <= task.stable_id
+            ready = bool(task.updates) and (task.updates[0].update_id or 0) <= task.stable_id and not task.acks_waiting
             if ready and self._state.registered and task.retry_queue is None:
                 raise InvariantError(f"nobody sends the updates of {task.info.task_id}")
 
@@ -174,8 +175,14 @@ class Updates:
                 self._disarm(task)
                 self._arm(task, self._state.config.update_hurry_s, now)
 
+    def _acknowledged(self, task: Task, now: float) -> None:
+        task.acks_waiting -= 1
+        self._send_if_ready(task, now)
+
     def _send_if_ready(self, task: Task, now: float) -> None:
-        if self._state.registered and task.updates and (task.updates[0].update_id or 0) <= task.stable_id:
+        if not self._state.registered or not task.updates or task.acks_waiting:
+            return
+        if (task.updates[0].update_id or 0) <= task.stable_id and task.retry_queue is None:
             self._send_head(task, now)
 
     def _send_head(self, task: Task, now: float) -> None:

@@ -37,7 +37,8 @@ _CLONE_INTO_CGROUP = 0x200000000
 _SYS_CLONE3 = 435
 _SYS_CAPSET = {"x86_64": 126, "aarch64": 91}.get(os.uname().machine)
 _PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
-_MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 1, 2, 4, 8, 32
+_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
+_SYS_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = 442, -100, 0x8000, 1
 _MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _OUTPUT = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -249,9 +250,10 @@ class _Setup:
                 _mount(mount["type"], target, mount["type"], flags, mount.get("options", ""))
                 continue
             _mount(source, target, "", _MS_BIND | _MS_REC)
+            if "identity" in mount and mount["identity"] != [(found := os.stat(target)).st_dev, found.st_ino]:
+                raise SetupError(f"{source} was changed while it was being mounted")
             if mount.get("readonly"):
-                flags = _MS_BIND | _MS_REMOUNT | _MS_RDONLY
-                _mount("", target, "", flags | _kept_flags(target))
+                _make_readonly(target)
 
     def _be_init(self) -> None:
         """Process 1 of the container: its command is a child; returns in that child only."""
@@ -411,10 +413,11 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -
     _check(_libc.mount(*words, ctypes.c_ulong(flags), os.fsencode(options) or None), target)
 
 
-def _kept_flags(path: str) -> int:
-    """Those of a mount that a remount must repeat."""
-    flags = os.statvfs(path).f_flag
-    return flags & (_MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
+def _make_readonly(target: str) -> None:
+    """With all that is mounted below it."""
+    attributes = struct.pack("4Q", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    where = (_AT_FDCWD, os.fsencode(target), _AT_RECURSIVE)
+    _check(_libc.syscall(_SYS_MOUNT_SETATTR, *where, attributes, ctypes.c_size_t(len(attributes))), target)
 
 
 def _loopback_up() -> None:

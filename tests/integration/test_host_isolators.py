@@ -2,12 +2,14 @@
 
 import os
 import pwd
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.adapters.gc import SandboxCollector
+from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.disk import DiskIsolator
 from mesos_py.adapters.isolators.namespaces import NamespacesIsolator
 from mesos_py.adapters.isolators.ports import PortsIsolator
@@ -117,6 +119,44 @@ def test_volumes_are_seen_and_only_written_where_that_is_allowed(make, tmp_path,
     assert sorted(os.listdir(data)) == ["file", "old"]
     assert os.listdir("/mnt") == before
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+@as_root
+def test_what_is_mounted_below_a_volume_is_read_only_too(make, tmp_path):
+    inner = tmp_path / "data" / "inner"
+    inner.mkdir(parents=True)
+    containers = make(VolumesIsolator({str(tmp_path): VolumeMode.RO}))
+    subprocess.run(["mount", "-t", "tmpfs", "none", inner], check=True)
+    try:
+        (inner / "old").write_text("seen\n")
+        line = "cat x/inner/old; echo new 2>/dev/null > x/inner/new || echo no"
+        volumes = [Volume(host_path=str(tmp_path / "data"), container_path="x")]
+        assert out_of(containers, line, volumes=volumes) == ["seen", "no"]
+    finally:
+        subprocess.run(["umount", inner], check=True)
+
+
+class Swaps(Isolator):
+    """Somebody who exchanges a volume just after it was looked at."""
+
+    def __init__(self, path, other):
+        self._path, self._other = path, other
+
+    def prepare(self, spec, launch):
+        self._path.rmdir()
+        self._path.symlink_to(self._other)
+
+
+@as_root
+def test_a_volume_that_becomes_something_else_is_not_mounted(make, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (tmp_path / "secret").mkdir()
+    containers = make(VolumesIsolator({str(data): VolumeMode.RO}), Swaps(data, tmp_path / "secret"))
+    spec = containers.sh("ls x", volumes=[Volume(host_path=str(data), container_path="x")])
+    reason, message = containers.failure_of(spec)
+    assert reason is Reason.CONTAINER_LAUNCH_FAILED
+    assert f"{data} was changed while it was being mounted" in message
 
 
 @as_root

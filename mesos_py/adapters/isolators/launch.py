@@ -35,6 +35,9 @@ class Mount(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     options: str = ""
     """Of the new file system, as for mount(2)."""
     readonly: bool = False
+    """With all that is mounted below it."""
+    identity: tuple[int, int] | None = None
+    """Device and inode number of what ``source`` must be: meanwhile somebody may have put something else there."""
 
 
 class Launch(Struct, kw_only=True, omit_defaults=True):

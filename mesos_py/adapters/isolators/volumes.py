@@ -68,8 +68,8 @@ class VolumesIsolator(Isolator):
 
     def _mount(self, volume: Volume, sandbox: str) -> Mount:
         """Raises LaunchError or OSError."""
-        source = self._source(volume)
-        is_directory = os.path.isdir(source)
+        source, found = self._source(volume)
+        is_directory = stat.S_ISDIR(found.st_mode)
         if volume.container_path.startswith("/"):
             target = os.path.normpath("/" + volume.container_path.lstrip("/"))
             if not os.path.exists(target) or os.path.isdir(target) != is_directory:
@@ -78,16 +78,17 @@ class VolumesIsolator(Isolator):
         else:
             target = os.path.normpath(os.path.join(sandbox, volume.container_path))
             _make_target(sandbox, os.path.relpath(target, sandbox), is_directory=is_directory)
-        return Mount(target=target, source=source, readonly=volume.mode is VolumeMode.RO)
+        identity = (found.st_dev, found.st_ino)
+        return Mount(target=target, source=source, readonly=volume.mode is VolumeMode.RO, identity=identity)
 
-    def _source(self, volume: Volume) -> str:
-        """Its path without links, which is allowed. Raises LaunchError."""
+    def _source(self, volume: Volume) -> tuple[str, os.stat_result]:
+        """Its path without links, which is allowed, and what is there. Raises LaunchError."""
         try:
             source = os.path.realpath(volume.host_path, strict=True)
-            mode = os.stat(source).st_mode
+            found = os.lstat(source)
         except OSError:
             raise LaunchError(f"volume {volume.host_path} does not exist on this host") from None
-        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        if not stat.S_ISDIR(found.st_mode) and not stat.S_ISREG(found.st_mode):
             raise LaunchError(f"volume {volume.host_path} is neither a directory nor a plain file")
         most = self._most(source)
         if most is None:
@@ -96,7 +97,7 @@ class VolumesIsolator(Isolator):
             )
         if most is VolumeMode.RO and volume.mode is VolumeMode.RW:
             raise LaunchError(f"volume {volume.host_path} may only be read: this agent mounts {self._list()}")
-        return source
+        return source, found
 
     def _most(self, source: str) -> VolumeMode | None:
         """What the nearest allowed directory above it allows; None if there is none."""

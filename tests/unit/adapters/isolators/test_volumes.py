@@ -34,6 +34,11 @@ def volume(path, container_path="x", mode=RO):
     return Volume(host_path=str(path), container_path=container_path, mode=mode)
 
 
+def mount(target, source, **more):
+    found = os.stat(source)
+    return Mount(target=target, source=source, identity=(found.st_dev, found.st_ino), **more)
+
+
 def refusal(host, *volumes, **more):
     with pytest.raises(LaunchError) as error:
         prepared(host, *volumes, **more)
@@ -57,9 +62,9 @@ def test_volumes_are_mounted_in_a_namespace_of_their_own(host):
     )
     sandbox = host / "work" / "tasks" / "C-1"
     assert launch.mounts == [
-        Mount(target=f"{sandbox}/in/models", source=f"{host}/data", readonly=True),
-        Mount(target=f"{sandbox}/words", source=f"{host}/data/words", readonly=True),
-        Mount(target=f"{host}/other", source=f"{host}/scratch/a"),
+        mount(f"{sandbox}/in/models", f"{host}/data", readonly=True),
+        mount(f"{sandbox}/words", f"{host}/data/words", readonly=True),
+        mount(f"{host}/other", f"{host}/scratch/a"),
         first,  # what is private hides nothing that a volume comes from
     ]
     assert launch.namespaces == ["mount"]

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from benchmarks.processes import agent, children_s
+from benchmarks.processes import agent, children, launched_s
 from benchmarks.runtimes import DATE, ENVIRONMENT, MEM_BYTES, PIDS, PLAIN, RUNTIMES, TRUE, measure
-from benchmarks.support import cpu_s, machine, master, median, private_broker, quantile, table
+from benchmarks.support import machine, master, median, private_broker, quantile, table
 from mesos_py import CommandInfo, Framework, Resources, TaskInfo, TaskState
 from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.daemons.config import AgentConfig
@@ -69,7 +69,7 @@ class Ours:
         self._until(lambda: self._containers.next_deadline() is None)  # what the kernel had not let go of is removed
         self._containers.close()
         self.loop.close()
-        for pid in self.launchers():  # which end with their last container
+        for pid in children(os.getpid()):  # which end with their last container
             os.waitpid(pid, 0)
 
     def started(self) -> float:
@@ -100,11 +100,7 @@ class Ours:
 
     def spent_s(self) -> float:
         """CPU time of this process, of the launcher, and of all that it has reaped."""
-        return time.process_time() + sum(cpu_s(pid) + children_s(pid) for pid in self.launchers())
-
-    def launchers(self) -> list[int]:
-        """Those that are children of this process."""
-        return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+        return time.process_time() + launched_s(os.getpid())
 
     def sleepers(self, number: int) -> list[int]:
         """The first processes of so many containers that run until they are killed."""
@@ -234,7 +230,7 @@ def memory(number: int) -> dict[str, float]:
         before = rss_of_self()
         inits = it.sleepers(number)
         grown = rss_of_self() - before
-        ours_alone = [*it.launchers(), *inits]
+        ours_alone = [*children(os.getpid()), *inits]
         tables_kb = sum(of_status(pid, "VmPTE") for pid in ours_alone)
         return {
             "launcher and inits (PSS), MB": pss_mb(ours_alone) / number,
@@ -314,10 +310,10 @@ def ratio(above: list[float], below: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--starts", type=int, default=40, help="of each kind, one at a time, per round")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--starts", type=int, default=20, help="of each kind, one at a time, per round")
     parser.add_argument(
-        "--burst", type=int, default=400, help="lives per round to count how many there are in a second"
+        "--burst", type=int, default=200, help="lives per round to count how many there are in a second"
     )
     parser.add_argument("--at-once", type=int, default=8)
     parser.add_argument("--tasks", type=int, default=100, help="to launch through broker, master and agent")

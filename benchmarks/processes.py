@@ -5,8 +5,7 @@ FINISHED, acknowledged) on one agent with room for 64 at once; plain `posix_spaw
 from one Python thread; and, as far as they are installed (`pip install mesos_py[peers]`, or any Python given as
 PEERS_PYTHON), Ray, Dask and Celery tasks that run the command with `posix_spawn` in two worker processes.
 
-A second table tells what a supervisor costs: its memory, and how long it takes from a container's spec to the first
-act of its command.
+What isolation and supervision cost each container is for `benchmarks.containers`.
 """
 
 import argparse
@@ -18,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.support import (
@@ -31,14 +29,10 @@ from benchmarks.support import (
     median,
     private_broker,
     process,
-    quantile,
     table,
 )
 from mesos_py import TERMINAL, CommandInfo, Framework, Resources, TaskInfo, TaskState
-from mesos_py.adapters.containerizer import ProcessContainerizer
-from mesos_py.runtime.loop import Loop
-from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.ids import ContainerID, FrameworkID, TaskID
+from mesos_py.types.ids import TaskID
 
 TRUE = ["/bin/true"]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
@@ -69,7 +63,7 @@ class Burst:
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds of each daemon so far."""
-        return {name: cpu_s(pid) for name, pid in self._pids.items()} | {"commands": children_s(self._pids["agent"])}
+        return {name: cpu_s(pid) for name, pid in self._pids.items()} | {"commands": launched_s(self._pids["agent"])}
 
     def _next(self) -> None:
         if not self._sizes:
@@ -103,10 +97,11 @@ class Burst:
 
 
 def agent(
-    broker: str, work: str, profile: Path | None = None
+    broker: str, work: str, profile: Path | None = None, isolation: str = "all"
 ) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
     """A real agent process with room for SLOTS tasks."""
     arguments = ["mesos_py", "agent", "--broker", broker, "--work-dir", work, "--log-level", "warning"]
+    arguments += ["--isolation", isolation]
     resources = f"cpus:{SLOTS};mem:{SLOTS * 16};disk:1000;ports:[]"
     return process(*arguments, "--http-port", str(free_port()), "--resources", resources, profile=profile)
 
@@ -115,6 +110,16 @@ def children_s(pid: int) -> float:
     """User and system time of all that a process has reaped, and they."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[13]) + int(fields[14])) / TICKS
+
+
+def launched_s(pid: int) -> float:
+    """User and system time of an agent's launchers and of all that they have reaped."""
+    return sum(cpu_s(launcher) + children_s(launcher) for launcher in children(pid))
+
+
+def children(pid: int) -> list[int]:
+    """Of a process's first thread."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def spawned(count: int, at_once: int) -> float:
@@ -150,80 +155,9 @@ def peer(name: str, count: int, broker: str) -> float | None:
     return float(json.loads(lines[-1])["rates"][str(count)])
 
 
-class Answers:
-    """A containerizer's listener that waits."""
-
-    def __init__(self) -> None:
-        self.pids: dict[str, int] = {}
-        self.ended: set[str] = set()
-
-    def container_started(self, container_id, pid) -> None:
-        self.pids[container_id] = pid
-
-    def container_failed(self, container_id, reason, message) -> None:
-        raise RuntimeError(f"{container_id}: {reason} {message}")
-
-    def container_ended(self, container_id, _exit) -> None:
-        self.ended.add(container_id)
-
-
-@contextlib.contextmanager
-def containers() -> Iterator[tuple[Loop, ProcessContainerizer, Answers, Path]]:
-    """A containerizer in this process."""
-    with tempfile.TemporaryDirectory(prefix="bench-containers-") as directory:
-        loop, answers = Loop(), Answers()
-        it = ProcessContainerizer(loop, Path(directory) / "run")
-        it.open(answers)
-        try:
-            yield loop, it, answers, Path(directory)
-        finally:
-            it.close()
-            loop.close()
-
-
-def _spec(name: ContainerID, sandbox: str, argv: list[str]) -> ContainerSpec:
-    return ContainerSpec(
-        container_id=name, framework_id=FrameworkID("f"), sandbox=sandbox, argv=argv, environment=ENVIRONMENT
-    )
-
-
-def supervisor(count: int) -> dict[str, list[float]]:
-    """What one supervisor costs: start in ms beside plain posix_spawn, and memory in MB."""
-    found: dict[str, list[float]] = defaultdict(list)
-    clock = ["/bin/date", "+%s.%N"]
-    with containers() as (loop, it, answers, work):
-        for number in range(count):
-            name = ContainerID(f"c{number}")
-            sandbox = str(work / name)
-            spec = _spec(name, sandbox, clock)
-            began = time.time()
-            it.start(spec)
-            while name not in answers.ended:
-                loop.turn(1.0)
-            found["start"].append((float(Path(sandbox, "stdout").read_text()) - began) * 1e3)
-            with (work / "plain").open("w+") as file:
-                began = time.time()
-                output = [(os.POSIX_SPAWN_DUP2, file.fileno(), 1)]
-                os.waitpid(os.posix_spawn(clock[0], clock, ENVIRONMENT, file_actions=output), 0)
-                file.seek(0)
-                found["plain start"].append((float(file.read()) - began) * 1e3)
-        for number in range(20):
-            name = ContainerID(f"m{number}")
-            it.start(_spec(name, str(work / name), ["/bin/sleep", "1"]))
-        deadline = time.monotonic() + 0.5
-        while time.monotonic() < deadline:
-            loop.turn(0.05)
-        for number in range(20):
-            rollup = Path(f"/proc/{answers.pids[f'm{number}']}/smaps_rollup").read_text()
-            fields = {line.split()[0]: line.split()[1] for line in rollup.splitlines()[1:]}
-            found["rss"].append(int(fields["Rss:"]) / 1024)
-            found["own"].append((int(fields["Private_Clean:"]) + int(fields["Private_Dirty:"])) / 1024)
-        while len(answers.ended) < count + 20:
-            loop.turn(1.0)
-    return found
-
-
-def measure(broker, sizes: list[int], rounds: int, with_peers: bool, profile: Path | None = None) -> dict:
+def measure(
+    broker, sizes: list[int], rounds: int, with_peers: bool, profile: Path | None = None, isolation: str = "all"
+) -> dict:
     """Everything in turn, ``rounds`` times; rates in tasks/s by who and how many."""
     rates: dict[tuple[str, int], list[float]] = defaultdict(list)
     cpu: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -231,7 +165,7 @@ def measure(broker, sizes: list[int], rounds: int, with_peers: bool, profile: Pa
     with (
         tempfile.TemporaryDirectory(prefix="bench-agent-") as work,
         master(broker.url()) as leader,
-        agent(broker.url(), work, profile) as worker,
+        agent(broker.url(), work, profile, isolation) as worker,
     ):
         pids = {"framework": os.getpid(), "master": leader.pid, "agent": worker.pid, "broker": beam_pid(broker)}
         for _ in range(rounds):
@@ -254,7 +188,7 @@ def measure(broker, sizes: list[int], rounds: int, with_peers: bool, profile: Pa
     return {"rates": rates, "cpu": cpu}
 
 
-def report(results: dict, sizes: list[int], costs: dict[str, list[float]]) -> None:
+def report(results: dict, sizes: list[int]) -> None:
     rates = results["rates"]
     rows = []
     for (name, size), found in sorted(rates.items(), key=lambda item: item[0][1]):
@@ -265,34 +199,23 @@ def report(results: dict, sizes: list[int], costs: dict[str, list[float]]) -> No
     table("Commands (/bin/true), end to end", ["", "tasks", "tasks/s [min-max]", "mesos_py is x times as fast"], rows)
     names = ("framework", "master", "agent", "broker", "commands", "plain commands")
     rows = [[f"{size:,}", *(f"{median(results['cpu'][size][name]):,.0f}" for name in names)] for size in sizes]
-    head = [*names[:4], "commands and supervisors", "the same commands without"]
+    head = [*names[:4], "commands and what starts them", "the same commands without"]
     table("CPU per task, us", ["tasks", *head], rows)
-    rows = [
-        ["from spec to the command's first act, ms", *_quantiles(costs["start"])],
-        ["the same command by posix_spawn, ms", *_quantiles(costs["plain start"])],
-        ["resident memory, MB", *_quantiles(costs["rss"])],
-        ["of that its own (not shared with other shells), MB", *_quantiles(costs["own"])],
-    ]
-    table("Supervisor", ["", "p50", "p99"], rows)
-
-
-def _quantiles(values: list[float]) -> list[str]:
-    return [f"{quantile(values, share):.2f}" for share in (0.5, 0.99)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--starts", type=int, default=200)
+    parser.add_argument("--isolation", default="all", help="isolators of the agent, or none")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--profile", type=Path, help="write the agent's profile there (slower)")
     options = parser.parse_args()
     print(machine())
-    costs = supervisor(options.starts)
     with private_broker() as broker:
-        results = measure(broker, options.sizes, options.rounds, not options.no_peers, options.profile)
-    report(results, options.sizes, costs)
+        with_peers = not options.no_peers
+        results = measure(broker, options.sizes, options.rounds, with_peers, options.profile, options.isolation)
+    report(results, options.sizes)
 
 
 if __name__ == "__main__":

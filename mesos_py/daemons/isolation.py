@@ -19,6 +19,7 @@ from mesos_py.adapters.isolators.pids import PidsIsolator
 from mesos_py.adapters.isolators.ports import PortsIsolator
 from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
 from mesos_py.adapters.isolators.rlimits import RlimitsIsolator, parse_rlimits
+from mesos_py.adapters.isolators.unserved import UnservedIsolator
 from mesos_py.adapters.isolators.user import UserIsolator
 from mesos_py.adapters.isolators.volumes import VolumesIsolator, parse_volumes
 from mesos_py.adapters.tracking import CgroupTracker, SessionTracker, Tracker
@@ -76,6 +77,7 @@ def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[Contai
         states.append(
             IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe(), is_lacking=bool(why_not))
         )
+    on.insert(0, UnservedIsolator([state.name for state in states if not state.is_on]))
     # Cgroups are used wherever they can be made: also with an agent that limits nothing, no process may escape.
     tracker = SessionTracker() if cgroups.why_not() else CgroupTracker(cgroups)
     return Isolation(on, tracker, states)

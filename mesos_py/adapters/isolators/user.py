@@ -8,7 +8,7 @@ from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.launch import Credentials, Launch, LaunchError
 from mesos_py.types.containers import ContainerSpec
 
-__all__ = ["UserIsolator"]
+__all__ = ["UserIsolator", "user_of"]
 
 
 class UserIsolator(Isolator):
@@ -32,16 +32,21 @@ class UserIsolator(Isolator):
         """Part of Isolator."""
         if not spec.user:
             return
-        try:
-            user = pwd.getpwnam(spec.user)
-        except (KeyError, ValueError):  # no name at all, such as one with a NUL
-            raise LaunchError(f"user {spec.user!r:.100} does not exist on this host") from None
+        user = user_of(spec)
         if user.pw_uid == self._euid:
             return
         if self._euid != 0:
             raise LaunchError(f"cannot run as user {spec.user!r}: the agent does not run as root")
         groups = os.getgrouplist(user.pw_name, user.pw_gid)
         launch.credentials = Credentials(uid=user.pw_uid, gid=user.pw_gid, groups=groups)
+
+
+def user_of(spec: ContainerSpec) -> pwd.struct_passwd:
+    """The user that a container names. Raises LaunchError if there is none."""
+    try:
+        return pwd.getpwnam(spec.user)
+    except (KeyError, ValueError):  # no name at all, such as one with a NUL
+        raise LaunchError(f"user {spec.user!r:.100} does not exist on this host") from None
 
 
 def _name_of(uid: int) -> str:

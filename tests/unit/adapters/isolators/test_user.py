@@ -5,7 +5,9 @@ import pytest
 
 from mesos_py.adapters.isolators.launch import Credentials, LaunchError
 from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
+from mesos_py.adapters.isolators.unserved import UnservedIsolator
 from mesos_py.adapters.isolators.user import UserIsolator
+from mesos_py.types.host import RLimit, Volume
 from tests.unit.adapters.isolators.support import a_launch, a_spec
 
 NOBODY = pwd.getpwnam("nobody")
@@ -48,6 +50,31 @@ def test_it_says_what_it_does():
     assert UserIsolator(euid=0).describe() == "tasks run as the user they name"
     assert UserIsolator(euid=NOBODY.pw_uid).why_not() == "the agent is not root: all tasks run as nobody"
     assert UserIsolator(euid=4_000_000).describe() == "tasks run as user 4000000"
+
+
+# Without the isolator
+
+
+@pytest.mark.parametrize(("user", "euid"), [("", 0), ("root", 0), ("nobody", NOBODY.pw_uid)])
+def test_the_agents_own_user_needs_no_isolator(user, euid):
+    assert prepared(user, UnservedIsolator(["user", "rlimits", "volumes"], euid=euid)).credentials is None
+
+
+def test_nobody_becomes_root_because_an_isolator_is_off():
+    why = "cannot run as user 'nobody': this agent runs all tasks as its own user"
+    with pytest.raises(LaunchError, match=why):
+        prepared("nobody", UnservedIsolator(["user"], euid=0))
+    with pytest.raises(LaunchError, match="does not exist on this host"):
+        prepared("no-such-user-here", UnservedIsolator(["user"], euid=0))
+    prepared("nobody", UnservedIsolator(["cpu"], euid=0))
+
+
+def test_wishes_that_nobody_serves_are_refused():
+    spec = a_spec(rlimits={"core": RLimit()}, volumes=[Volume(host_path="/d", container_path="d")])
+    UnservedIsolator(["cpu"]).prepare(spec, a_launch(spec))
+    for off, why in (("rlimits", "this agent sets no rlimits"), ("volumes", "this agent mounts no volumes")):
+        with pytest.raises(LaunchError, match=why):
+            UnservedIsolator([off]).prepare(spec, a_launch(spec))
 
 
 # Privileges

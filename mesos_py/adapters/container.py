@@ -1,15 +1,18 @@
 """One container as its containerizer sees it, and what its end means."""
 
+import contextlib
+import os
 import signal
 from enum import Enum, auto
 
 from mesos_py.adapters.isolators.base import Limitation
-from mesos_py.adapters.isolators.launch import Launch
+from mesos_py.adapters.isolators.launch import Launch, LaunchError
+from mesos_py.adapters.processes import start_time
 from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.types.containers import ContainerExit, ContainerSpec
 from mesos_py.types.tasks import Reason
 
-__all__ = ["Container", "Phase", "exit_of"]
+__all__ = ["Container", "Phase", "as_launch_error", "exit_of", "killed_early", "pidfd_of"]
 
 
 class Phase(Enum):
@@ -82,3 +85,31 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def killed_early() -> LaunchError:
+    """The answer for one that was destroyed before it was started."""
+    return LaunchError("killed before it was started", Reason.TASK_KILLED_DURING_LAUNCH)
+
+
+def as_launch_error(problem: Exception) -> LaunchError:
+    """Whatever went wrong before it was started, as words for the framework's author."""
+    if isinstance(problem, LaunchError):
+        return problem
+    if isinstance(problem, OSError) and problem.strerror:
+        where = f" ({os.fsdecode(problem.filename)})" if isinstance(problem.filename, str | bytes) else ""
+        return LaunchError(f"the container could not be started: {problem.strerror}{where}")
+    return LaunchError(f"the container could not be started: {problem}")
+
+
+def pidfd_of(pid: int, started: int) -> int:
+    """A descriptor of the process that began at that time; -1 if it is no more."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:
+        return -1
+    with contextlib.suppress(OSError):
+        if start_time(pid) == started:
+            return fd
+    os.close(fd)
+    return -1

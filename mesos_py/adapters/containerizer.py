@@ -19,11 +19,11 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from mesos_py.adapters.commands import Entry, why_not_runnable
-from mesos_py.adapters.container import Container, Phase, exit_of
+from mesos_py.adapters.container import Container, Phase, as_launch_error, exit_of, killed_early, pidfd_of
 from mesos_py.adapters.isolators.base import Isolator, Limitation
 from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.launching import Launchers
-from mesos_py.adapters.processes import keep_descriptors, start_time
+from mesos_py.adapters.processes import keep_descriptors
 from mesos_py.adapters.reattaching import reattach
 from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.adapters.sandbox import give_to, make_sandbox
@@ -186,7 +186,7 @@ class ProcessContainerizer:
         if container.phase is Phase.RUNNING:
             self._watch(container)
         elif container.phase in (Phase.PREPARING, Phase.QUEUED):
-            self._loop.post(lambda: self._failed(container, _killed_early()))
+            self._loop.post(lambda: self._failed(container, killed_early()))
 
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Containerizer: done before it returns."""
@@ -240,7 +240,7 @@ class ProcessContainerizer:
         try:
             self._prepare(container)
         except (LaunchError, OSError) as problem:
-            error = _as_launch_error(problem)
+            error = as_launch_error(problem)
         except Exception as problem:  # whatever it is, the container must get its answer
             error = LaunchError(f"the container could not be prepared: {problem!r:.500}")
         self._loop.post(lambda: self._prepared(container, error))
@@ -297,14 +297,14 @@ class ProcessContainerizer:
                 container.phase = Phase.ASKED
                 self._launchers.launch(container.launch)
             except (LaunchError, OSError, ValueError) as problem:
-                self._failed(container, _as_launch_error(problem))
+                self._failed(container, as_launch_error(problem))
 
     def _started(self, container_id: ContainerID, pid: int, started: int, log: RunLog) -> None:
         container = self._containers[container_id]
         container.log = log
         container.pid = pid
         container.phase = Phase.RUNNING
-        container.pidfd = _pidfd_of(pid, started)
+        container.pidfd = pidfd_of(pid, started)
         for isolator in self._isolators:
             isolator.started(container.spec, pid)
         self._listener.container_started(container_id, pid)
@@ -343,7 +343,7 @@ class ProcessContainerizer:
         container.launch.namespaces = run.notes.get("namespaces", "").split()
         container.launch.cgroups = run.notes.get("cgroups", "").split()
         container.has_init = "pid" in container.launch.namespaces
-        container.pidfd = _pidfd_of(run.pid, run.started)
+        container.pidfd = pidfd_of(run.pid, run.started)
         self._containers[container.spec.container_id] = container
         for isolator in self._isolators:
             isolator.recovered(container.spec, run.pid, run.notes)
@@ -358,7 +358,7 @@ class ProcessContainerizer:
         container.log = log
         container.pid = run.pid
         container.phase = Phase.RUNNING
-        container.pidfd = _pidfd_of(run.pid, run.started) if run.pid else -1
+        container.pidfd = pidfd_of(run.pid, run.started) if run.pid else -1
         self._containers[container_id] = container
         self._follow(container)
 
@@ -479,29 +479,3 @@ class ProcessContainerizer:
             isolator.measure(container.spec.container_id, usage)
         fill_in(usage, self._members(container))
         return usage
-
-
-def _killed_early() -> LaunchError:
-    return LaunchError("killed before it was started", Reason.TASK_KILLED_DURING_LAUNCH)
-
-
-def _as_launch_error(problem: Exception) -> LaunchError:
-    if isinstance(problem, LaunchError):
-        return problem
-    if isinstance(problem, OSError) and problem.strerror:
-        where = f" ({os.fsdecode(problem.filename)})" if isinstance(problem.filename, str | bytes) else ""
-        return LaunchError(f"the container could not be started: {problem.strerror}{where}")
-    return LaunchError(f"the container could not be started: {problem}")
-
-
-def _pidfd_of(pid: int, started: int) -> int:
-    """A descriptor of that very process; -1 if it is no more."""
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:
-        return -1
-    with contextlib.suppress(OSError):
-        if start_time(pid) == started:
-            return fd
-    os.close(fd)
-    return -1

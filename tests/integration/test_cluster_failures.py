@@ -93,7 +93,7 @@ def test_the_master_is_killed_and_started_again(cluster, job):
     assert {agent["agent_id"] for agent in cluster.items("/agents")} == before
 
 
-def test_an_agent_is_stopped(cluster, tmp_path):
+def test_an_agent_leaves(cluster, tmp_path):
     command = f"echo $MESOS_TASK_ID >> {tmp_path}/begun; until [ -e {tmp_path}/go ]; do sleep 0.2; done"
     words = ["--instances", "8", "--cpus", "0.5", "--mem", "16", "--name", "moved", "--max-retries", "3"]
     with cluster.running("run", *words, "--", command) as run:
@@ -101,7 +101,7 @@ def test_an_agent_is_stopped(cluster, tmp_path):
         wait_for(lambda: begun.exists() and len(begun.read_text().split()) == 8, "all tasks run")
         host = next(task["hostname"] for task in cluster.items("/tasks") if task["name"] == "moved")
         number = int(host.removeprefix("host"))
-        cluster.daemon(f"agent{number}").stop()
+        cluster.daemon(f"agent{number}").leave()
         cluster.start_agent(number)
         (tmp_path / "go").touch()
         assert run.wait() == 0

@@ -507,7 +507,9 @@ def test_a_launcher_serves_so_many_and_no_more(tmp_path):
 def test_closing_leaves_containers_running(containers):
     spec = containers.start("/bin/sleep", "100")
     pid = containers.started.pop(spec.container_id)
+    (launcher,) = _launchers(containers.root)
     containers.it.close()
     assert alive(pid)
     os.kill(pid, signal.SIGKILL)
+    os.waitpid(launcher, 0)  # it ends with its last container
     containers.it.open(containers)

@@ -321,7 +321,13 @@ def test_a_long_path_gets_a_short_socket(tmp_path):
     peer.socket.close()
     agent.server.close()
     loop.close()
-    assert not Path(path).parent.exists()
+    assert not Path(path).exists()
+    loop = Loop()
+    again = Agent(loop, run_dir)
+    assert again.path() == path, "executors know no other"
+    again.server.close()
+    loop.close()
+    Path(path).parent.rmdir()
     assert not (run_dir / "executors.sock").is_symlink()
 
 

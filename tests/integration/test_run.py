@@ -49,12 +49,13 @@ def test_what_runs_for_too_long_is_killed(cluster):
 def test_ctrl_c_kills_the_tasks(cluster, tmp_path):
     command = f"echo $$ >> {tmp_path}/pids; exec sleep 60"
     with cluster.running("run", "--cpus", "0.1", "--mem", "16", "--instances", "3", "--", command) as run:
-        pids = wait_for(lambda: started(tmp_path, 3), "three tasks started")
+        wait_for(lambda: started(tmp_path, 3), "three tasks started")
+        assert len(cluster.processes()) == 3
         run.interrupt()
         assert run.wait() == 130
         assert "Traceback" not in run.text()
         assert "killed" in run.text()
-    wait_for(lambda: not any(is_alive(pid) for pid in pids), "the tasks' processes ended")
+    wait_for(lambda: not cluster.processes(), "the tasks' processes ended")
     cluster.wait_ready()
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.rabbitmq import RabbitMQ, free_ports
@@ -46,12 +47,13 @@ def environment(**more: str) -> dict[str, str]:
 class Process:
     """A process with its output in a file; it does not outlive the tests."""
 
-    def __init__(self, words: Sequence[str], output: Path, **variables: str) -> None:
+    def __init__(self, words: Sequence[str], output: Path, last_signal: str = "TERM", **variables: str) -> None:
+        """``last_signal`` reaches it when the tests themselves are killed."""
         self.output = output
         self._read = output.stat().st_size if output.exists() else 0
         with output.open("ab") as file:
             self.popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *words],
+                ["setpriv", "--pdeathsig", last_signal, *words],
                 stdout=file,
                 stderr=file,
                 stdin=subprocess.DEVNULL,
@@ -85,9 +87,13 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def stop(self) -> None:
+    def leave(self) -> None:
+        """Let an agent end its tasks and go."""
+        self.stop(signal.SIGUSR1)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
         if self.is_running:
-            self.popen.terminate()
+            self.popen.send_signal(number)
             try:
                 self.popen.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
@@ -119,25 +125,31 @@ class Cluster:
         patience = ["--heartbeat-s", "1", "--missed-heartbeats", "10"]
         self._start("master", "master", "--http-port", str(self._port), "--paranoid", *patience)
 
-    def start_agent(self, number: int) -> None:
+    def start_agent(self, number: int, *options: str) -> None:
+        """Tasks see /tmp, where the tests leave notes for them."""
         ports = f"[{31000 + 100 * number}-{31099 + 100 * number}]"
         self._start(
             f"agent{number}", "agent", "--http-port", "0", "--name", f"agent{number}", "--hostname", f"host{number}",
             "--attributes", f"rack:r{number}", "--resources", f"cpus:4;mem:2048;disk:4096;ports:{ports}",
+            "--no-private-tmp", *options, last_signal="USR1",
         )  # fmt: skip
 
-    def _start(self, name: str, *words: str) -> None:
+    def _start(self, name: str, *words: str, last_signal: str = "TERM") -> None:
         common = ["--broker", self.broker, "--work-dir", str(self.work / name), "--log-format", "json"]
         command = [sys.executable, "-m", "mesos_py", *words, *common]
-        self._daemons[name] = Process(command, self.work / f"{name}.log")
+        self._daemons[name] = Process(command, self.work / f"{name}.log", last_signal)
 
     def daemon(self, name: str) -> Process:
         return self._daemons[name]
 
+    def processes(self) -> list[psutil.Process]:
+        """Those of tasks: they work in sandboxes."""
+        return [process for process in psutil.process_iter() if _works_below(process, f"{self.work}/")]
+
     def stop(self) -> None:
         for name, daemon in reversed(self._daemons.items()):
             began = time.monotonic()
-            daemon.stop()
+            daemon.leave() if name.startswith("agent") else daemon.stop()
             print(f"{name} ended with {daemon.popen.returncode} in {time.monotonic() - began:.1f} s")
         self._http.close()
 
@@ -253,3 +265,9 @@ def cluster(one_cluster: Cluster) -> Iterator[Cluster]:
 
 def json_lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
+
+
+def _works_below(process: psutil.Process, directory: str) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.cwd().startswith(directory) and process.status() != psutil.STATUS_ZOMBIE
+    return False

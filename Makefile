@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo test fast lint format protocol changelog lock bench clean
+.PHONY: help demo test test-vm fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 test: $(READY_TEST) ## Run every test; installs RabbitMQ from Debian's packages if it is missing
 	@tools/ensure-rabbitmq
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-vm: $(READY_TEST) ## Run the tests of isolation in a virtual machine with systemd and pure cgroup v2 (minutes)
+	@tools/ensure-vm
+	@$(BIN)/python -m tools.vm $(ARGS)
 
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)

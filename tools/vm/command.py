@@ -1,0 +1,107 @@
+"""Decides how QEMU is called for one machine. No IO but the look at what this host's processor can do."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["READY", "Accelerator", "Machine", "accelerator", "command"]
+
+READY: Final = "vm-ready"
+"""What the guest writes to its console as soon as ssh answers."""
+
+_KERNEL: Final = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off apparmor=0 audit=0"
+"""Mitigations guard nothing in a machine of tests, and are dear where the processor is emulated."""
+
+
+@dataclass(frozen=True)
+class Accelerator:
+    """What carries out the guest's instructions."""
+
+    name: str
+    cpu: str
+    options: str = ""
+
+
+_KVM: Final = Accelerator("kvm", "host")
+_TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256")
+"""Newer processors take longer to emulate; without a size in MB, translated code takes up to 1 GB of each machine."""
+
+
+def accelerator(cpuinfo: str | None = None, device: str = "/dev/kvm") -> Accelerator:
+    """KVM where the processor can and we may, else emulation, which is some fifteen times slower.
+
+    The device alone says nothing: some hosts that are guests themselves have it, and then nothing boots.
+    """
+    if cpuinfo is None:
+        cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    can = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo, re.MULTILINE)
+    return _KVM if can and os.access(device, os.R_OK | os.W_OK) else _TCG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """One virtual machine. Several may run at once, each with a name, number, directory and port of its own."""
+
+    name: str
+    directory: Path
+    """For its disk, its console's log and its pid file."""
+    kernel: Path
+    initrd: Path
+    ssh_port: int
+    """On this host's loopback; leads to the guest's port 22."""
+    packages: Path | None = None
+    """A read-only disk; /dev/vdb in the guest."""
+    number: int = 1
+    """From 1 to 254, the last byte of its hardware addresses."""
+    cpus: int = 2
+    memory_mb: int = 1024
+    segment: str = ""
+    """Address and port of a multicast group: machines that name the same one share an Ethernet (eth1), on loopback."""
+
+    @property
+    def disk(self) -> Path:
+        """What it writes; the image below it stays as it is."""
+        return self.directory / "disk.qcow2"
+
+    @property
+    def console(self) -> Path:
+        """What the guest has written to its console."""
+        return self.directory / "console.log"
+
+    @property
+    def pid_file(self) -> Path:
+        """Of QEMU."""
+        return self.directory / "pid"
+
+
+def command(machine: Machine, using: Accelerator) -> list[str]:
+    """The words that start it. It asks for no privileges, and opens no port but on loopback."""
+    return [
+        *("qemu-system-x86_64", "-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none"),
+        *("-machine", "pc,usb=off,graphics=off", "-accel", using.name + using.options, "-cpu", using.cpu),
+        *("-smp", str(machine.cpus), "-m", str(machine.memory_mb), "-rtc", "base=utc"),
+        *("-kernel", str(machine.kernel), "-initrd", str(machine.initrd), "-append", _KERNEL),
+        *("-serial", f"file:{machine.console}", "-pidfile", str(machine.pid_file), "-device", "virtio-rng-pci"),
+        *_disk("root", machine.disk, "format=qcow2,cache=unsafe"),
+        *(_disk("packages", machine.packages, "format=raw,readonly=on") if machine.packages else ()),
+        *_card(0, f"user,id=n0,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-:22", machine.number),
+        *_segment(machine),
+    ]
+
+
+def _disk(name: str, file: Path, options: str) -> list[str]:
+    escaped = str(file).replace(",", ",,")
+    return ["-drive", f"id={name},if=none,{options},file={escaped}", "-device", f"virtio-blk-pci,drive={name}"]
+
+
+def _segment(machine: Machine) -> list[str]:
+    if not machine.segment:
+        return []
+    return _card(1, f"socket,id=n1,mcast={machine.segment},localaddr=127.0.0.1", machine.number)
+
+
+def _card(index: int, network: str, number: int) -> list[str]:
+    address = f"52:54:00:c{index}:00:{number:02x}"
+    return ["-netdev", network, "-device", f"virtio-net-pci,netdev=n{index},mac={address},romfile="]

@@ -32,7 +32,7 @@ from mesos_py.types.ids import ContainerID, FrameworkID, TaskID
 
 OURS = "mesos_py"
 BARE = "mesos_py, no isolation"
-NEED = Resources.of(cpus=0.1, mem=MEM_BYTES / 2**20)
+NEED = Resources.of(cpus=1, mem=MEM_BYTES / 2**20)
 TIMES = ("started", "first act", "life")
 SLEEPERS = 100
 _PATIENCE_S = 30.0

@@ -27,7 +27,7 @@ CONTROLLERS = ("cpu", "cpuacct", "memory", "pids", "freezer")
 """Those that our default isolators use under cgroup v1. crun and runc enter all there are."""
 NAMESPACES = ("pid", "mount", "ipc", "uts")
 MEM_BYTES = 32 * 2**20
-CPU_SHARES = 102
+CPU_SHARES = 1024
 PIDS = 1000
 TRUE = ["/bin/true"]
 DATE = ["/bin/date", "+%s.%N"]

@@ -5,7 +5,6 @@
     <hierarchy>/<cgroups_root>/<key of the agent's work_dir>/<container id>        one directory per container
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from cgroupspy.contenttypes import DeviceAccess
@@ -194,7 +193,3 @@ class Cgroups(Protocol):
 
     def devices(self, container_id: ContainerID) -> DevicesControl:
         """Of one container; only where ``lacks('devices')`` is empty."""
-
-
-CONTROLLERS: Sequence[str] = ("cpu", "memory", "pids", "io", "devices")
-"""By the names that ``use`` and ``lacks`` take."""

@@ -226,6 +226,7 @@ class ProcessContainerizer:
         for container_id, log in found.ended.items():
             users[log] += 1
             self._told[container_id] = log
+            self._sandbox_left(wanted[container_id].sandbox)
         for log, count in users.items():
             self._launchers.adopt(log, count)
         for container_id in self._tracker.known():

@@ -1,0 +1,392 @@
+"""Containers as an agent of root has them: what they see, what they may use, and that nothing is left of them."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mesos_py.adapters.cgroups.hierarchy import find_cgroups
+from mesos_py.adapters.containerizer import ProcessContainerizer
+from mesos_py.adapters.health import HostHealthChecker
+from mesos_py.daemons.config import AgentConfig
+from mesos_py.daemons.isolation import make_isolation
+from mesos_py.runtime.loop import Loop
+from mesos_py.types.containers import ContainerExit, ContainerLives, NeverBegan
+from mesos_py.types.host import RLimit, Volume, VolumeMode
+from mesos_py.types.resources import Resources
+from mesos_py.types.tasks import CommandInfo, HealthCheck, Reason
+from tests.unit.adapters.containers_support import Containers
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can isolate containers"),
+]
+
+SMALL = Resources.of(cpus=0.5, mem=64, disk=16)
+
+
+BOMB = """
+import os, time
+while True:
+    try:
+        os.fork()
+    except OSError:
+        open("full", "w").close()
+        time.sleep(0.01)
+"""
+LISTEN = """
+import socket, time
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+time.sleep(100)
+"""
+
+
+class Host:
+    """Agents on one work directory, one after the other."""
+
+    def __init__(self, root):
+        self.root = root
+        self.loop = Loop()
+        (root / "run").mkdir()
+        root.chmod(0o711)
+        self.now: Containers | None = None
+        self._numbers = 0
+
+    def agent(self, **config) -> Containers:
+        config = AgentConfig(work_dir=str(self.root), **config)
+        isolation = make_isolation(config, self.root / "run", self._members)
+        it = ProcessContainerizer(
+            self.loop, self.root / "run", isolators=isolation.isolators, tracker=isolation.tracker
+        )
+        self.now = Containers(self.loop, it, self.root / f"agent{self._numbers}")
+        self._numbers += 1
+        return self.now
+
+    def _members(self, container_id) -> list[int]:
+        return self.now.it.members(container_id)
+
+    def crash(self) -> None:
+        """The agent is gone from one moment to the next, as far as that can be within one process."""
+        self.now.it.close()
+        self.now = None
+
+    def clean(self) -> None:
+        """End all that runs; nothing may be left."""
+        if self.now is None:
+            self.agent().it.recover([])
+        for container_id in self.now.started:
+            self.now.it.destroy(container_id)
+        self.now.until(lambda: not self.now.it.sandboxes())
+        cgroups = find_cgroups(self.root)
+        self.now.until(lambda: not cgroups.containers())
+        self.now.it.close()
+        self.loop.close()
+        assert not [p for p in psutil.process_iter() if str(self.root) in _cwd(p)]
+
+
+def _cwd(process) -> str:
+    try:
+        return process.cwd()
+    except psutil.Error:
+        return ""
+
+
+@pytest.fixture(name="host")
+def _host(tmp_path):
+    host = Host(tmp_path)
+    yield host
+    host.clean()
+
+
+def said(spec) -> str:
+    return (Path(spec.sandbox) / "stdout").read_text()
+
+
+def out_of(containers, line, **more) -> str:
+    """What a shell line says that ends well."""
+    spec = containers.sh(line, resources=SMALL, **more)
+    exit_ = containers.end_of(spec)
+    assert exit_.exit_code == 0, (exit_, (Path(spec.sandbox) / "stderr").read_text())
+    return said(spec)
+
+
+# What it sees
+
+
+def test_other_processes_are_not_there(host):
+    assert out_of(host.agent(), "echo /proc/[0-9]* $$") == "/proc/1 /proc/2 2\n"
+
+
+def test_tmp_is_its_own_and_the_sandbox_is_still_there(host):
+    with open("/tmp/of-the-host", "w"):
+        pass
+    try:
+        seen = out_of(
+            host.agent(), "ls /tmp /var/tmp; echo mine >/tmp/mine; cat /var/tmp/mine; pwd; echo here >$PWD/here"
+        )
+    finally:
+        os.unlink("/tmp/of-the-host")
+    assert "of-the-host" not in seen
+    assert seen.split()[-2:] == ["mine", str(host.root / "agent0/task-1/C-1")]
+    assert (host.root / "agent0/task-1/C-1/here").read_text() == "here\n"
+    assert not Path("/tmp/mine").exists()
+
+
+def test_the_agents_socket_can_be_reached_in_a_private_tmp(host):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(host.root / "run" / "s"))
+    server.listen()
+    code = f"import socket; socket.socket(socket.AF_UNIX).connect({str(host.root / 'run' / 's')!r})"
+    out_of(host.agent(), f"python3 -c '{code.replace(chr(39), chr(34))}' && ! touch {host.root}/run/x 2>/dev/null")
+    server.close()
+
+
+def test_with_the_tmp_of_the_host(host):
+    (host.root / "note").write_text("seen\n")
+    assert out_of(host.agent(private_tmp=False), f"cat {host.root}/note") == "seen\n"
+
+
+def test_shared_memory_and_names_are_its_own(host):
+    before = socket.gethostname()
+    shm = set(os.listdir("/dev/shm"))
+    assert out_of(host.agent(), "hostname other && hostname; echo x >/dev/shm/mine; ls /dev/shm") == "other\nmine\n"
+    assert socket.gethostname() == before
+    assert set(os.listdir("/dev/shm")) == shm
+
+
+def test_a_network_of_its_own_has_a_loopback_and_nothing_else(host):
+    containers = host.agent(namespaces="pid,mount,network")
+    code = 'import socket; s = socket.create_server(("127.0.0.1", 0)); socket.create_connection(s.getsockname())'
+    assert out_of(containers, f"python3 -c '{code}'; cat /proc/net/dev | tail -n +3 | cut -d: -f1").split() == ["lo"]
+
+
+def test_mounts_do_not_leak_to_the_host(host):
+    mounts = Path("/proc/self/mountinfo").read_text()
+    out_of(host.agent(), "mount -t tmpfs x /mnt && touch /mnt/x")
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+# What it may do
+
+
+def test_an_ordinary_user_has_no_way_up(host):
+    line = "grep -E '^(Cap|NoNewPrivs)' /proc/self/status | cut -f2 | sort -u; id -un; unshare -m true 2>&1 || echo no"
+    lines = out_of(host.agent(), line, user="nobody").splitlines()
+    assert lines[:3] == ["0000000000000000", "1", "nobody"]
+    assert lines[-1] == "no"
+
+
+def test_volumes(host):
+    data, scratch = host.root / "data", host.root / "scratch"
+    data.mkdir()
+    scratch.mkdir()
+    (data / "file").write_text("data\n")
+    containers = host.agent(volumes={str(data): "ro", str(scratch): "rw"})
+    volumes = [
+        Volume(host_path=str(data), container_path="in"),
+        Volume(host_path=str(scratch), container_path="deep/out", mode=VolumeMode.RW),
+    ]
+    line = "cat in/file; cp in/file deep/out/copy; touch in/x 2>/dev/null || echo read-only"
+    assert out_of(containers, line, volumes=volumes) == "data\nread-only\n"
+    assert (scratch / "copy").read_text() == "data\n"
+    spec = containers.start("/bin/true", volumes=[Volume(host_path="/etc", container_path="etc")])
+    assert "is not allowed" in containers.failure_of(spec)[1]
+
+
+def test_rlimits(host):
+    line = "ulimit -n; ulimit -c"
+    limits = {"nofile": RLimit(soft=77, hard=88)}
+    assert out_of(host.agent(rlimits={"core": "0"}), line, rlimits=limits) == "77\n0\n"
+
+
+def test_device_nodes(host):
+    if find_cgroups(host.root).lacks("devices"):
+        pytest.skip("this host cannot restrict devices")
+    assert (
+        out_of(host.agent(), "mknod mem c 1 1; cat mem 2>/dev/null >&2 || echo no; echo >/dev/null && echo yes")
+        == "no\nyes\n"
+    )
+
+
+# What it may use
+
+
+def test_a_memory_hog_dies_alone(host):
+    containers = host.agent()
+    neighbour = containers.start("/bin/sleep", "100", resources=SMALL)
+    hog = containers.start("python3", "-c", "x = bytearray(10**9)", resources=SMALL)
+    exit_ = containers.end_of(hog)
+    assert exit_.reason is Reason.CONTAINER_LIMITATION_MEMORY
+    assert exit_.message.startswith("memory limit of 64 MB exceeded: 64 MB used")
+    assert neighbour.container_id not in containers.ended
+
+
+def test_a_fork_bomb_is_stopped_and_swept_away(host):
+    containers = host.agent(max_pids=50)
+    spec = containers.start("python3", "-c", BOMB, resources=SMALL)
+    containers.until((Path(spec.sandbox) / "full").exists)
+    (usage,) = containers.it.usage()
+    assert usage.processes <= 50
+    containers.it.destroy(spec.container_id)
+    assert containers.end_of(spec).signal == signal.SIGKILL
+
+
+def test_a_disk_hog_is_stopped(host):
+    containers = host.agent(enforce_disk=True, disk_watch_interval_s=0.05)
+    spec = containers.sh("dd if=/dev/zero of=big bs=1M count=40 2>/dev/null; sleep 100", resources=SMALL)
+    exit_ = containers.end_of(spec)
+    assert exit_.reason is Reason.CONTAINER_LIMITATION_DISK
+    assert "16 MB" in exit_.message
+
+
+def test_a_private_tmp_counts_as_disk(host):
+    containers = host.agent(enforce_disk=True, disk_watch_interval_s=0.05)
+    spec = containers.sh("dd if=/dev/zero of=/tmp/big bs=1M count=40 2>/dev/null; sleep 100", resources=SMALL)
+    assert containers.end_of(spec).reason is Reason.CONTAINER_LIMITATION_DISK
+
+
+def test_a_port_of_somebody_else(host):
+    containers = host.agent(enforce_ports=True, ports_watch_interval_s=0.05)
+    spec = containers.start("python3", "-c", LISTEN, resources=SMALL)
+    exit_ = containers.end_of(spec)
+    assert exit_.reason is Reason.CONTAINER_LIMITATION
+    assert said(spec).strip() in exit_.message
+
+
+def test_usage(host):
+    containers = host.agent()
+    spec = containers.sh("x=$(head -c 8000000 /dev/zero | tr '\\0' x); touch up; sleep 100", resources=SMALL)
+    containers.until((Path(spec.sandbox) / "up").exists)
+    (usage,) = containers.it.usage()
+    assert usage.container_id == spec.container_id
+    assert usage.processes >= 2
+    assert 0 < usage.cpu_s < 5
+    assert 1_000_000 < usage.memory_bytes <= usage.memory_peak_bytes <= usage.memory_limit_bytes == 64 << 20
+
+
+def test_limits_follow_resources(host):
+    containers = host.agent()
+    spec = containers.start("/bin/sleep", "100", resources=SMALL)
+    containers.it.update(spec.container_id, Resources.of(cpus=1, mem=128), {})
+    (usage,) = containers.it.usage()
+    assert usage.memory_limit_bytes == 128 << 20
+
+
+def test_health_is_checked_inside(host):
+    containers = host.agent()
+    spec = containers.sh("echo secret >/tmp/mine; touch up; sleep 100", resources=SMALL)
+    containers.until((Path(spec.sandbox) / "up").exists)
+    health = HostHealthChecker(host.loop, containers.it.entry)
+    health.open()
+    answers = []
+    command = CommandInfo(value="test $(cat /tmp/mine) = secret && test -d /proc/2 && test ! -d /proc/77 && exit 7")
+    health.check(spec.container_id, HealthCheck(command=command), spec, lambda *answer: answers.append(answer))
+    containers.until(lambda: answers)
+    assert answers == [(False, "exited with status 7")]
+    health.close()
+
+
+# After a restart
+
+
+def test_what_lives_is_watched_again_with_its_limits(host):
+    containers = host.agent()
+    good = containers.sh("until [ -e go ]; do sleep 0.05; done; exit 5", resources=SMALL)
+    hog = containers.sh("until [ -e go ]; do sleep 0.05; done; exec python3 -c 'x = bytearray(10**9)'", resources=SMALL)
+    host.crash()
+    containers = host.agent()
+    fates = containers.it.recover([good, hog])
+    assert {type(fate) for fate in fates.values()} == {ContainerLives}
+    containers.started |= {good.container_id: 0, hog.container_id: 0}
+    assert {usage.memory_limit_bytes for usage in containers.it.usage()} == {64 << 20}
+    for spec in (good, hog):
+        (Path(spec.sandbox) / "go").touch()
+    assert containers.end_of(good).exit_code == 5
+    assert containers.end_of(hog).reason is Reason.CONTAINER_LIMITATION_MEMORY
+
+
+def test_what_ended_meanwhile_is_known_and_nothing_is_left_of_it(host):
+    containers = host.agent()
+    spec = containers.sh("setsid sleep 100 & until [ -e go ]; do sleep 0.02; done; exit 6", resources=SMALL)
+    pid = containers.started[spec.container_id]
+    host.crash()
+    (Path(spec.sandbox) / "go").touch()
+    _wait_for_end(pid)
+    containers = host.agent()
+    assert containers.it.recover([spec]) == {
+        spec.container_id: ContainerExit(exit_code=6, message="exited with status 6")
+    }
+    containers.it.forget(spec.container_id)
+    cgroups = find_cgroups(host.root)
+    containers.until(lambda: not cgroups.containers())
+
+
+def test_what_nobody_asks_for_is_destroyed(host):
+    containers = host.agent()
+    spec = containers.start("/bin/sleep", "100", resources=SMALL)
+    pid = containers.started[spec.container_id]
+    host.crash()
+    containers = host.agent()
+    assert containers.it.recover([]) == {}
+    _wait_for_end(pid, containers.loop)
+    assert not containers.ended
+
+
+def test_what_never_began_may_be_started(host):
+    containers = host.agent()
+    spec = containers.spec("/bin/true", resources=SMALL)
+    assert containers.it.recover([spec]) == {spec.container_id: NeverBegan()}
+    containers.it.start(spec)
+    assert containers.end_of(spec).exit_code == 0
+
+
+def test_a_lost_launcher_leaves_inits_that_note_the_end(host):
+    containers = host.agent()
+    spec = containers.sh("until [ -e go ]; do sleep 0.02; done; exit 6", resources=SMALL)
+    pid = containers.started[spec.container_id]
+    launcher = psutil.Process(psutil.Process(pid).ppid())
+    host.crash()
+    launcher.kill()
+    (Path(spec.sandbox) / "go").touch()
+    _wait_for_end(pid)
+    containers = host.agent()
+    assert containers.it.recover([spec])[spec.container_id].exit_code == 6
+
+
+def test_a_launcher_that_hangs_is_not_waited_for_long(host):
+    containers = host.agent()
+    containers.run("exit 0", resources=SMALL)
+    (log,) = (host.root / "run" / "containers").glob("*.log")
+    launcher = int(log.read_text().split()[1])
+    os.kill(launcher, signal.SIGSTOP)
+    waiting = containers.spec("/bin/sleep", "100", resources=SMALL)
+    containers.it.start(waiting)
+    containers.loop.turn(0)
+    host.crash()
+    began = time.monotonic()
+    containers = host.agent()
+    assert containers.it.recover([waiting]) == {waiting.container_id: NeverBegan()}
+    assert time.monotonic() - began < 15
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(launcher, 0)
+
+
+def _wait_for_end(pid, loop=None):
+    deadline = time.monotonic() + 10
+    while _runs(pid):
+        assert time.monotonic() < deadline, "it runs on"
+        if loop is not None:
+            loop.turn(0.02)
+
+
+def _runs(pid) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -89,6 +89,9 @@ class Registration:
             state.sequence = -1
             self._out.record(SequenceSeen(epoch=state.epoch, sequence=-1, master_id=beacon.master.master_id))
             self._unregister()
+        elif state.master_id is None and state.sequence >= 0:
+            master_id = beacon.master.master_id  # whose orders were obeyed already
+            self._out.record(SequenceSeen(epoch=state.epoch, sequence=state.sequence, master_id=master_id))
         state.master_id = beacon.master.master_id
         self._hear(beacon, now)
         if state.connected and not state.registered and self._register_at is None:

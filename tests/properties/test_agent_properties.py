@@ -1,6 +1,6 @@
 """An agent between a careless master, a slow disk, a broker that comes and goes, and containers that do as they like.
 
-Whatever happens in whatever order: a task starts at most once and only when that is written down, its updates come one
+It dies at any time and goes on from what is on the disk, which may be more than it knows of. Whatever happens in whatever order: a task starts at most once and only when that is written down, its updates come one
 after the other until acknowledged, and in the end every task has ended and its framework knows it.
 """
 
@@ -8,6 +8,7 @@ from hypothesis import HealthCheck as Suppress
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from mesos_py.agent.checkpoint import TaskLaunched, UpdateMade
 from mesos_py.agent.config import AgentCoreConfig
@@ -16,6 +17,7 @@ from mesos_py.agent.effects import (
     CheckHealth,
     Checkpoint,
     DestroyContainer,
+    ForgetContainer,
     SendToExecutor,
     SendToMaster,
     SignalContainer,
@@ -35,8 +37,10 @@ from mesos_py.agent.events import (
     ExecutorSaid,
     HealthChecked,
     MasterSaid,
+    Recovered,
     Ticked,
 )
+from mesos_py.agent.recovery import recover
 from mesos_py.messages.agent import (
     AgentRegistered,
     AgentReregistered,
@@ -52,7 +56,7 @@ from mesos_py.messages.agent import (
     UpdateAcknowledged,
 )
 from mesos_py.messages.executor import ExecutorUpdate, LaunchTask, LaunchTaskGroup
-from mesos_py.types.containers import ContainerExit
+from mesos_py.types.containers import ContainerExit, ContainerLives, NeverBegan
 from mesos_py.types.ids import AgentID, FrameworkID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.offers import Launch, LaunchGroup
@@ -68,10 +72,12 @@ from mesos_py.types.tasks import (
     TaskState,
 )
 from tests.unit.agent.rig import a_beacon
+from tests.unit.agent.test_recovery import facts
 
 AGENT = AgentID("A1")
 FRAMEWORKS = [FrameworkID("F1"), FrameworkID("F2")]
 ASKED, UP, OVER = "asked", "up", "over"
+NOT_STARTED = ContainerExit(reason=Reason.CONTAINER_LAUNCH_FAILED)
 CHECK = HealthCheck(tcp_port=1, delay_s=1, interval_s=1, grace_period_s=1, consecutive_failures=2)
 
 
@@ -79,9 +85,13 @@ class World(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         info = AgentInfo(name="n", hostname="n", resources=Resources.of(cpus=12, mem=1000))
-        self.agent = Agent(AgentCoreConfig(info=info, work_dir="/w", incarnation="1", leave_timeout_s=5))
+        self.config = AgentCoreConfig(info=info, work_dir="/w", incarnation="1", leave_timeout_s=5)
+        self.agent = Agent(self.config)
         self.now = 100.0
+        self.crashes = 0
         # The disk
+        self.records = []
+        self.before = 0  # how many of them are of earlier processes
         self.written = 0
         self.durable = 0
         self.serials = {}  # (framework, task), or (framework, task, update) -> serial of its record
@@ -97,6 +107,7 @@ class World(RuleBasedStateMachine):
         self.launched = []  # (framework, task)
         self.starts = {}  # (framework, task) -> times
         self.containers = {}  # id -> [stage, spec]
+        self.exits = {}  # container -> how it ended, until that is forgotten
         self.checking = []  # container ids
         self.heard = {}  # (framework, task) -> statuses, new ones only
         self.acked = {}  # (framework, task) -> how many
@@ -120,6 +131,7 @@ class World(RuleBasedStateMachine):
             case Checkpoint(serial=serial, record=record):
                 assert serial == self.written + 1
                 self.written = serial
+                self.records.append(record)
                 if isinstance(record, TaskLaunched):
                     self.serials[record.framework_id, record.task.task_id] = serial
                 elif isinstance(record, UpdateMade):
@@ -143,6 +155,9 @@ class World(RuleBasedStateMachine):
             case CheckHealth(container_id=container_id):
                 assert self.containers[container_id][0] == UP
                 self.checking.append(container_id)
+            case ForgetContainer(container_id=container_id):
+                assert self.containers[container_id][0] == OVER
+                del self.exits[container_id]
             case SignalContainer() | DestroyContainer() | UpdateContainer():
                 assert effect.container_id in self.containers
             case StopAgent():
@@ -162,7 +177,7 @@ class World(RuleBasedStateMachine):
             assert not heard or heard[-1].state not in TERMINAL
             heard.append(status)
         else:
-            assert heard[-1] == status, "the same update, but different"
+            assert heard[status.update_id - 1] == status, "the same update, but different"
 
     def tell_executor(self, container_id, event):
         tasks = self.has[container_id]
@@ -187,6 +202,57 @@ class World(RuleBasedStateMachine):
         self.durable += round((self.written - self.durable) * part)
         self.do(Checkpointed(self.durable))
 
+    # The process
+
+    @rule(part=st.floats(0, 1), data=st.data())
+    def crash(self, part, data):
+        """What was never confirmed may be on the disk all the same."""
+        kept = self.durable + round((self.written - self.durable) * part)
+        del self.records[self.before + kept :]
+        self.crashes += 1
+        self.config = replace(self.config, incarnation=f"{self.crashes + 1}")
+        state = recover(self.config, self.records, strict=True)
+        state.check()
+        self.forget_what_was_not_kept(state, kept)
+        self.sessions.clear()
+        self.checking.clear()
+        self.connected = self.asked = False
+        self.agent = Agent(self.config, state)
+        self.records = list(self.agent.records())
+        self.before, self.written, self.durable = len(self.records), 0, 0
+        specs = self.agent.recovered_specs()
+        assert {spec.container_id for spec in specs} >= set(self.living(UP)), "runs, and is forgotten"
+        self.do(Recovered({spec.container_id: self.fate(spec, data) for spec in specs}))
+
+    def forget_what_was_not_kept(self, state, kept):
+        self.serials = {key: 0 for key, serial in self.serials.items() if serial <= kept}
+        for key in self.heard:
+            task = state.task(*key)
+            if task is not None:
+                self.acked[key] = task.next_update_id - 1 - len(task.updates)
+
+    def fate(self, spec, data):
+        container_id = spec.container_id
+        stage = self.containers[container_id][0] if container_id in self.containers else None
+        if stage == UP or (stage == ASKED and data.draw(st.booleans())):
+            self.containers[container_id][0] = UP
+            self.has.setdefault(container_id, {})
+            return ContainerLives(1)
+        if stage == OVER:
+            return self.exits[container_id]
+        self.containers.pop(container_id, None)
+        self.starts.pop((spec.framework_id, spec.task_id), None)
+        return NeverBegan()
+
+    @rule()
+    def write_anew(self):
+        """The few records of a running agent are worth as much as all it wrote."""
+        if self.removed:
+            return  # of removed frameworks less is known from the state than from its history
+        from_all = recover(self.config, self.records, strict=True)
+        from_few = recover(self.config, self.agent.records(), strict=True)
+        assert facts(from_few) == facts(from_all)
+
     # The broker and the master
 
     @initialize()
@@ -195,6 +261,11 @@ class World(RuleBasedStateMachine):
         self.say(a_beacon(self.epoch))
         self.say(AgentRegistered(name="n", agent_id=AGENT))
         self.named = 1
+        self.confirm_all()
+
+    def confirm_all(self):
+        self.durable = self.written
+        self.do(Checkpointed(self.durable))
 
     def set_connected(self, connected):
         self.connected = connected
@@ -217,7 +288,12 @@ class World(RuleBasedStateMachine):
     def answer_registration(self, answer):
         if self.asked and answer:
             self.asked = False
-            self.say(AgentReregistered(agent_id=AGENT))
+            self.welcome()
+
+    def welcome(self):
+        self.say(AgentReregistered(agent_id=AGENT))
+        for framework_id in self.removed:
+            self.say(ShutdownFramework(agent_id=AGENT, framework_id=framework_id))
 
     @precondition(lambda self: self.connected)
     @rule(old=st.integers(0, 2))
@@ -347,10 +423,14 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), wrong=st.sampled_from([0, 0, 0, -1, 1]))
     def acknowledge(self, data, wrong):
         key = data.draw(st.sampled_from(sorted(self.heard)))
-        self.ack(key, len(self.heard[key]) + wrong)
+        update_id = min(self.acked.get(key, 0) + 1, len(self.heard[key])) + wrong
+        if update_id <= len(self.heard[key]) or not self.crashes:  # one not heard of may be known from before
+            self.ack(key, update_id)
 
     def ack(self, key, update_id):
-        if update_id == len(self.heard[key]) and self.acked.get(key, 0) == update_id - 1 and key[0] not in self.removed:
+        if 0 < update_id <= len(self.heard[key]) and self.acked.get(key, 0) == update_id - 1 and (
+            key[0] not in self.removed
+        ):  # fmt: skip
             self.acked[key] = update_id
         self.say(UpdateAcknowledged(agent_id=AGENT, framework_id=key[0], task_id=key[1], update_id=update_id))
 
@@ -375,11 +455,13 @@ class World(RuleBasedStateMachine):
     @rule(data=st.data(), code=st.sampled_from([0, 1, None]))
     def container_ends(self, data, code):
         container_id = data.draw(st.sampled_from(self.living(UP)))
-        self.over(container_id)
-        self.do(ContainerEnded(container_id, ContainerExit(exit_code=code, signal=9 if code is None else None)))
+        exit_ = ContainerExit(exit_code=code, signal=9 if code is None else None)
+        self.over(container_id, exit_)
+        self.do(ContainerEnded(container_id, exit_))
 
-    def over(self, container_id):
+    def over(self, container_id, exit_=NOT_STARTED):
         self.containers[container_id][0] = OVER
+        self.exits[container_id] = exit_
         self.sessions.discard(container_id)
 
     @precondition(lambda self: self.checking)
@@ -456,8 +538,7 @@ class World(RuleBasedStateMachine):
             self.over(container_id)
             self.do(ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "no"))
         for _ in range(3):
-            self.durable = self.written
-            self.do(Checkpointed(self.durable))
+            self.confirm_all()
             for container_id in self.living(ASKED, UP):
                 stage = self.containers[container_id][0]
                 self.over(container_id)
@@ -467,17 +548,21 @@ class World(RuleBasedStateMachine):
         self.connected = True
         self.do(BrokerConnected())
         self.say(a_beacon(self.epoch))
-        self.say(AgentReregistered(agent_id=AGENT))
+        self.welcome()
         for _ in range(50):
-            self.durable = self.written
-            self.do(Checkpointed(self.durable))
+            self.confirm_all()
             for key in self.unacknowledged():
-                self.ack(key, len(self.heard[key]))
+                self.ack(key, self.acked.get(key, 0) + 1)
         view = self.agent.view()
         assert view.frameworks == []
         assert view.used == Resources()
         for key in self.launched:
-            if key in self.serials and key[0] not in self.removed:
+            if key[0] in self.removed:
+                continue
+            if key not in self.heard and self.crashes:  # the master asks for it, and hears that it is not there
+                assert not self.starts.get(key)
+                assert key not in self.delivered
+            elif key in self.serials:
                 states = [status.state for status in self.heard[key]]
                 assert states[-1] in TERMINAL, f"{key} never ended: {states}"
         assert self.agent._updates.next_deadline() is None

@@ -138,4 +138,3 @@ def test_the_world_notices_broken_promises():
     del world.heard["t2"]
     with pytest.raises(AssertionError, match="was lost"):
         world.check_promises()
-

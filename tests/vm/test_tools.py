@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -115,6 +116,17 @@ def test_packages_are_packed_anew_only_when_they_change(tmp_path):
     assert find_packages(cache, a_site(tmp_path)) == first
     assert first.stat().st_mtime_ns == made
     assert find_packages(cache, a_site(tmp_path, "b-1.dist-info")) != first
+
+
+def test_packages_that_nobody_wants_any_more_are_removed(tmp_path):
+    if not has_mke2fs():
+        pytest.skip("needs mke2fs: the package e2fsprogs")
+    cache = tmp_path / "cache"
+    old = find_packages(cache, a_site(tmp_path, "a-1.dist-info"))
+    wanted = find_packages(cache, a_site(tmp_path, "b-1.dist-info"))
+    os.utime(old.parent, (0, 0))
+    newest = find_packages(cache, a_site(tmp_path, "c-1.dist-info"))
+    assert [file.exists() for file in (old, wanted, newest)] == [False, True, True]
 
 
 def test_what_could_not_be_made_leaves_nothing_behind(tmp_path, monkeypatch):

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wanted = ".".join(map(str, PYTHON))
         _say(f"the guest has Python {wanted} and takes its packages from this environment: make it with python{wanted}")
         return 1
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
     try:
         return _run(options, words)
     except subprocess.TimeoutExpired as late:
@@ -120,9 +121,9 @@ def _say(text: str) -> None:
     print(f"vm: {text}", file=sys.stderr, flush=True)
 
 
-def _stop(_number: int, _frame: object) -> NoReturn:
+def _stop(number: int, _frame: object) -> NoReturn:
     """So that the machine is ended on the way out."""
-    sys.exit(128 + signal.SIGTERM)
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

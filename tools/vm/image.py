@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ _INCLUDE: Final = (
 )
 _INITRD_CONFIG: Final = "MODULES=list\nCOMPRESS=lz4\n"
 _INITRD_MODULES: Final = "virtio_pci\nvirtio_blk\nvirtio_net\n"
+_ALONE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Whatever it starts ends with it, and what it mounts is never seen by those who clear away after it."""
+
+_KEPT_S: Final = 30 * 86400.0
+"""Images and packages that nobody has asked for in so long are removed when others are made."""
+
 _DISK_MB: Final = 4096
 """What the guest may fill; the file is sparse."""
 
@@ -99,14 +106,26 @@ def _being_made(directory: Path) -> Iterator[Path | None]:
     with directory.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if directory.exists():
+            os.utime(directory)
             yield None
             return
+        _forget_old(directory.parent)
         made = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", dir=directory.parent))
         try:
             yield made
             made.rename(directory)
         finally:
             shutil.rmtree(made, ignore_errors=True)
+
+
+def _forget_old(cache: Path) -> None:
+    for path in cache.iterdir():
+        if time.time() - path.stat().st_mtime < _KEPT_S:
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif not path.with_suffix("").exists():
+            path.unlink()  # the lock of one that is gone
 
 
 def _make_image(image: Image) -> None:
@@ -124,6 +143,7 @@ def _make_image(image: Image) -> None:
 def _mmdebstrap(root: Path, key: Path) -> list[str]:
     initramfs = '"$1/etc/initramfs-tools'
     return [
+        *_ALONE,
         *("mmdebstrap", "--quiet", "--variant=minbase", "--format=directory", f"--include={','.join(_INCLUDE)}"),
         *('--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'),
         *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),

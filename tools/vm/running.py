@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from tools.vm.command import READY, Machine, accelerator, command
 from tools.vm.image import Image
 
 __all__ = ["BootError", "Running", "free_port", "running"]
 
-_PATIENCE_S: Final = 20.0
 _pause = threading.Event().wait
 
 
@@ -62,7 +61,8 @@ def running(machine: Machine, image: Image, boot_s: float) -> Iterator[Running]:
         yield Running(machine, image.key)
     finally:
         if qemu is not None:
-            _end(qemu)
+            qemu.kill()  # nothing it has written is kept
+            qemu.wait()
         shutil.rmtree(machine.directory)
 
 
@@ -84,13 +84,3 @@ def _wait_ready(machine: Machine, qemu: subprocess.Popen[bytes], boot_s: float) 
             raise BootError(f"{machine.name} is not up after {boot_s:.0f} s\n{said[-2000:]}")
         _pause(0.1)
         said = machine.console.read_text(errors="replace") if machine.console.exists() else ""
-
-
-def _end(qemu: subprocess.Popen[bytes]) -> None:
-    """At once: nothing it has written is kept."""
-    qemu.terminate()
-    try:
-        qemu.wait(_PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        qemu.kill()
-        qemu.wait()

@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -162,7 +163,14 @@ class ProcessContainerizer:
         """Part of Containerizer."""
         container = Container(spec)
         self._containers[spec.container_id] = container
-        if spec.uris or spec.user:
+        try:
+            for isolator in self._isolators:
+                isolator.claim(spec)
+        except LaunchError as error:
+            container.doomed = True
+            self._loop.post(partial(self._failed, container, error))
+            return
+        if spec.uris or spec.user or spec.volumes:
             container.phase = Phase.PREPARING
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(_WORKERS, "prepare")
@@ -406,7 +414,7 @@ class ProcessContainerizer:
                 container.look_at = now + container.look_again_s
                 container.look_again_s = min(container.look_again_s * 2, _LAST_LOOK_S)
         if self._remains and self._remove_at <= now:
-            self._remains = [cid for cid in self._remains if not self._tracker.remove(cid)]
+            self._remains = [cid for cid in self._remains if not self._is_removed(cid)]
             self._remove_at = now + self._remove_again_s
             self._remove_again_s = min(self._remove_again_s * 2, _LAST_LOOK_S)
 
@@ -473,6 +481,10 @@ class ProcessContainerizer:
             self._remains.append(container_id)
             self._remove_at = self._loop.clock() + _FIRST_LOOK_S
             self._remove_again_s = _FIRST_LOOK_S
+
+    def _is_removed(self, container_id: ContainerID) -> bool:
+        """A process that was on its way into the container may have come in after all others were killed."""
+        return self._tracker.kill(container_id, 0, has_ended=True) and self._tracker.remove(container_id)
 
     def _usage_of(self, container: Container) -> ContainerUsage:
         usage = ContainerUsage(container_id=container.spec.container_id)

@@ -19,7 +19,7 @@ class ContainerListener(Protocol):
     """Told what becomes of containers."""
 
     def container_started(self, container_id: ContainerID, pid: int) -> None:
-        """Its command was started by the process ``pid`` (its supervisor)."""
+        """Its command is being executed; ``pid`` is its first process."""
 
     def container_failed(self, container_id: ContainerID, reason: Reason, message: str) -> None:
         """It could not be started; nothing of it is left but its sandbox. The last word on this container."""
@@ -39,7 +39,7 @@ class Containerizer(Protocol):
         """Make the sandbox, fetch the URIs, start the command."""
 
     def signal(self, container_id: ContainerID, signal: int) -> None:
-        """Send a signal to every process of the container but its supervisor; nothing if it has ended."""
+        """Send a signal to every process of the container but its init; nothing if it has ended."""
 
     def destroy(self, container_id: ContainerID) -> None:
         """Kill all of it, also while it is still being prepared; answered by failed or ended. Safe to repeat."""

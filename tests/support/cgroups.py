@@ -95,6 +95,7 @@ class Cell:
         launch = Launch(container_id=spec.container_id, sandbox="/", argv=[], environment={})
         launch.cgroups += self.cgroups.create(spec.container_id)
         for isolator in self.isolators:
+            isolator.claim(spec)
             isolator.prepare(spec, launch)
         return launch
 

@@ -2,9 +2,9 @@
 
 ::
 
-    open ── prepare ── started ──(update, usage)── broke? ── ended        for each container
-              └─ the launch failed ─────────────────────────▶ ended
-         └─ recovered ──────────────┘                                     for one of an earlier agent process
+    open ── claim ── prepare ── started ──(update, usage)── broke? ── ended        for each container
+               └─────────┴─ the launch failed ───────────────────────▶ ended
+         └─ recovered ──────────────────────┘                                     for one of an earlier agent process
 """
 
 from collections.abc import Callable, Mapping
@@ -52,6 +52,9 @@ class Isolator:
 
     def close(self) -> None:
         """Stop watching; containers and their limits stay as they are."""
+
+    def claim(self, spec: ContainerSpec) -> None:
+        """Take for the container what no other may have. Raises LaunchError; then ``ended`` is called."""
 
     def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
         """Make what the container needs before it starts, and say in ``launch`` what its process shall do.

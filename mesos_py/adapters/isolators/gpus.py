@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import re
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -47,7 +46,6 @@ class GpusIsolator(Isolator):
         self._all = list(dict.fromkeys(gpus))
         self._drivers = [str(drivers / name) for name in _SHARED]
         self._granted: dict[ContainerID, list[str]] = {}
-        self._lock = threading.Lock()  # containers are prepared in worker threads
         self._enforced = bool(self._all) and not cgroups.why_not() and not cgroups.lacks("devices")
         if self._enforced:
             cgroups.use("devices")
@@ -68,9 +66,13 @@ class GpusIsolator(Isolator):
         how = "enforced by cgroup v1" if self._enforced else "granted by environment variables, not enforced"
         return f"{', '.join(self._all)}; {how}"
 
+    def claim(self, spec: ContainerSpec) -> None:
+        """Part of Isolator."""
+        self._grant(spec.container_id, spec.resources)
+
     def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
         """Part of Isolator."""
-        gpus = self._grant(spec.container_id, spec.resources)
+        gpus = self._granted[spec.container_id]
         launch.environment.update(self._variables(gpus))
         if gpus:
             launch.notes[_NOTE] = "\n".join(gpus)
@@ -85,8 +87,7 @@ class GpusIsolator(Isolator):
             rules = self._cgroups.devices(spec.container_id).allowed() if self._enforced else []
             if rules and all(rule.dev_type != _ANY for rule in rules):
                 granted = {path for path in self._all if device_of(path) in rules}
-        with self._lock:
-            self._granted[spec.container_id] = [path for path in self._all if path in granted]
+        self._granted[spec.container_id] = [path for path in self._all if path in granted]
 
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Isolator; its environment stays as it was when it started."""
@@ -99,22 +100,20 @@ class GpusIsolator(Isolator):
 
     def ended(self, container_id: ContainerID) -> None:
         """Part of Isolator."""
-        with self._lock:
-            self._granted.pop(container_id, None)
+        self._granted.pop(container_id, None)
 
     def _grant(self, container_id: ContainerID, resources: Resources) -> list[str]:
         """Let a container have as many as it asks for, if possible those that it has. Raises LaunchError."""
         wanted, part = divmod(resources.scalar("gpus"), 1000)
         if part:
             raise LaunchError(f"gpus cannot be shared: a whole number is needed, not {resources.gpus:g}")
-        with self._lock:
-            mine = self._granted.get(container_id, [])
-            taken = {path for gpus in self._granted.values() for path in gpus}
-            free = [path for path in self._all if path not in taken]
-            if wanted > len(mine) + len(free):
-                raise LaunchError(f"{wanted} gpus are wanted, {len(mine) + len(free)} of {len(self._all)} are free")
-            chosen = set((mine + free)[:wanted])
-            gpus = self._granted[container_id] = [path for path in self._all if path in chosen]
+        mine = self._granted.get(container_id, [])
+        taken = {path for gpus in self._granted.values() for path in gpus}
+        free = [path for path in self._all if path not in taken]
+        if wanted > len(mine) + len(free):
+            raise LaunchError(f"{wanted} gpus are wanted, {len(mine) + len(free)} of {len(self._all)} are free")
+        chosen = set((mine + free)[:wanted])
+        gpus = self._granted[container_id] = [path for path in self._all if path in chosen]
         return gpus
 
     def _enforce(self, container_id: ContainerID, gpus: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ NOT_ENFORCED = CgroupsV1({}, "mesos", "key")
 def prepared(isolator, number, gpus):
     spec = a_spec(container_id=f"C-{number}", resources=Resources.parse(f"gpus:{gpus}"))
     launch = a_launch(spec)
+    isolator.claim(spec)
     isolator.prepare(spec, launch)
     return launch
 
@@ -55,6 +56,7 @@ def test_the_task_s_own_idea_of_its_gpus_does_not_count():
     launch = a_launch(spec)
     isolator = GpusIsolator(NOT_ENFORCED, FOUR)
     prepared(isolator, 9, 1)
+    isolator.claim(spec)
     isolator.prepare(spec, launch)
     assert launch.environment["CUDA_VISIBLE_DEVICES"] == "1"
 

@@ -70,6 +70,13 @@ def ready(process: subprocess.Popen[bytes]) -> None:
     assert process.stdout.readline()
 
 
+def has_ended(pid: int) -> bool:
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def test_what_is_created_is_there_until_it_is_removed(cell):
     launch = cell.create()
     assert all(Path(directory, "cgroup.procs").read_text() == "" for directory in launch.cgroups)
@@ -112,7 +119,7 @@ def test_nobody_hides_in_a_session_of_its_own(cell):
     process.wait()
     [hidden] = cell.cgroups.pids(C1)
     until(lambda: cell.cgroups.kill(C1))
-    until(lambda: not Path(f"/proc/{hidden}").exists() or ") Z " in Path(f"/proc/{hidden}/stat").read_text())
+    until(lambda: has_ended(hidden))
 
 
 def test_nobody_runs_away(cell):

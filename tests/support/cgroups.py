@@ -16,6 +16,7 @@ from mesos_py.runtime.loop import Loop
 from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.ids import ContainerID, FrameworkID
 from mesos_py.types.resources import Resources
+from tests.support.patience import PATIENCE
 
 ROOT = "mesos-tests"
 
@@ -67,7 +68,7 @@ def until(condition, within_s: float = 20.0, loop: Loop | None = None):
     """What the condition gives once it holds."""
     turning = loop or Loop()
     try:
-        deadline = time.monotonic() + within_s
+        deadline = time.monotonic() + within_s * PATIENCE
         while not (found := condition()):
             assert time.monotonic() < deadline, "it did not happen in time"
             turning.turn(0.002)

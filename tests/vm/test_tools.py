@@ -11,11 +11,9 @@ import pytest
 
 from tests.architecture.source import ROOT
 from tools.vm.__main__ import suite_of
-from tools.vm.command import Accelerator, Machine, accelerator, command
+from tools.vm.command import TCG, Machine, accelerator, command
 from tools.vm.image import cache_directory, find_packages, recipe_key
 from tools.vm.tree import files_of, pack, with_byte_code
-
-TCG = Accelerator("tcg", "Nehalem")
 
 
 def a_machine(**changed):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["READY", "Accelerator", "Machine", "accelerator", "command"]
+__all__ = ["KVM", "READY", "TCG", "Accelerator", "Machine", "accelerator", "command"]
 
 READY: Final = "vm-ready"
 """What the guest writes to its console as soon as ssh answers."""
@@ -24,8 +24,10 @@ class Accelerator:
     options: str = ""
 
 
-_KVM: Final = Accelerator("kvm", "host")
-_TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256")
+KVM: Final = Accelerator("kvm", "host")
+"""As fast as the host."""
+
+TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256")
 """Newer processors take longer to emulate; without a size in MB, translated code takes up to 1 GB of each machine."""
 
 
@@ -37,7 +39,7 @@ def accelerator(cpuinfo: str | None = None, device: str = "/dev/kvm") -> Acceler
     if cpuinfo is None:
         cpuinfo = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     can = re.search(r"^flags\s*:.*\b(vmx|svm)\b", cpuinfo, re.MULTILINE)
-    return _KVM if can and os.access(device, os.R_OK | os.W_OK) else _TCG
+    return KVM if can and os.access(device, os.R_OK | os.W_OK) else TCG
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,13 +8,14 @@ from mesos_py.runtime.loop import Loop
 from mesos_py.types.containers import ContainerExit, ContainerSpec
 from mesos_py.types.ids import ContainerID, FrameworkID
 from mesos_py.types.tasks import Reason
+from tests.support.patience import PATIENCE
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 def turn_until(loop: Loop, condition: Callable[[], object], within_s: float = 10.0) -> None:
     """Turn the loop until the condition holds."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + within_s * PATIENCE
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError("it did not happen in time")

@@ -75,9 +75,9 @@ class Task:
     """One task and the stream of its updates."""
 
     __slots__ = (
-        "acks_waiting", "attempts", "began", "completion_timer", "container_id", "ending", "executor", "framework", "group", "health",
-        "info", "kill_deadline", "kill_grace_s", "kill_timer", "newest", "next_update_id", "number", "pid",
-        "retry_queue", "role", "sandbox", "sent_id", "stable_id", "stage", "state", "status_state", "updates",
+        "acks_waiting", "attempts", "began", "completion_timer", "container_id", "ending", "executor", "framework",
+        "group", "health", "info", "kill_deadline", "kill_grace_s", "kill_timer", "newest", "next_update_id", "number",
+        "pid", "retry_queue", "role", "sandbox", "sent_id", "stable_id", "stage", "state", "status_state", "updates",
     )  # fmt: skip
 
     def __init__(self, framework: Framework, info: TaskInfo, role: Role) -> None:
@@ -109,7 +109,7 @@ class Task:
         self.stable_id = 0
         """The last update that is durable."""
         self.acks_waiting = 0
-        """Acknowledgements that are not durable yet: the next update is not sent before, so that none goes back."""
+        """Acknowledgements not durable yet: the next update is not sent before, or an old one could follow a new."""
         self.sent_id = 0
         """The last update that was ever sent."""
         self.status_state = TaskState.STAGING

@@ -104,6 +104,8 @@ class ReturnDesk:
         if task.agent_id == back.agent.agent_id:
             back.missing.pop(task, None)
             self._tasks.move(task, record.state, back.now)
+            if task.status is None and record.status_state is not TaskState.STAGING:
+                task.status = _status_of(back, record)
         else:
             self._tasks.disown(back.agent, framework.framework_id, record.task.task_id, record.state, None)
         return True
@@ -131,17 +133,7 @@ class ReturnDesk:
         executor_id = record.task.executor.executor_id if record.task.executor is not None else None
         task = Task(record.task, framework.framework_id, back.agent.agent_id, record.role, executor_id, back.now)
         task.state = record.state
-        # Without its update_id: the update itself, with all that it says, comes from the agent.
-        task.status = TaskStatus(
-            task_id=task_id,
-            state=record.status_state,
-            source=Source.MASTER,
-            reason=Reason.AGENT_REREGISTERED,
-            message="its agent is back",
-            timestamp=back.now,
-            agent_id=back.agent.agent_id,
-            container_id=record.container_id,
-        )
+        task.status = _status_of(back, record)
         framework.tasks[task_id] = task
         back.agent.tasks[task] = None
         was_unreachable = framework.unreachable.pop(task_id, None) is not None or back.was_unreachable
@@ -194,6 +186,20 @@ class ReturnDesk:
             agent_id=back.agent.agent_id, framework_id=record.framework_id, executor_id=record.executor.executor_id
         )
         self._desk.order(back.agent, order)
+
+
+def _status_of(back: _Return, record: TaskRecord) -> TaskStatus:
+    """Without its update_id: the update itself, with all that it says, comes from the agent."""
+    return TaskStatus(
+        task_id=record.task.task_id,
+        state=record.status_state,
+        source=Source.MASTER,
+        reason=Reason.AGENT_REREGISTERED,
+        message="its agent is back",
+        timestamp=back.now,
+        agent_id=back.agent.agent_id,
+        container_id=record.container_id,
+    )
 
 
 def _is_sound(record: TaskRecord) -> bool:

@@ -112,7 +112,7 @@ class Agent:
         self.executors: dict[tuple[FrameworkID, ExecutorID], Executor] = {}
         self.offers: dict[OfferID, Offer] = {}
         self.kills: dict[Task, float | None] = {}
-        """Kills (with grace) it could not be told yet."""
+        """What was to be killed there (with grace) and is not known to have ended; it may not have been told."""
         self.shutdowns: dict[FrameworkID, None] = {}
         """Removed frameworks it could not be told of yet."""
 
@@ -300,7 +300,7 @@ class MasterState:
         for (framework_id, executor_id), executor in agent.executors.items():
             if self.frameworks[framework_id].executors[agent.agent_id, executor_id] is not executor:
                 raise InvariantError(f"executor {executor_id} is not with its framework")
-        if not agent.kills.keys() <= agent.tasks.keys() or (agent.kills and agent.connected):
+        if not agent.kills.keys() <= agent.tasks.keys():
             raise InvariantError(f"agent {agent.agent_id} has a kill to hear of that is none")
 
     def _check_framework(self, framework: Framework) -> None:

@@ -229,15 +229,15 @@ class TaskDesk:
     def order_kill(self, task: Task, policy: KillPolicy | None) -> None:
         """Have a task stopped by its agent."""
         agent = self._state.agents[task.agent_id]
+        agent.kills[task] = policy.grace_period_s if policy else None
         if agent.connected:
             self._desk.order(agent, _kill_task(agent, task.framework_id, task.info.task_id, policy))
-        else:
-            agent.kills[task] = policy.grace_period_s if policy else None
 
     def repeat_kills(self, agent: Agent) -> None:
-        """The agent is back: tell it what it missed."""
-        kills, agent.kills = agent.kills, {}
-        for task, grace in kills.items():
+        """The agent is back: tell it what it may have missed, for one that was away had not to be noticed."""
+        for task, grace in agent.kills.items():
+            if not task.is_live:
+                continue
             policy = None if grace is None else KillPolicy(grace_period_s=grace)
             self._desk.order(agent, _kill_task(agent, task.framework_id, task.info.task_id, policy))
 

@@ -1,7 +1,8 @@
 """An agent between a careless master, a slow disk, a broker that comes and goes, and containers that do as they like.
 
-It dies at any time and goes on from what is on the disk, which may be more than it knows of. Whatever happens in whatever order: a task starts at most once and only when that is written down, its updates come one
-after the other until acknowledged, and in the end every task has ended and its framework knows it.
+It dies at any time and goes on from what is on the disk, which may be more than it knows of. Whatever happens in
+whatever order: a task starts at most once and only when that is written down, its updates come one after the other
+until acknowledged, and in the end every task has ended and its framework knows it.
 """
 
 from hypothesis import HealthCheck as Suppress

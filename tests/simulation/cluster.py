@@ -2,7 +2,8 @@
 
 Every message goes through a link, one per sender and receiver. A link keeps the order of what it carries; while there
 are faults it loses, doubles and delays, so that links overtake each other. Participants lose the broker and find it
-again, masters are replaced (the old one may live on for a while and not know), schedulers are restarted, agents die.
+again, masters are replaced (the old one may live on for a while and not know), schedulers are restarted, agents die,
+with their host or without it: then the next process goes on from the records that were on its disk.
 """
 
 import heapq
@@ -15,8 +16,10 @@ from typing import Any
 
 from mesos_py.agent import effects as agent_effects
 from mesos_py.agent import events as agent_events
+from mesos_py.agent.checkpoint import Record
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
+from mesos_py.agent.recovery import recover
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
 from mesos_py.master.registry import Registry
@@ -27,7 +30,7 @@ from mesos_py.scheduler.config import SchedulerConfig
 from mesos_py.scheduler.core import Scheduler
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_framework, a_master, a_master_info, a_task, an_agent
-from mesos_py.types.containers import ContainerExit
+from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerLives, ContainerSpec, NeverBegan
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.tasks import LIVE, TERMINAL, Reason, TaskState
 
@@ -109,17 +112,101 @@ class MasterProcess(Participant):
                 cluster.after(cluster.wait(0.05), lambda: self.tell(master_events.RegistryWritten(serial)))
 
 
+class Host:
+    """A machine: its disk and its containers outlive the agent."""
+
+    def __init__(self, cluster: "Cluster", name: str) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.records: list[Record] = []
+        self.running: dict[str, bool] = {}
+        """Asked for, and true once it runs."""
+        self.specs: dict[str, ContainerSpec] = {}
+        self.exits: dict[str, ContainerExit] = {}
+        self.started: set[tuple[str, str]] = set()
+        self.agent: AgentProcess
+
+    def ask(self, spec: ContainerSpec) -> None:
+        cluster = self.cluster
+        key = (spec.framework_id, str(spec.task_id))
+        cluster.started[key] += 1
+        assert cluster.started[key] == 1, f"{key} was started twice"
+        self.started.add(key)
+        self.running[spec.container_id] = False
+        self.specs[spec.container_id] = spec
+        cluster.after(cluster.wait(0.3), lambda: self.start(spec))
+
+    def start(self, spec: ContainerSpec) -> None:
+        if self.running.get(spec.container_id) is not False:
+            return
+        if self.cluster.rng.random() < 0.05:
+            del self.running[spec.container_id]
+            self.exits[spec.container_id] = ContainerExit(reason=Reason.CONTAINER_LAUNCH_FAILED)
+            self.agent.tell(agent_events.ContainerFailed(spec.container_id, Reason.CONTAINER_LAUNCH_FAILED, "bad luck"))
+            return
+        self.begin(spec)
+        self.agent.tell(agent_events.ContainerStarted(spec.container_id, 1))
+
+    def begin(self, spec: ContainerSpec) -> None:
+        self.running[spec.container_id] = True
+        if not str(spec.task_id).startswith("forever"):
+            code = int(self.cluster.rng.random() < 0.2)
+            exit_ = ContainerExit(exit_code=code)
+            self.cluster.after(self.cluster.wait(20), lambda: self.end(spec.container_id, exit_))
+
+    def end(self, container_id: str, exit_: ContainerExit) -> None:
+        was_up = self.running.pop(container_id, None)
+        if was_up is not None:
+            self.exits[container_id] = exit_
+        if was_up:
+            self.agent.tell(agent_events.ContainerEnded(container_id, exit_))
+        elif was_up is False:
+            self.agent.tell(agent_events.ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "killed"))
+
+    def fate(self, spec: ContainerSpec) -> ContainerFate:
+        """As whoever was to start it says when the agent is back."""
+        container_id = spec.container_id
+        if self.running.get(container_id) is False:
+            if self.cluster.rng.random() < 0.5:
+                self.begin(spec)
+            else:
+                del self.running[container_id]
+                key = (spec.framework_id, str(spec.task_id))
+                self.cluster.started[key] -= 1
+                self.started.discard(key)
+        if container_id in self.running:
+            return ContainerLives(1)
+        return self.exits.get(container_id) or NeverBegan()
+
+
 class AgentProcess(Participant):
     tick = agent_events.Ticked()
 
-    def __init__(self, cluster: "Cluster", name: str, incarnation: int) -> None:
+    def __init__(self, cluster: "Cluster", host: Host, incarnation: int) -> None:
         config = AgentCoreConfig(
-            info=an_agent(name), work_dir="/w", incarnation=str(incarnation), jitter=cluster.rng.random()
+            info=an_agent(host.name), work_dir="/w", incarnation=str(incarnation), jitter=cluster.rng.random()
         )
-        super().__init__(cluster, f"{name}.{incarnation}", Agent(config))
-        self.name = name
-        self.running: dict[str, bool] = {}
-        self.started: set[tuple[str, str]] = set()
+        state = recover(config, host.records, strict=True)
+        super().__init__(cluster, f"{host.name}.{incarnation}", Agent(config, state))
+        self.host = host
+        self.waiting: list[tuple[int, Record]] = []
+        host.agent = self
+        host.records = list(self.core.records())
+        specs = self.core.recovered_specs()
+        assert {spec.container_id for spec in specs} >= host.running.keys(), "it has forgotten what runs"
+        self.tell(agent_events.Recovered({spec.container_id: host.fate(spec) for spec in specs}))
+
+    def die(self) -> None:
+        """Some of what was not confirmed may be on the disk all the same."""
+        super().die()
+        kept = self.cluster.rng.randint(0, len(self.waiting))
+        self.host.records += [record for _, record in self.waiting[:kept]]
+
+    def written(self, serial: int) -> None:
+        if self.alive:
+            self.host.records += [record for number, record in self.waiting if number <= serial]
+            self.waiting = [one for one in self.waiting if one[0] > serial]
+            self.tell(agent_events.Checkpointed(serial))
 
     def up(self) -> Any:
         return agent_events.BrokerConnected()
@@ -133,42 +220,20 @@ class AgentProcess(Participant):
             case agent_effects.SendToMaster(message=message):
                 for master in cluster.masters():
                     cluster.send(self, master.queue, master_events.AgentSaid("agents", self.queue, message))
-            case agent_effects.Checkpoint(serial=serial):
-                cluster.after(cluster.wait(0.02), lambda: self.tell(agent_events.Checkpointed(serial)))
+            case agent_effects.Checkpoint(serial=serial, record=record):
+                self.waiting.append((serial, record))
+                cluster.after(cluster.wait(0.02), lambda: self.written(serial))
             case agent_effects.StartContainer(spec=spec):
-                key = (spec.framework_id, spec.task_id)
-                cluster.started[key] += 1
-                assert cluster.started[key] == 1, f"{key} was started twice"
-                self.started.add(key)
-                cluster.after(cluster.wait(0.3), lambda: self.start(spec.container_id, str(spec.task_id)))
-                self.running[spec.container_id] = False
+                self.host.ask(spec)
+            case agent_effects.ForgetContainer(container_id=container_id):
+                del self.host.exits[container_id]
             case agent_effects.DestroyContainer(container_id=container_id):
-                cluster.after(cluster.wait(0.1), lambda: self.end(container_id, ContainerExit(signal=9)))
+                cluster.after(cluster.wait(0.1), lambda: self.host.end(container_id, ContainerExit(signal=9)))
             case agent_effects.SignalContainer(container_id=container_id):
                 if cluster.rng.random() < 0.5:
-                    cluster.after(cluster.wait(0.5), lambda: self.end(container_id, ContainerExit(signal=15)))
+                    cluster.after(cluster.wait(0.5), lambda: self.host.end(container_id, ContainerExit(signal=15)))
             case agent_effects.StopAgent():
                 raise AssertionError(f"{self.queue} was sent away: {effect.error}")
-
-    def start(self, container_id: str, task_id: str) -> None:
-        if container_id not in self.running:
-            return
-        if self.cluster.rng.random() < 0.05:
-            del self.running[container_id]
-            self.tell(agent_events.ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "bad luck"))
-            return
-        self.running[container_id] = True
-        self.tell(agent_events.ContainerStarted(container_id, 1))
-        if not task_id.startswith("forever"):
-            code = int(self.cluster.rng.random() < 0.2)
-            self.cluster.after(self.cluster.wait(20), lambda: self.end(container_id, ContainerExit(exit_code=code)))
-
-    def end(self, container_id: str, exit_: ContainerExit) -> None:
-        was_up = self.running.pop(container_id, None)
-        if was_up:
-            self.tell(agent_events.ContainerEnded(container_id, exit_))
-        elif was_up is False:
-            self.tell(agent_events.ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "killed"))
 
 
 class SchedulerProcess(Participant):
@@ -242,6 +307,10 @@ class User:
                         self.ends.add(status.task_id)
                 elif status.state in TERMINAL:
                     self.written_off.add(status.task_id)
+                elif status.state in (TaskState.UNKNOWN, TaskState.UNREACHABLE):
+                    process.last.pop(
+                        status.task_id, None
+                    )  # the agent, back again, says what it does not know to be heard
                 before = self.states.get(status.task_id)
                 if before not in TERMINAL:
                     self.states[status.task_id] = status.state
@@ -312,7 +381,7 @@ class Cluster:
         self._links: dict[tuple[str, str], float] = {}
         self.registry = Registry()
         self.leader = MasterProcess(self, self.registry)
-        self.agents = [AgentProcess(self, f"a{n}", self.serial()) for n in range(3)]
+        self.agents = [AgentProcess(self, Host(self, f"a{n}"), self.serial()) for n in range(3)]
         self.users = [User(self, f"u{n}", 6) for n in range(2)]
         for user in self.users:
             SchedulerProcess(self, user)
@@ -354,7 +423,7 @@ class Cluster:
 
     def some_fault(self) -> None:
         rng = self.rng
-        match rng.randrange(7):
+        match rng.randrange(9):
             case 0 | 1:
                 self.replace_master()
             case 2 | 3:
@@ -365,6 +434,8 @@ class Cluster:
                 rng.choice(self.users).kill_something()
             case 6 if rng.random() < 0.3:
                 self.replace_agent(rng.choice(self.agents))
+            case 7 | 8:
+                self.restart_agent(rng.choice(self.agents))
 
     def replace_master(self) -> None:
         old = self.leader
@@ -381,9 +452,23 @@ class Cluster:
         """The machine is gone with all that ran there; another one comes under its name."""
         self.dead_agents.add(str(old.core.view().agent_id))
         old.die()
-        fresh = AgentProcess(self, old.name, self.serial())
+        fresh = AgentProcess(self, Host(self, old.host.name), self.serial())
         self.agents[self.agents.index(old)] = fresh
         fresh.connect()
+
+    def restart_agent(self, old: AgentProcess) -> None:
+        """The process is gone, its tasks run on; another one comes soon, or when the master has given it up."""
+        if not old.alive:
+            return
+        old.die()
+
+        def begin_again() -> None:
+            if old in self.agents:
+                fresh = AgentProcess(self, old.host, self.serial())
+                self.agents[self.agents.index(old)] = fresh
+                fresh.connect()
+
+        self.after(self.wait(self.rng.choice([1.0, 60.0])), begin_again)
 
     # Time
 

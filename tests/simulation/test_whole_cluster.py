@@ -48,7 +48,7 @@ def agree(cluster):
                 assert not task.updates, f"{task.info.task_id} waits for an acknowledgement"
                 assert master.state.frameworks[framework.framework_id].tasks[task.info.task_id].state is task.state
         assert Resources.sum(known.used().values()) == process.core._state.used
-        assert len(process.running) == len(here)
+        assert len(process.host.running) == len(here)
     for user in cluster.users:
         assert user.process.core.subscribed
         framework = master.state.frameworks[user.framework_id]
@@ -61,6 +61,6 @@ def agree(cluster):
                 assert state is task.state is TaskState.RUNNING
                 assert task_id not in user.killed
             else:
-                ran = any((user.framework_id, task_id) in process.started for process in cluster.agents)
+                ran = any((user.framework_id, task_id) in process.host.started for process in cluster.agents)
                 assert task_id in user.ends or not ran, f"the end of {task_id} was lost"
                 assert state in NOWHERE or (state is TaskState.UNREACHABLE and lost), f"{task_id} is {state}?"

@@ -1,8 +1,8 @@
 """An agent that dies at a chosen record, again and again, on a host and under a master that do not.
 
 The records up to that one are there for the next process, nothing later is. What the agent asked for after it was not
-done; or, where the disk is slower than everything else, what it asked for together with it was. The host's containers and executors live on, and whatever they and the master want to tell an agent that is
-away is lost.
+done; or, where the disk is slower than everything else, what it asked for together with it was. The host's containers
+and executors live on, and whatever they and the master want to tell an agent that is away is lost.
 """
 
 from collections import Counter, deque

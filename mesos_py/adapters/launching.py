@@ -27,7 +27,8 @@ from mesos_py.types.ids import ContainerID
 __all__ = ["Launchers"]
 
 _LOOK_S: Final = 0.01
-_PROGRAM: Final = str(Path(__file__).with_name("launcher.py"))
+_PROGRAM: Final = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from launcher.main import main; main()"
+"""Nothing of ours but the launcher is imported, and what is of the standard library comes first."""
 
 
 class _Answer(Struct):
@@ -243,7 +244,7 @@ def _start_program(log: Path) -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        argv = [sys.executable, "-I", "-S", _PROGRAM, str(log)]
+        argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(log)]
         return spawn(argv, {"LC_ALL": "C.UTF-8"}, (theirs.fileno(), null, null)), ours
     except OSError:
         ours.close()

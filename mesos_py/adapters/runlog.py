@@ -1,6 +1,6 @@
 """What a launcher noted about its containers: read as it grows, or after the agent was away.
 
-``launcher.py`` has the form. A line counts when its newline is there.
+``launcher/main.py`` has the form. A line counts when its newline is there.
 """
 
 import contextlib

@@ -33,6 +33,9 @@ _HELP = {
       mesos agent
       mesos agent --resources 'cpus:4;mem:8192;ports:[31000-31999]' --attributes 'rack:r1'
       mesos agent --config /etc/mesos/agent.toml
+
+    TERM and INT stop it and let its tasks run on; the next one takes them over.
+    USR1 makes it leave the cluster with its tasks.
     """,
     "local": """Run a whole cluster in one process, to try things out.
 

@@ -3,7 +3,8 @@
 __all__ = ["Connection"]
 
 _FIRST_WAIT_S = 0.1
-_LONGEST_WAIT_S = 5.0
+_LONGEST_WAIT_S = 1.0
+"""Shorter than an agent that was restarted waits for its executors."""
 
 
 class Connection:

@@ -184,3 +184,20 @@ def test_the_memory_journal_confirms(loop):
     loop.turn(0)
     assert confirmed == [1, 2]
     journal.close()
+
+
+def test_a_failed_rewrite_leaves_nothing_behind(tmp_path, monkeypatch):
+    path = tmp_path / "journal"
+    rewrite_journal(path, [b"one"])
+    monkeypatch.setattr(module.os, "write", _no_space)
+    with pytest.raises(OSError, match="No space left"):
+        rewrite_journal(path, [b"two"])
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["journal"]
+    assert read_journal(path) == ([b"one"], 0)
+
+
+def test_a_journal_reads_what_earlier_ones_wrote(loop, tmp_path):
+    rewrite_journal(tmp_path / "journal", [b"one", b"two"])
+    assert Written(loop, tmp_path / "journal").journal.read() == ([b"one", b"two"], 0)
+    assert MemoryJournal(loop, lambda _serial: None).read() == ([], 0)

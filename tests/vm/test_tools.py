@@ -116,6 +116,16 @@ def test_packages_are_packed_anew_only_when_they_change(tmp_path):
     assert find_packages(cache, a_site(tmp_path, "b-1.dist-info")) != first
 
 
+def test_what_one_that_was_killed_has_begun_is_removed(tmp_path):
+    if not has_mke2fs():
+        pytest.skip("needs mke2fs: the package e2fsprogs")
+    cache, site = tmp_path / "cache", a_site(tmp_path, "a-1.dist-info")
+    done = find_packages(cache, site).parent
+    begun = done.rename(f"{done}.abc")
+    assert find_packages(cache, site).exists()
+    assert not begun.exists()
+
+
 def test_packages_that_nobody_wants_any_more_are_removed(tmp_path):
     if not has_mke2fs():
         pytest.skip("needs mke2fs: the package e2fsprogs")

@@ -26,7 +26,7 @@ SUITE: Final = (
     "tests/contracts/test_containerizer*.py",
     "tests/integration/test_cgroup*.py",
     "tests/integration/test_isolation*.py",
-    "tests/integration/test_containers*.py",
+    "tests/integration/test_containers.py",
 )
 """What depends on the kernel's cgroups and on systemd; all of it also runs on hosts with cgroup v1.
 
@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, _stop)
     try:
         return _run(options, words)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except subprocess.TimeoutExpired as late:
         _say(f"not done within {late.timeout:.0f} s")
         return 124

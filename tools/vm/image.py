@@ -26,8 +26,11 @@ _INCLUDE: Final = (
 )
 _INITRD_CONFIG: Final = "MODULES=list\nCOMPRESS=lz4\n"
 _INITRD_MODULES: Final = "virtio_pci\nvirtio_blk\nvirtio_net\n"
-_ALONE: Final = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-"""Whatever it starts ends with it, and what it mounts is never seen by those who clear away after it."""
+_ALONE: Final = (
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
+"""All of it ends when we do, and what it mounts is never seen by those who clear away after it."""
 
 _KEPT_S: Final = 30 * 86400.0
 """Images and packages that nobody has asked for in so long are removed when others are made."""
@@ -109,6 +112,8 @@ def _being_made(directory: Path) -> Iterator[Path | None]:
             os.utime(directory)
             yield None
             return
+        for unfinished in directory.parent.glob(f"{directory.name}.*/"):
+            shutil.rmtree(unfinished)  # of one that was killed
         _forget_old(directory.parent)
         made = Path(tempfile.mkdtemp(prefix=f"{directory.name}.", dir=directory.parent))
         try:

@@ -30,7 +30,9 @@ IGNORED: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 RETRY_MS: Final = 200
 """How long to wait for room on a full disk."""
 
-_PLAIN: Final = {"container_id", "sandbox", "argv", "environment", "no_new_privs", "notes"}
+_PLAIN: Final = {"container_id", "sandbox", "argv", "environment", "no_new_privs", "oom_score_adj", "notes"}
+_AFTER_A_FORK: Final = {"rlimits", "credentials", "drop_capabilities"}
+"""What a process must do to itself, and would spoil an init."""
 _OUTPUT: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -105,10 +107,20 @@ class Setup:
                 system.make_readonly(target)
 
     def _be_init(self) -> None:
-        """Process 1 of the container: its command is a child; returns in that child only."""
-        command = os.fork()
-        if command == 0:
-            return
+        """Process 1 of the container: its command is a child. Where that needs a fork, it returns in the child.
+
+        Raises SetupError or OSError.
+        """
+        launch = self._launch
+        if launch.keys() & _AFTER_A_FORK:
+            command = os.fork()
+            if command == 0:
+                os.setsid()
+                return
+        else:
+            if launch.get("no_new_privs"):
+                system.no_new_privs()
+            command = spawn(launch, self._null)
         os.close(self._report)
         for number in (0, 1, 2):
             os.dup2(self._null, number)
@@ -116,7 +128,7 @@ class Setup:
         while True:
             pid, status = os.wait()
             if pid == command:
-                ended = line("ended", self._launch["container_id"], str(os.waitstatus_to_exitcode(status)))
+                ended = line("ended", launch["container_id"], str(os.waitstatus_to_exitcode(status)))
                 while True:
                     try:
                         os.write(self._log, ended)
@@ -183,7 +195,7 @@ def spawn(launch: LaunchDict, null: int) -> int:
             os.close(fd)
         os.chdir("/")
     with contextlib.suppress(OSError):
-        system.write_file(f"/proc/{pid}/oom_score_adj", "0")
+        system.write_file(f"/proc/{pid}/oom_score_adj", str(launch.get("oom_score_adj", 0)))
     return pid
 
 

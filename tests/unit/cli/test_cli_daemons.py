@@ -5,6 +5,7 @@ import tomllib
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 
 from mesos_py.cli.daemons import agent, field_docs, local, master
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
@@ -32,7 +33,8 @@ def ran(monkeypatch):
 def test_each_field_is_an_option_with_help(command, kind):
     docs = field_docs(kind)
     options = {param.name: param for param in command.params}
-    assert set(options) == {*kind.__struct_fields__, "config_file", "show"}
+    extra = {"show_isolation"} if kind is AgentConfig else set()
+    assert set(options) == {*kind.__struct_fields__, "config_file", "show_config"} | extra
     for name in kind.__struct_fields__:
         assert docs[name], f"{name} has no docstring"
         assert options[name].opts[0] == f"--{name.replace('_', '-')}"
@@ -95,3 +97,17 @@ def test_a_daemon_that_cannot_be_configured_says_so_in_one_line(mesos, monkeypat
     monkeypatch.setitem(sys.modules, "mesos_py.daemons.master", module)
     said = mesos("master")
     assert (said.code, said.err) == (78, "mesos: the HTTP API cannot listen on 127.0.0.1:80: permission denied\n")
+
+
+def test_isolation_is_listed_with_its_state():
+    done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "rlimits,disk", "--enforce-disk"])
+    assert done.exit_code == 0
+    lines = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()}
+    assert lines["ISOLATOR"] == ["STATE", "DETAIL"]
+    assert lines["rlimits"][0] == lines["disk"][0] == "on"
+    assert lines["namespaces"] == ["off", "not", "configured"]
+
+
+def test_an_isolator_that_there_is_not():
+    done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "memroy"])
+    assert "isolation: there is no isolator 'memroy'; there are user, " in str(done.exception)

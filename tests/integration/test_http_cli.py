@@ -204,7 +204,9 @@ def test_following_goes_on_when_the_agent_restarts(mesos, agent, cluster, loop, 
         port = int(agent.server.url.rsplit(":", 1)[1])
         with (cluster.box / "stdout").open("ab") as log:
             log.write(b"meanwhile ")
-        agent.server = WebServer(make_agent_app(Reader(loop), agent.view, str(tmp_path), agent.usage), "127.0.0.1", port)
+        agent.server = WebServer(
+            make_agent_app(Reader(loop), agent.view, str(tmp_path), agent.usage), "127.0.0.1", port
+        )
         agent.server.start()
         with (cluster.box / "stdout").open("ab") as log:
             log.write(b"after")

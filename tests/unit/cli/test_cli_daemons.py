@@ -109,5 +109,5 @@ def test_isolation_is_listed_with_its_state():
 
 
 def test_an_isolator_that_there_is_not():
-    done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "memroy"])
-    assert "isolation: there is no isolator 'memroy'; there are user, " in str(done.exception)
+    done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "colour"])
+    assert "isolation: there is no isolator 'colour'; there are user, " in str(done.exception)

@@ -74,6 +74,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], D], others: Mapping[signal.
 
     try:
         daemon = make(loop)
+        signal.set_wakeup_fd(loop.wakeup_fd, warn_on_full_buffer=False)
         handlers = {number: signal.signal(number, signalled) for number in stops}
         daemon.start()
         spare_the_collector()
@@ -85,6 +86,7 @@ def run(config: DaemonConfig, make: Callable[[Loop], D], others: Mapping[signal.
         daemon.last_words()
         return EXIT_BROKEN
     finally:
+        signal.set_wakeup_fd(-1)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         loop.close()

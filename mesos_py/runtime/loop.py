@@ -58,6 +58,11 @@ class Loop:
         self._stopping = False
         self._closed = False
 
+    @property
+    def wakeup_fd(self) -> int:
+        """For ``signal.set_wakeup_fd``: else a signal that comes just before the loop sleeps would wait for its end."""
+        return self._wake_write
+
     # Descriptors
 
     def register(self, fd: int, events: int, callback: Callable[[int], None]) -> None:

@@ -58,12 +58,8 @@ class Daemon:
         self.words += 1
 
 
-def signal_soon(number, times=1):
-    def send():
-        for _ in range(times):
-            os.kill(os.getpid(), number)
-
-    return threading.Timer(0.05, send)
+def signal_soon(number):
+    return threading.Timer(0.05, lambda: os.kill(os.getpid(), number))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -81,17 +77,32 @@ def test_a_signal_ends_it_well_even_if_nothing_else_happens(number, capsys):
     assert {"event": "stopping", "signal": number.name}.items() <= lines(capsys)[-1].items()
 
 
+def test_another_signal_can_stop_it_otherwise():
+    ways = []
+
+    def leave(daemon, on_stopped):
+        ways.append(daemon.stops)
+        on_stopped()
+
+    before = signal.getsignal(signal.SIGUSR1)
+    make = lambda loop: Daemon(loop, lambda _daemon: signal_soon(signal.SIGUSR1).start())  # noqa: E731
+    assert run(CONFIG, make, {signal.SIGUSR1: leave}) == 0
+    assert ways == [0]
+    assert signal.getsignal(signal.SIGUSR1) is before
+
+
 def test_whoever_is_impatient_stops_it_only_once(capsys):
     made = []
 
     class Slow(Daemon):
         def stop(self, on_stopped):
             self.stops += 1
+            os.kill(os.getpid(), signal.SIGINT)  # before it is over: a later one would hit another test
             os.kill(os.getpid(), signal.SIGTERM)
             self.loop.post(lambda: self.loop.post(lambda: self.loop.post(on_stopped)))
 
     def make(loop):
-        made.append(Slow(loop, lambda _daemon: signal_soon(signal.SIGINT, 2).start()))
+        made.append(Slow(loop, lambda _daemon: signal_soon(signal.SIGINT).start()))
         return made[0]
 
     assert run(CONFIG, make) == 0

@@ -34,7 +34,10 @@ class Container:
     def __init__(self, spec: ContainerSpec) -> None:
         self.spec = spec
         self.launch = Launch(
-            container_id=spec.container_id, sandbox=spec.sandbox, argv=spec.argv, environment=spec.environment
+            container_id=spec.container_id,
+            sandbox=spec.sandbox,
+            argv=spec.argv,
+            environment=dict(spec.environment),
         )
         self.phase = Phase.QUEUED
         self.doomed = False
@@ -99,14 +102,14 @@ def as_launch_error(problem: Exception) -> LaunchError:
     if isinstance(problem, OSError) and problem.strerror:
         where = f" ({os.fsdecode(problem.filename)})" if isinstance(problem.filename, str | bytes) else ""
         return LaunchError(f"the container could not be started: {problem.strerror}{where}")
-    return LaunchError(f"the container could not be started: {problem}")
+    return LaunchError(f"the container could not be started: {problem!r:.500}")
 
 
 def pidfd_of(pid: int, started: int) -> int:
-    """A descriptor of the process that began at that time; -1 if it is no more."""
+    """A descriptor of the process that began at that time; -1 if it is no more. Raises OSError if none can be had."""
     try:
         fd = os.pidfd_open(pid)
-    except OSError:
+    except ProcessLookupError:
         return -1
     with contextlib.suppress(OSError):
         if start_time(pid) == started:

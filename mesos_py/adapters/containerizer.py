@@ -24,14 +24,14 @@ from mesos_py.adapters.container import Container, Phase, as_launch_error, exit_
 from mesos_py.adapters.isolators.base import Isolator, Limitation
 from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.launching import Launchers
-from mesos_py.adapters.processes import keep_descriptors
+from mesos_py.adapters.processes import keep_descriptors, make_room_for_descriptors
 from mesos_py.adapters.reattaching import reattach
 from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.adapters.sandbox import give_to, make_sandbox
 from mesos_py.adapters.tracking import SessionTracker, Tracker, fill_in, kill_all
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import READ, Loop
-from mesos_py.types.containers import ContainerFate, ContainerLives, ContainerSpec, ContainerUsage
+from mesos_py.types.containers import ContainerFate, ContainerLives, ContainerSpec, ContainerUsage, NeverBegan
 from mesos_py.types.ids import ContainerID, FrameworkID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
@@ -108,6 +108,7 @@ class ProcessContainerizer:
         """Get ready; answers go to ``listener``. Raises OSError."""
         self._listener = listener
         keep_descriptors()
+        make_room_for_descriptors()
         self._launchers.open()
         self._tracker.open()
         for isolator in self._isolators:
@@ -238,7 +239,9 @@ class ProcessContainerizer:
         for log, count in users.items():
             self._launchers.adopt(log, count)
         for container_id in self._tracker.known():
-            if container_id not in found.living:
+            if isinstance(found.fates.get(container_id), NeverBegan):
+                self._is_removed(container_id)  # what was made for it is made anew if it is started
+            elif container_id not in found.living:
                 self._end_orphan(container_id, None, Run())
         return found.fates
 
@@ -248,10 +251,8 @@ class ProcessContainerizer:
         error: LaunchError | None = None
         try:
             self._prepare(container)
-        except (LaunchError, OSError) as problem:
-            error = as_launch_error(problem)
         except Exception as problem:  # whatever it is, the container must get its answer
-            error = LaunchError(f"the container could not be prepared: {problem!r:.500}")
+            error = as_launch_error(problem)
         self._loop.post(lambda: self._prepared(container, error))
 
     def _prepare(self, container: Container) -> None:
@@ -305,7 +306,7 @@ class ProcessContainerizer:
                     self._prepare(container)
                 container.phase = Phase.ASKED
                 self._launchers.launch(container.launch)
-            except (LaunchError, OSError, ValueError) as problem:
+            except Exception as problem:  # whatever it is, the container must get its answer, and others their turn
                 self._failed(container, as_launch_error(problem))
 
     def _started(self, container_id: ContainerID, pid: int, started: int, log: RunLog) -> None:
@@ -313,7 +314,11 @@ class ProcessContainerizer:
         container.log = log
         container.pid = pid
         container.phase = Phase.RUNNING
-        container.pidfd = pidfd_of(pid, started)
+        try:
+            container.pidfd = pidfd_of(pid, started)
+        except OSError as error:  # it cannot be watched, so it cannot go on
+            why = f"the agent cannot watch it: {error.strerror}"
+            container.limitation = Limitation(Reason.CONTAINER_LAUNCH_FAILED, why)
         for isolator in self._isolators:
             isolator.started(container.spec, pid)
         self._listener.container_started(container_id, pid)
@@ -490,5 +495,6 @@ class ProcessContainerizer:
         usage = ContainerUsage(container_id=container.spec.container_id)
         for isolator in self._isolators:
             isolator.measure(container.spec.container_id, usage)
-        fill_in(usage, self._members(container))
+        if usage.processes is None or usage.cpu_s is None or usage.memory_bytes is None:
+            fill_in(usage, self._members(container))
         return usage

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from mesos_py.adapters.isolators.launch import Launch
 from mesos_py.adapters.lines import LineConnection
-from mesos_py.adapters.processes import spawn
+from mesos_py.adapters.processes import make_room_for_descriptors, spawn
 from mesos_py.adapters.runlog import RunLog
 from mesos_py.runtime.loop import READ, Loop
 from mesos_py.types.ids import ContainerID
@@ -244,7 +244,7 @@ def _start_program(log: Path) -> tuple[int, socket.socket]:
     ours, theirs = socket.socketpair()
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(log)]
+        argv = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(log), str(make_room_for_descriptors())]
         return spawn(argv, {"LC_ALL": "C.UTF-8"}, (theirs.fileno(), null, null)), ours
     except OSError:
         ours.close()

@@ -2,12 +2,22 @@
 
 import contextlib
 import os
+import resource
 import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final, NamedTuple
 
-__all__ = ["ProcessRow", "ProcessTable", "keep_descriptors", "read_processes", "spawn", "start_time"]
+__all__ = [
+    "ProcessRow",
+    "ProcessTable",
+    "keep_descriptors",
+    "make_room_for_descriptors",
+    "read_processes",
+    "spawn",
+    "start_time",
+]
 
 _DEFAULTS: Final = tuple(s for s in signal.valid_signals() if s not in (signal.SIGKILL, signal.SIGSTOP))
 
@@ -39,6 +49,14 @@ def keep_descriptors() -> None:
         with contextlib.suppress(OSError):
             if int(name) > 2:
                 os.set_inheritable(int(name), False)
+
+
+@cache
+def make_room_for_descriptors() -> int:
+    """Let this process open as many files as it may; gives how many it was meant to, which is what others get."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return soft
 
 
 def start_time(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Starts containers for an agent, and outlives it: ``main(LOG)``, with the agent's socket as stdin.
+"""Starts containers for an agent, and outlives it: ``main()``, with the agent's socket as stdin.
 
 One line of JSON asks for a container (``isolators/launch.py`` has the form), one line answers::
 
@@ -23,6 +23,7 @@ import fcntl
 import gc
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -201,7 +202,9 @@ class Launcher:
 
 
 def main() -> None:
-    """Serve the agent on stdin."""
+    """Serve the agent on stdin; arguments are the log, and how many files containers may open."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), hard))
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.umask(0o022)
     with contextlib.suppress(OSError):

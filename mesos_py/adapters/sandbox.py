@@ -14,7 +14,7 @@ def make_sandbox(path: str) -> None:
     for attempt in range(_ATTEMPTS):
         try:
             if attempt:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _make_above(os.path.dirname(path))
             os.mkdir(path, _MODE)
             break
         except (FileNotFoundError, FileExistsError):  # also where an empty directory is just being tidied up
@@ -29,15 +29,28 @@ def make_sandbox(path: str) -> None:
 def give_to(path: str, user: int, group: int) -> None:
     """Make the sandbox, all that is in it, and the files its output goes to, the user's. Raises OSError.
 
-    Nobody else may be at work in it yet. Links are given away, never what they point to.
+    Nobody else may be at work in it yet: hence it is given away last, for from then on its user may put something else
+    in the place of what we are about to enter. Links are given away, never what they point to.
     """
     for name in ("stdout", "stderr"):
         with contextlib.suppress(FileExistsError):
             os.close(os.open(os.path.join(path, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
-    for directory, directories, files in os.walk(path):
-        os.lchown(directory, user, group)
+    for directory, directories, files in os.walk(path, topdown=False):
         for name in (*directories, *files):
             os.lchown(os.path.join(directory, name), user, group)
+    os.lchown(path, user, group)
+
+
+def _make_above(path: str) -> None:
+    """Make a directory and those above it, which other users may pass but not change, whatever the umask is."""
+    missing = []
+    while not os.path.isdir(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for directory in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, 0o700)
+            os.chmod(directory, 0o755)  # noqa: S103 - the sandboxes below it belong to different users
 
 
 def _point(link: str, name: str) -> None:

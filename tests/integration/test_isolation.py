@@ -153,6 +153,18 @@ def test_with_the_tmp_of_the_host(host):
     assert out_of(host.agent(private_tmp=False), f"cat {host.root}/note") == "seen\n"
 
 
+def test_a_work_directory_behind_a_link_into_tmp(tmp_path):
+    target, link = tmp_path / "target", Path("/var", f"link-of-mesos-tests-{os.getpid()}")
+    target.mkdir()
+    link.symlink_to(target)
+    host = Host(link)
+    try:
+        assert out_of(host.agent(), "echo here >$PWD/here; pwd -P") == f"{target}/agent0/task-1/C-1\n"
+    finally:
+        host.clean()
+        link.unlink()
+
+
 def test_shared_memory_and_names_are_its_own(host):
     before = socket.gethostname()
     shm = set(os.listdir("/dev/shm"))
@@ -198,6 +210,17 @@ def test_volumes(host):
     assert (scratch / "copy").read_text() == "data\n"
     spec = containers.start("/bin/true", volumes=[Volume(host_path="/etc", container_path="etc")])
     assert "is not allowed" in containers.failure_of(spec)[1]
+
+
+def test_a_volume_lets_nobody_write_what_is_not_his(host):
+    scratch = host.root / "scratch"
+    scratch.mkdir()
+    (scratch / "of-root").write_text("good\n")
+    containers = host.agent(volumes={str(scratch): "rw"})
+    volume = Volume(host_path=str(scratch / "of-root"), container_path="stdout", mode=VolumeMode.RW)
+    spec = containers.sh("echo bad", user="nobody", volumes=[volume], resources=SMALL)
+    assert containers.failure_of(spec)[1] == "its stdout is a file of another user"
+    assert (scratch / "of-root").read_text() == "good\n"
 
 
 def test_rlimits(host):

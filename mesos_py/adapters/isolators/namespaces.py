@@ -63,7 +63,8 @@ class NamespacesIsolator(Isolator):
         os.chmod(tmp, 0o1777)  # noqa: S103 - as every /tmp
         mounts = []
         for hidden in filter(os.path.isdir, _HIDDEN):
-            for path, readonly in ((sandbox, False), *((kept, True) for kept in self._kept)):
+            for name, readonly in ((sandbox, False), *((kept, True) for kept in self._kept)):
+                path = os.path.realpath(name)  # a link outside of /tmp may lead into it
                 if path.startswith(hidden + "/"):
                     target = tmp + path.removeprefix(hidden)
                     os.makedirs(target, mode=0o755, exist_ok=True)

@@ -139,7 +139,8 @@ class Setup:
 
     def _execute(self) -> None:
         launch = self._launch
-        stdout, stderr = (_open_output(name) for name in ("stdout", "stderr"))
+        owner = launch["credentials"]["uid"] if launch.get("credentials") else None
+        stdout, stderr = (_open_output(name, owner) for name in ("stdout", "stderr"))
         for name, (soft, hard) in launch.get("rlimits", {}).items():
             _limit(name, soft, hard)
         with contextlib.suppress(PermissionError):
@@ -277,11 +278,14 @@ def _why_not_executed(name: str, error: OSError) -> str:
 # Files
 
 
-def _open_output(name: str) -> int:
+def _open_output(name: str, owner: int | None = None) -> int:
+    """Raises SetupError, also for a file that is not the owner's: who asks is root, the command must not profit."""
     try:
         fd = os.open(name, _OUTPUT, 0o644)
     except OSError as error:
         raise SetupError(f"its {name} could not be opened in the sandbox: {error.strerror}") from None
+    if owner not in (None, os.fstat(fd).st_uid):
+        raise SetupError(f"its {name} is a file of another user")
     os.set_blocking(fd, True)
     return fd
 

@@ -28,7 +28,7 @@ from mesos_py.agent.effects import (
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.paths import executor_sandbox
 from mesos_py.agent.reports import Reports
-from mesos_py.agent.specs import executor_spec
+from mesos_py.agent.specs import executor_spec, limits_of
 from mesos_py.agent.state import AgentState, Batch, Executor, Framework, Stage, Task
 from mesos_py.agent.tasks import BY_REQUEST, DURING_LAUNCH, LONGEST_GRACE_S, exit_message
 from mesos_py.agent.timers import Timers
@@ -101,6 +101,7 @@ class Executors:
             task.sandbox = executor.sandbox
             executor.tasks[task.info.task_id] = task
             executor.need += task.info.resources
+            executor.has_limits = executor.has_limits or bool(task.info.limits)
 
     def hand_over(self, executor: Executor, tasks: list[Task], now: float) -> None:
         """Give tasks to an executor, as soon as their records are durable and it has connected."""
@@ -114,7 +115,7 @@ class Executors:
         state = self._state
         spec = executor_spec(state, executor)
         executor.stage = Stage.PREPARING
-        executor.told = executor.need
+        executor.told, executor.told_limits = executor.need, limits_of(executor)
         state.containers[executor.container_id] = executor
         self._await_connection(executor, now)
         self._out.effects.append(StartContainer(spec))
@@ -149,9 +150,12 @@ class Executors:
             self._send(executor, LaunchTask(task=tasks[0].info))
 
     def _resize(self, executor: Executor) -> None:
-        if executor.stage is Stage.UP and executor.told != executor.need:
-            executor.told = executor.need
-            self._out.effects.append(UpdateContainer(executor.container_id, executor.need))
+        if executor.stage is not Stage.UP:
+            return
+        limits = limits_of(executor)
+        if executor.told != executor.need or executor.told_limits != limits:
+            executor.told, executor.told_limits = executor.need, limits
+            self._out.effects.append(UpdateContainer(executor.container_id, executor.need, limits))
 
     def _send(self, executor: Executor, event: ExecutorEvent) -> None:
         self._out.effects.append(SendToExecutor(executor.container_id, event))

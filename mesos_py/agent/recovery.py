@@ -206,6 +206,7 @@ class _Replay:
         executor.delivered_any = True
         executor.tasks[task.info.task_id] = task
         executor.need += task.info.resources
+        executor.has_limits = executor.has_limits or bool(task.info.limits)
 
     def _of_task(self, record: UpdateAcked | TaskForgotten | KillOrdered, task: Task) -> None:
         match record:

@@ -4,7 +4,7 @@ from mesos_py.agent.environment import argv_of, port_variables
 from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.types.containers import ContainerSpec
 
-__all__ = ["executor_spec", "task_spec"]
+__all__ = ["executor_spec", "limits_of", "task_spec"]
 
 
 def task_spec(state: AgentState, task: Task) -> ContainerSpec:
@@ -66,5 +66,17 @@ def executor_spec(state: AgentState, executor: Executor) -> ContainerSpec:
         rlimits=command.rlimits,
         volumes=command.volumes,
         resources=executor.need,
+        limits=limits_of(executor),
         executor_id=executor.info.executor_id,
     )
+
+
+def limits_of(executor: Executor) -> dict[str, float]:
+    """Up to what an executor may burst: what each of its tasks may, besides what it needs itself; {} if none may."""
+    limits: dict[str, float] = {}
+    for name in ("cpus", "mem") if executor.has_limits else ():
+        infos = [task.info for task in executor.tasks.values()]
+        if any(name in info.limits for info in infos):
+            own = executor.info.resources.scalar(name) / 1000
+            limits[name] = own + sum(float(i.limits.get(name, i.resources.scalar(name) / 1000)) for i in infos)
+    return limits

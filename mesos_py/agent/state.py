@@ -136,9 +136,9 @@ class Executor:
     """A framework's own program, its container and its tasks."""
 
     __slots__ = (
-        "began", "connected", "container_id", "delivered_any", "ending", "finished", "framework", "info",
+        "began", "connected", "container_id", "delivered_any", "ending", "finished", "framework", "has_limits", "info",
         "kill_deadline", "kill_timer", "need", "pid", "queue", "registration_timer", "role", "sandbox", "seen",
-        "shutting_down", "stage", "tasks", "told",
+        "shutting_down", "stage", "tasks", "told", "told_limits",
     )  # fmt: skip
 
     def __init__(
@@ -163,7 +163,10 @@ class Executor:
         self.finished: OrderedDict[TaskID, int] = OrderedDict()
         """Of tasks that ended, the last update number: their updates may still be repeated."""
         self.need = info.resources
+        self.has_limits = False
+        """A task of it may, or might once, use more than it asked for."""
         self.told: Resources = EMPTY
+        self.told_limits: dict[str, float] = {}
         """What the container's limits were last made from."""
         self.registration_timer: Timer | None = None
         self.kill_timer: Timer | None = None

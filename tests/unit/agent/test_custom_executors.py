@@ -1,4 +1,5 @@
 import pytest
+from msgspec import structs
 
 from mesos_py.agent.checkpoint import ExecutorEnded, ExecutorLaunched, UpdateMade
 from mesos_py.agent.effects import SendToExecutor, UpdateContainer
@@ -95,6 +96,16 @@ def test_the_container_grows_before_the_task_is_handed_over_and_shrinks_after():
     assert resize == UpdateContainer(container_id, Resources.of(cpus=2.5, mem=320))
     assert isinstance(launch.event, LaunchTask)
     rig.report(container_id, TaskState.FINISHED, 0, "t1")
+    assert UpdateContainer(container_id, Resources.of(cpus=1.5, mem=192)) in rig.effects
+
+
+def test_an_executor_may_burst_as_far_as_its_tasks_may():
+    rig = Rig()
+    container_id = rig.start_executor(work("t1"))
+    rig.launch(structs.replace(work("t2"), limits={"mem": 1024}))
+    need = Resources.of(cpus=2.5, mem=320)
+    assert UpdateContainer(container_id, need, {"mem": 64 + 128 + 1024}) in rig.effects
+    rig.report(container_id, TaskState.FINISHED, 0, "t2")
     assert UpdateContainer(container_id, Resources.of(cpus=1.5, mem=192)) in rig.effects
 
 

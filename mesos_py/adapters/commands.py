@@ -24,6 +24,7 @@ _LONGEST: Final = 131_071
 """Bytes the kernel takes in one word or variable (MAX_ARG_STRLEN less its NUL)."""
 _SETTABLE_NAME: Final = re.compile(r"(?!(?:OPTIND|PPID|LINENO)\Z)[A-Za-z_]\w*\Z", re.ASCII)
 _ENTER: Final = 'for _dir in $0; do echo 0 >"$_dir/cgroup.procs" || exit 125; done; exec "$@"'
+_NO_PRIVILEGE: Final = ("--inh-caps=-all", "--no-new-privs")
 _GO: Final = 'cd "$0" && exec "$@"'
 
 
@@ -38,12 +39,21 @@ class Entry(Struct, frozen=True):
 
 
 def words_inside(entry: Entry, directory: str, user: str, argv: Sequence[str]) -> list[str]:
-    """A command to be run in a container, as a user; its stdin is its ``script_of``. Raises LaunchError."""
+    """A command to be run in a container, as a user; its stdin is its ``script_of``. Raises LaunchError.
+
+    In a container's own mounts there may be anything in the place of any program: only the user executes what is there.
+    """
     words = ["/bin/sh", "-c", _ENTER, " ".join(entry.cgroups)]
-    if entry.namespaces:
-        flags = [f"--{'net' if name == 'network' else name}" for name in entry.namespaces]
-        words += ["/usr/bin/nsenter", "--target", str(entry.pid), *flags, "--"]
-    return [*words, "/bin/sh", "-c", _GO, directory, *as_user(user), "/bin/sh", "-s", "--", *argv]
+    if not entry.namespaces:
+        return [*words, "/bin/sh", "-c", _GO, directory, *as_user(user), "/bin/sh", "-s", "--", *argv]
+    found = _other_user(user)
+    flags = [f"--{'net' if name == 'network' else name}" for name in entry.namespaces]
+    flags.append(f"--wd=/proc/{entry.pid}/root{os.path.realpath(directory)}")
+    if found is not None:
+        groups = ",".join(map(str, os.getgrouplist(found.pw_name, found.pw_gid)))
+        words += ["/usr/bin/setpriv", f"--regid={found.pw_gid}", f"--groups={groups}", *_NO_PRIVILEGE, "--"]
+        flags.append(f"--setuid={found.pw_uid}")
+    return [*words, "/usr/bin/nsenter", "--target", str(entry.pid), *flags, "--", "/bin/sh", "-s", "--", *argv]
 
 
 def as_user(name: str) -> list[str]:
@@ -51,25 +61,26 @@ def as_user(name: str) -> list[str]:
 
     Raises LaunchError.
     """
-    if not name:
+    user = _other_user(name)
+    if user is None:
         return []
+    ids = [f"--reuid={user.pw_name}", f"--regid={user.pw_gid}", "--init-groups"]
+    return ["/usr/bin/setpriv", *ids, *_NO_PRIVILEGE, "--"]
+
+
+def _other_user(name: str) -> pwd.struct_passwd | None:
+    """Who it is; None for ourselves. Raises LaunchError if there is none, or we cannot become it."""
+    if not name:
+        return None
     try:
         user = pwd.getpwnam(name)
     except KeyError:
         raise LaunchError(f"user {name!r} does not exist on this host") from None
     if user.pw_uid == os.geteuid():
-        return []
+        return None
     if os.geteuid() != 0:
         raise LaunchError(f"cannot run as user {name!r}: the agent does not run as root")
-    return [
-        "/usr/bin/setpriv",
-        f"--reuid={user.pw_name}",
-        f"--regid={user.pw_gid}",
-        "--init-groups",
-        "--inh-caps=-all",
-        "--no-new-privs",
-        "--",
-    ]
+    return user
 
 
 def script_of(environment: Mapping[str, str]) -> bytes:

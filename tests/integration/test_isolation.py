@@ -316,6 +316,31 @@ def test_health_is_checked_inside(host):
     health.close()
 
 
+def test_a_health_check_executes_nothing_of_a_volume_as_root(host):
+    """A task that mounts its own programs over those of the host gains nothing by that."""
+    programs = host.root / "programs"
+    programs.mkdir()
+    containers = host.agent(volumes={str(programs): "ro"}, private_tmp=False)
+    volumes = []
+    for name in ("/usr/bin/setpriv", "/usr/bin/nsenter", "/usr/bin/id"):
+        program = programs / Path(name).name
+        program.write_text("#!/bin/bash\n[ $UID = 65534 ]\n")
+        program.chmod(0o755)
+        volumes.append(Volume(host_path=str(program), container_path=name))
+    spec = containers.sh("touch up; sleep 100", user="nobody", volumes=volumes, resources=SMALL)
+    containers.until((Path(spec.sandbox) / "up").exists)
+    health = HostHealthChecker(host.loop, containers.it.entry)
+    health.open()
+    answers = []
+    line = "id && nsenter && setpriv && [ $(pwd) = $SANDBOX ] && grep -q '^NoNewPrivs:.1' /proc/self/status && touch me"
+    command = CommandInfo(value=line, environment={"SANDBOX": spec.sandbox})
+    health.check(spec.container_id, HealthCheck(command=command), spec, lambda *answer: answers.append(answer))
+    containers.until(lambda: answers)
+    assert answers == [(True, "exited with status 0")]
+    assert (Path(spec.sandbox) / "me").stat().st_uid == 65534
+    health.close()
+
+
 # After a restart
 
 

@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -360,6 +362,22 @@ def test_what_lives_is_watched_again_with_its_limits(host):
     assert containers.end_of(hog).reason is Reason.CONTAINER_LIMITATION_MEMORY
 
 
+def test_what_lives_in_other_cgroups_can_still_be_stopped(host):
+    containers = host.agent()
+    line = "trap 'kill $!; echo told; touch told' TERM; touch up; setsid sleep 100 & wait; sleep 100"
+    spec = containers.sh(line, resources=SMALL)
+    containers.until((Path(spec.sandbox) / "up").exists)
+    host.crash()
+    containers = host.agent(cgroups_root="mesos-tests-other")
+    containers.it.recover([spec])
+    containers.started[spec.container_id] = 0
+    containers.it.signal(spec.container_id, signal.SIGTERM)
+    containers.until((Path(spec.sandbox) / "told").exists)
+    containers.it.destroy(spec.container_id)
+    assert containers.end_of(spec).signal == signal.SIGKILL
+    host.crash()
+
+
 def test_what_ended_meanwhile_is_known_and_nothing_is_left_of_it(host):
     containers = host.agent()
     spec = containers.sh("setsid sleep 100 & until [ -e go ]; do sleep 0.02; done; exit 6", resources=SMALL)
@@ -439,3 +457,11 @@ def _runs(pid) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_an_agent_that_may_not_make_namespaces_says_so(tmp_path):
+    words = ["setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"]
+    command = [sys.executable, "-m", "mesos_py", "agent", "--print-isolation", "--work-dir", str(tmp_path)]
+    done = subprocess.run([*words, *command], capture_output=True, text=True, check=True)
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("namespaces")]
+    assert line.split(maxsplit=2)[1:] == ["lacking", "the agent is not root (it lacks CAP_SYS_ADMIN)"]

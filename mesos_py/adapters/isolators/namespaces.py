@@ -5,7 +5,9 @@ and nothing else, are mounted into it at their own paths.
 """
 
 import os
+import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -21,6 +23,7 @@ _TMP: Final = ".tmp"
 """In the sandbox."""
 _HIDDEN: Final = ("/tmp", "/var/tmp")  # noqa: S108 - no file is made there
 _SYS_ADMIN: Final = 21
+_PATIENCE_S: Final = 10.0
 
 
 class NamespacesIsolator(Isolator):
@@ -38,9 +41,7 @@ class NamespacesIsolator(Isolator):
 
     def why_not(self) -> str:
         """Part of Isolator."""
-        status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-        effective = int(status.partition("CapEff:")[2].split()[0], 16)
-        return "" if effective >> _SYS_ADMIN & 1 else "the agent is not root (it lacks CAP_SYS_ADMIN)"
+        return _why_not(tuple(self._namespaces))
 
     def describe(self) -> str:
         """Part of Isolator."""
@@ -70,3 +71,19 @@ class NamespacesIsolator(Isolator):
                     os.makedirs(target, mode=0o755, exist_ok=True)
                     mounts.append(Mount(source=path, target=target, readonly=readonly))
         return mounts + [Mount(source=tmp, target=hidden) for hidden in _HIDDEN if os.path.isdir(hidden)]
+
+
+@cache
+def _why_not(namespaces: Sequence[str]) -> str:
+    """Having the capability is not enough: a host that is itself a container may forbid it in other ways."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    effective = int(status.partition("CapEff:")[2].split()[0], 16)
+    if not effective >> _SYS_ADMIN & 1:
+        return "the agent is not root (it lacks CAP_SYS_ADMIN)"
+    flags = [f"--{'net' if name == 'network' else name}" for name in namespaces]
+    words = ["unshare", *flags, *(["--fork", "--mount-proc"] if "pid" in namespaces else []), "true"]
+    try:
+        tried = subprocess.run(words, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it could not be tried: {error}"
+    return tried.stderr.strip() if tried.returncode else ""

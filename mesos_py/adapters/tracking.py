@@ -48,15 +48,23 @@ class Tracker(Protocol):
 
 
 class CgroupTracker:
-    """A Tracker by cgroups: nothing escapes it."""
+    """A Tracker by cgroups: nothing escapes it.
+
+    A container that has no cgroup where we look, for an earlier agent process had others or none, is tracked by its
+    session as long as its first process lives. That is enough for one with an init, whose end is the end of all.
+    """
 
     def __init__(self, cgroups: Cgroups) -> None:
         """``open`` makes their root."""
         self._cgroups = cgroups
+        self._here: set[ContainerID] = set()
+        """Containers that have a cgroup."""
+        self._elsewhere = SessionTracker()
 
     def open(self) -> None:
         """Part of Tracker."""
         self._cgroups.open()
+        self._here.update(self._cgroups.containers())
 
     def close(self) -> None:
         """Part of Tracker."""
@@ -67,17 +75,22 @@ class CgroupTracker:
 
     def prepare(self, container_id: ContainerID) -> list[str]:
         """Part of Tracker."""
+        self._here.add(container_id)
         return self._cgroups.create(container_id)
 
     def members(self, container_id: ContainerID, pid: int) -> list[int]:
         """Part of Tracker."""
-        del pid
-        return self._cgroups.pids(container_id)
+        if container_id in self._here or pid <= 0:
+            return self._cgroups.pids(container_id)
+        self._elsewhere.look()
+        return self._elsewhere.members(container_id, pid)
 
     def kill(self, container_id: ContainerID, pid: int, *, has_ended: bool) -> bool:
         """Part of Tracker."""
-        del pid, has_ended
-        return self._cgroups.kill(container_id)
+        if container_id in self._here or pid <= 0:
+            return self._cgroups.kill(container_id)
+        self._elsewhere.look()
+        return self._elsewhere.kill(container_id, pid, has_ended=has_ended)
 
     def out_of_reach(self, container_id: ContainerID) -> list[int]:
         """Part of Tracker: root reaches all."""
@@ -86,7 +99,11 @@ class CgroupTracker:
 
     def remove(self, container_id: ContainerID) -> bool:
         """Part of Tracker."""
-        return self._cgroups.remove(container_id)
+        self._elsewhere.remove(container_id)
+        if not self._cgroups.remove(container_id):
+            return False
+        self._here.discard(container_id)
+        return True
 
     def known(self) -> list[ContainerID]:
         """Part of Tracker."""

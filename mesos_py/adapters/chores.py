@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["Chore", "Chores"]
+__all__ = ["Chore", "Chores", "result_of"]
 
 _TURN_S: Final = 0.005
 """How long one chore goes on before the next has its turn."""
@@ -24,6 +24,15 @@ _BURST_S: Final = 0.02
 T = TypeVar("T")
 Chore = Generator[None, None, T]
 """Work that yields after every small piece, and returns a result."""
+
+
+def result_of(chore: Chore[T]) -> T:
+    """Do it at once."""
+    while True:
+        try:
+            next(chore)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 class Chores:

@@ -27,7 +27,7 @@ from mesos_py.adapters.launching import Launchers
 from mesos_py.adapters.processes import keep_descriptors, make_room_for_descriptors
 from mesos_py.adapters.reattaching import reattach
 from mesos_py.adapters.runlog import Run, RunLog
-from mesos_py.adapters.sandbox import give_to, make_sandbox
+from mesos_py.adapters.sandbox import give_to, make_fresh_sandbox
 from mesos_py.adapters.tracking import SessionTracker, Tracker, fill_in, kill_all
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import READ, Loop
@@ -260,7 +260,7 @@ class ProcessContainerizer:
         spec, launch = container.spec, container.launch
         if why := why_not_runnable(spec):
             raise LaunchError(why)
-        make_sandbox(spec.sandbox)
+        make_fresh_sandbox(spec.sandbox)
         launch.cgroups += self._tracker.prepare(spec.container_id)
         for isolator in self._isolators:
             isolator.prepare(spec, launch)

@@ -1,12 +1,28 @@
 """A container's sandbox: made before it starts, given to its user, pointed to by ``latest``."""
 
 import contextlib
+import errno
 import os
+from pathlib import Path
 
-__all__ = ["give_to", "make_sandbox"]
+from mesos_py.adapters.chores import result_of
+from mesos_py.adapters.removal import remove_tree
+
+__all__ = ["give_to", "make_fresh_sandbox", "make_sandbox"]
 
 _MODE = 0o750
 _ATTEMPTS = 10
+
+
+def make_fresh_sandbox(path: str) -> None:
+    """Make the directory, in place of one that an earlier agent process gave away and did not start. Raises OSError.
+
+    Whatever its user has put there since must not lead us elsewhere.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(path).st_uid != os.geteuid() and (problem := result_of(remove_tree(path))):
+            raise OSError(errno.ENOTEMPTY, problem, path)
+    make_sandbox(path)
 
 
 def make_sandbox(path: str) -> None:
@@ -43,14 +59,12 @@ def give_to(path: str, user: int, group: int) -> None:
 
 def _make_above(path: str) -> None:
     """Make a directory and those above it, which other users may pass but not change, whatever the umask is."""
-    missing = []
-    while not os.path.isdir(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for directory in reversed(missing):
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, 0o700)
-            os.chmod(directory, 0o755)  # noqa: S103 - the sandboxes below it belong to different users
+    above = Path(path)
+    missing = [directory for directory in (above, *above.parents) if not directory.exists()]
+    os.makedirs(path, exist_ok=True)
+    for directory in missing:
+        with contextlib.suppress(FileNotFoundError):  # it is just being tidied up
+            directory.chmod(0o755)
 
 
 def _point(link: str, name: str) -> None:

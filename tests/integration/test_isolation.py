@@ -378,6 +378,26 @@ def test_what_lives_in_other_cgroups_can_still_be_stopped(host):
     host.crash()
 
 
+@pytest.mark.parametrize("user", ["", "nobody"])
+def test_what_was_prepared_and_not_begun_is_prepared_anew(host, user):
+    containers = host.agent()
+    spec = containers.spec("/bin/true", user=user, resources=SMALL)
+    containers.it.start(spec)
+    containers.until(lambda: list(Path(spec.sandbox).glob("stderr" if user else ".tmp")))
+    host.crash()  # before the launcher was asked, which is the next that the loop would do
+    sandbox, outside = Path(spec.sandbox), host.root / "outside"
+    outside.mkdir(mode=0o700)
+    if user:  # what another task of that user can do
+        sandbox.joinpath(".tmp").rename(sandbox / "old")
+        sandbox.joinpath(".tmp").symlink_to(outside)
+    containers = host.agent()
+    assert containers.it.recover([spec]) == {spec.container_id: NeverBegan()}
+    containers.it.start(spec)
+    assert containers.end_of(spec).exit_code == 0
+    assert outside.stat().st_mode & 0o777 == 0o700
+    assert sorted(os.listdir(sandbox)) == [".tmp", "stderr", "stdout"]
+
+
 def test_what_ended_meanwhile_is_known_and_nothing_is_left_of_it(host):
     containers = host.agent()
     spec = containers.sh("setsid sleep 100 & until [ -e go ]; do sleep 0.02; done; exit 6", resources=SMALL)

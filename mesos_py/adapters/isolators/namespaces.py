@@ -4,6 +4,7 @@ A private /tmp would hide the sandbox, and the agent's socket, where the agent k
 and nothing else, are mounted into it at their own paths.
 """
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Sequence
@@ -60,7 +61,8 @@ class NamespacesIsolator(Isolator):
 
     def _tmp_mounts(self, sandbox: str) -> list[Mount]:
         tmp = f"{sandbox}/{_TMP}"
-        os.mkdir(tmp)
+        with contextlib.suppress(FileExistsError):  # by an earlier agent process, and still our own
+            os.mkdir(tmp)
         os.chmod(tmp, 0o1777)  # noqa: S103 - as every /tmp
         mounts = []
         for hidden in filter(os.path.isdir, _HIDDEN):

@@ -44,8 +44,6 @@ _LAST_LOOK_S: Final = 0.5
 _LOOKING_SHARE: Final = 0.1
 """Most of the loop's time that goes into listing processes."""
 _WORKERS: Final = 4
-_MOST_ASKED: Final = 32
-"""Containers that a launcher is asked for at a time."""
 _NOTE_S: Final = 2.0
 """How long a launcher that lives may take to note how a container ended."""
 
@@ -291,12 +289,12 @@ class ProcessContainerizer:
 
     def _turn_ended(self) -> None:
         self._budget = self._prepares_per_turn
-        if self._queue and self._launchers.waiting < _MOST_ASKED:
+        if self._queue and not self._launchers.is_busy:
             self._loop.post(self._ask_for_some)
 
     def _ask_for_some(self) -> None:
         """Have what waits started, but only so many in one turn: each takes the loop about a millisecond."""
-        while self._queue and self._budget > 0 and self._launchers.waiting < _MOST_ASKED:
+        while self._queue and self._budget > 0 and not self._launchers.is_busy:
             container = self._queue.popleft()
             if container.doomed:
                 continue

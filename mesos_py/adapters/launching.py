@@ -27,6 +27,12 @@ from mesos_py.types.ids import ContainerID
 __all__ = ["Launchers"]
 
 _LOOK_S: Final = 0.01
+_MOST_ASKED: Final = 32
+"""Containers that a launcher is asked for at a time."""
+_MOST_BYTES: Final = 4_000_000
+"""No more is asked for when the launches that were not answered yet take so much."""
+_MAX_BACKLOG: Final = 40_000_000
+"""Nothing ever takes so much: a launch has at most 2 MB of command and environment, six times that in JSON."""
 _PROGRAM: Final = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); from launcher.main import main; main()"
 """Nothing of ours but the launcher is imported, and what is of the standard library comes first."""
 
@@ -48,6 +54,8 @@ class _Launcher:
         self.connection: LineConnection
         self.asked: dict[ContainerID, Launch] = {}
         """Not answered yet."""
+        self.bytes_asked = 0
+        """Sent since nothing was waited for."""
         self.taken = 0
 
 
@@ -85,9 +93,10 @@ class Launchers:
         self._answers = msgspec.json.Decoder(_Answer)
 
     @property
-    def waiting(self) -> int:
-        """Launches not answered yet."""
-        return len(self._current.asked) if self._current is not None else 0
+    def is_busy(self) -> bool:
+        """Whether no more should be asked for until something is answered."""
+        current = self._current
+        return current is not None and (len(current.asked) >= _MOST_ASKED or current.bytes_asked >= _MOST_BYTES)
 
     def open(self) -> None:
         """Live in the loop. Raises OSError."""
@@ -120,6 +129,7 @@ class Launchers:
             self._current = self._spawn()
         launcher = self._current
         launcher.taken += 1
+        launcher.bytes_asked = len(line) + (launcher.bytes_asked if launcher.asked else 0)
         launcher.asked[launch.container_id] = launch
         self._users[launcher.log] += 1
         if launcher.taken >= self._containers_each:
@@ -144,7 +154,11 @@ class Launchers:
         pid, ours = _start_program(log.path)
         launcher = _Launcher(log, pid, os.pidfd_open(pid))
         launcher.connection = LineConnection(
-            self._loop, ours, partial(self._heard, launcher), lambda _why: self._is_lost(launcher)
+            self._loop,
+            ours,
+            partial(self._heard, launcher),
+            lambda _why: self._is_lost(launcher),
+            max_backlog=_MAX_BACKLOG,
         )
         launcher.connection.start()
         self._loop.register(launcher.pidfd, READ, lambda _ready: self._reap(launcher))
@@ -170,6 +184,8 @@ class Launchers:
                 self._has_failed(launcher, answer.container_id, answer.error)
             else:
                 self._started(answer.container_id, answer.pid, answer.start_time, launcher.log)
+        if not launcher.asked:
+            launcher.bytes_asked = 0
         if launcher is not self._current and not launcher.asked:
             launcher.connection.close()  # it is not needed but for its containers
 

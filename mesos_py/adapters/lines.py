@@ -25,10 +25,13 @@ class LineConnection:
         on_lines: Callable[[list[bytes]], None],
         on_closed: Callable[[str], None],
         farewell: Callable[[str], bytes] = lambda _why: b"",
+        *,
+        max_backlog: int = _MAX_BACKLOG,
     ) -> None:
         """``start`` makes it read. ``on_closed`` is not called for our own ``close``.
 
-        ``farewell`` gives the last words to a peer that is left because of what it sent.
+        ``farewell`` gives the last words to a peer that is left because of what it sent. More than ``max_backlog``
+        bytes may not wait for one that does not read.
         """
         sock.setblocking(False)
         self._loop = loop
@@ -36,6 +39,7 @@ class LineConnection:
         self._on_lines = on_lines
         self._on_closed = on_closed
         self._farewell = farewell
+        self._max_backlog = max_backlog
         self._partial = bytearray()
         self._backlog = bytearray()
         self._waits_to_write = False
@@ -51,7 +55,7 @@ class LineConnection:
             return False
         if self._backlog:
             self._backlog += text
-            if len(self._backlog) <= _MAX_BACKLOG:
+            if len(self._backlog) <= self._max_backlog:
                 return True
             self._end("it does not read what it is sent")
             return False

@@ -296,6 +296,16 @@ def test_usage(host):
     assert 1_000_000 < usage.memory_bytes <= usage.memory_peak_bytes <= usage.memory_limit_bytes == 64 << 20
 
 
+def test_many_with_environments_as_large_as_they_may_be(host):
+    containers = host.agent()
+    environment = {"PATH": "/bin"} | {f"V{number}": "\1" * 120_000 for number in range(14)}
+    specs = [containers.spec("/bin/true", env=environment, resources=SMALL) for _ in range(12)]
+    for spec in specs:
+        containers.it.start(spec)
+    containers.until(lambda: len(containers.ended | containers.failed) == len(specs), 60)
+    assert containers.failed == {}
+
+
 def test_limits_follow_resources(host):
     containers = host.agent()
     spec = containers.start("/bin/sleep", "100", resources=SMALL)
@@ -382,15 +392,14 @@ def test_what_lives_in_other_cgroups_can_still_be_stopped(host):
 def test_what_was_prepared_and_not_begun_is_prepared_anew(host, user):
     containers = host.agent()
     spec = containers.spec("/bin/true", user=user, resources=SMALL)
-    containers.it.start(spec)
-    containers.until(lambda: list(Path(spec.sandbox).glob("stderr" if user else ".tmp")))
-    host.crash()  # before the launcher was asked, which is the next that the loop would do
     sandbox, outside = Path(spec.sandbox), host.root / "outside"
     outside.mkdir(mode=0o700)
-    if user:  # what another task of that user can do
-        sandbox.joinpath(".tmp").rename(sandbox / "old")
-        sandbox.joinpath(".tmp").symlink_to(outside)
-    containers = host.agent()
+    sandbox.mkdir(parents=True)
+    if user:  # it was given away, and another task of that user was there
+        (sandbox / ".tmp").symlink_to(outside)
+        os.chown(sandbox, 65534, 65534)
+    else:
+        (sandbox / ".tmp").mkdir()
     assert containers.it.recover([spec]) == {spec.container_id: NeverBegan()}
     containers.it.start(spec)
     assert containers.end_of(spec).exit_code == 0

@@ -23,8 +23,9 @@ $(READY_TEST): $(READY) requirements/test.txt
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
-test: $(READY_TEST) ## Run every test; installs RabbitMQ from Debian's packages if it is missing
+test: $(READY_TEST) ## Run every test; installs RabbitMQ and ZooKeeper from Debian's packages if missing
 	@tools/ensure-rabbitmq
+	@tools/ensure-zookeeper
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-vm: $(READY_TEST) ## Run the tests of isolation in a virtual machine with systemd and pure cgroup v2 (minutes)

@@ -25,6 +25,7 @@ _HELP = {
     Examples:
       mesos master
       mesos master --broker amqps://master:secret@rabbit/ --http-host 0.0.0.0
+      mesos master --zookeeper zk://zk1:2181,zk2:2181,zk3:2181/mesos
       mesos master --config /etc/mesos/master.toml --weights web=2,batch=0.5
     """,
     "agent": """Run an agent: it offers this machine's resources and runs tasks.

@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -63,6 +63,12 @@ class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_field
     """URL under which others reach the HTTP API; by default made of the address and port."""
     work_dir: str = field(default_factory=lambda: _state_dir("master"))
     """Directory of the registry."""
+    zookeeper: str = ""
+    """Where masters elect their leader, such as zk://user:password@h1:2181,h2:2181/mesos; without it there is one."""
+    zookeeper_session_timeout_s: Annotated[float, Meta(ge=1)] = 10.0
+    """A leader that ZooKeeper has not heard of for this long is replaced; the ensemble may allow no less than 4."""
+    lifeline_port: Port = 0
+    """Port where standbys see that the leader's process has ended; 0 picks a free one."""
     allocator: str = "drf"
     """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
     weights: dict[str, Positive] = field(default_factory=dict)
@@ -202,7 +208,8 @@ def load(
             _check_known(name, tuple(hints), flag)
             given = _from_text(value, hints[name], flag) if isinstance(value, str) else value
             values[name] = _converted(given, hints[name], flag)
-    _check_password(values.get("broker"))
+    for name in _URLS:
+        _check_password(name, values.get(name))
     return kind(**values)
 
 
@@ -244,6 +251,8 @@ def _converted(value: object, hint: Any, where: str) -> object:
     try:
         converted: object = msgspec.convert(value, hint, strict=False)
     except msgspec.ValidationError as error:
+        if get_origin(hint) is Literal:
+            raise ConfigError(f"{where}: {value!r} is none of {', '.join(get_args(hint))}") from None
         what, _, path = str(error).partition(" - at `$")
         inside = f" (in {path.rstrip('`')})" if path else ""
         raise ConfigError(f"{where}: {what[0].lower()}{what[1:]}{inside}, not {value!r}") from None
@@ -257,17 +266,19 @@ def _converted(value: object, hint: Any, where: str) -> object:
 
 _SECRET: Final = re.compile(r"^(\s*(?>(?:\w+://)?)[^:@/]*):.*@")
 _NOT_SHOWN: Final = "***"
+_URLS: Final = ("broker", "zookeeper")
+"""Keys whose values may hold a password."""
 
 
-def without_passwords(broker: str) -> str:
-    """A broker URL to show: with stars for the passwords of its nodes."""
-    return ";".join(_SECRET.sub(rf"\1:{_NOT_SHOWN}@", node) for node in broker.split(";"))
+def without_passwords(url: str) -> str:
+    """A URL of the broker or of ZooKeeper to show: with stars for the passwords of its nodes."""
+    return ";".join(_SECRET.sub(rf"\1:{_NOT_SHOWN}@", node) for node in url.split(";"))
 
 
-def _check_password(broker: object) -> None:
+def _check_password(name: str, url: object) -> None:
     """Nobody wants to log in with three stars: they come from a printed configuration."""
-    if isinstance(broker, str) and f":{_NOT_SHOWN}@" in broker:
-        raise ConfigError(f"broker: {_NOT_SHOWN} stands for a password that was not shown; give the URL with it")
+    if isinstance(url, str) and f":{_NOT_SHOWN}@" in url:
+        raise ConfigError(f"{name}: {_NOT_SHOWN} stands for a password that was not shown; give the URL with it")
 
 
 # Printing
@@ -278,7 +289,7 @@ def print_config(config: Struct) -> str:
     lines = []
     for name in config.__struct_fields__:
         value = getattr(config, name)
-        if name == "broker" and value != getattr(type(config)(), name):
+        if name in _URLS and value != getattr(type(config)(), name):
             value = without_passwords(value)
         if isinstance(value, dict):
             inner = ", ".join(f"{_toml(key)} = {_toml(item)}" for key, item in value.items())

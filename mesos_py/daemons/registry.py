@@ -19,20 +19,24 @@ from mesos_py.master.registry import (
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["RegistryFile", "RegistryMemory", "RegistryStore"]
+__all__ = ["RegistryFile", "RegistryMemory", "RegistryStore", "RegistryWriter"]
 
 
-class RegistryStore(Protocol):
-    """Keeps the registry. What ``written`` has confirmed survives; what it has not may or may not."""
-
-    def load(self, least_epoch: int) -> tuple[Registry, int]:
-        """Begin a leadership: the registry, and a new epoch above every earlier one and at least ``least_epoch``."""
+class RegistryWriter(Protocol):
+    """Keeps the registry of one leadership. What ``written`` has confirmed survives; what it has not may or may not."""
 
     def write(self, serial: int, operation: RegistryOperation, written: Callable[[int], None]) -> None:
         """Write soon; ``written(serial)`` is called in the loop's thread when this one and all before are durable."""
 
     def close(self) -> None:
         """Write what waits, and end."""
+
+
+class RegistryStore(RegistryWriter, Protocol):
+    """Where the registry of a master without ZooKeeper is, which nobody else leads from."""
+
+    def load(self, least_epoch: int) -> tuple[Registry, int]:
+        """Begin a leadership: the registry, and a new epoch above every earlier one and at least ``least_epoch``."""
 
 
 class RegistryMemory:

@@ -6,7 +6,7 @@ Ticked        ─▶ offers and frameworks that time out, liveness (who is silen
 """
 
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from mesos_py.allocator.base import Allocator, RoleShare
 from mesos_py.master import events
@@ -30,6 +30,9 @@ from mesos_py.types.infos import MasterInfo
 from mesos_py.types.tasks import LIVE
 
 __all__ = ["Master"]
+
+_HELD: Final = 10_000
+"""So many accepted offers are kept while it is not sure that we lead."""
 
 _OfConnected = (
     to_master.UnregisterAgent
@@ -55,6 +58,8 @@ class Master:
         returns = ReturnDesk(self._desk, self._tasks, self._frameworks)
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
+        self._held: list[FrameworkSaid] = []
+        """Accepted offers that wait until it is sure that we lead."""
         self._events: dict[type, Callable[[Any, float], None]] = {
             FrameworkSaid: self._on_framework_said,
             AgentSaid: self._on_agent_said,
@@ -64,6 +69,8 @@ class Master:
             OperatorSaid: self._on_operator_said,
             events.BrokerConnected: lambda event, now: self._liveness.connected(now),
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
+            events.LeadershipResumed: self._on_resumed,
         }
         self._calls = self._who_serves_calls()
         self._messages = self._who_hears_agents()
@@ -140,7 +147,22 @@ class Master:
             self._refuse_stranger(event, call, framework)
             return
         framework.heard = now
+        if self.state.suspended and isinstance(call, calls.Accept):
+            self._hold(framework, event)
+            return
         self._calls[type(call)](framework, call, now)
+
+    def _hold(self, framework: Framework, event: FrameworkSaid) -> None:
+        if len(self._held) < _HELD:
+            self._held.append(event)
+        else:
+            self._desk.refuse_call(framework, "ACCEPT", "the master waits for ZooKeeper, and has too much to remember")
+
+    def _on_resumed(self, _event: events.LeadershipResumed, now: float) -> None:
+        self.state.suspended = False
+        held, self._held = self._held, []
+        for event in held:
+            self._on_framework_said(event, now)
 
     def _on_stranger_said(self, event: FrameworkSaid, call: Malformed | calls.Subscribe, now: float) -> None:
         """What anybody may say, subscribed or not."""

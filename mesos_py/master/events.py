@@ -12,6 +12,8 @@ __all__ = [
     "BrokerConnected",
     "BrokerLost",
     "FrameworkSaid",
+    "LeadershipResumed",
+    "LeadershipSuspended",
     "MasterEvent",
     "OperatorCall",
     "OperatorKill",
@@ -34,6 +36,14 @@ class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
 
 class BrokerLost(Struct, frozen=True, tag=True, gc=False):
     """We are cut off: silence proves nothing until BrokerConnected."""
+
+
+class LeadershipSuspended(Struct, frozen=True, tag=True, gc=False):
+    """Another may lead by now: offer and launch nothing until LeadershipResumed."""
+
+
+class LeadershipResumed(Struct, frozen=True, tag=True, gc=False):
+    """We have led all the time, and do."""
 
 
 class FrameworkSaid(Struct, frozen=True, tag=True, gc=False):
@@ -100,6 +110,15 @@ class OperatorSaid(Struct, frozen=True, tag=True, gc=False):
 
 
 MasterEvent = (
-    Ticked | BrokerConnected | BrokerLost | FrameworkSaid | AgentSaid | QueueGone | RegistryWritten | OperatorSaid
+    Ticked
+    | BrokerConnected
+    | BrokerLost
+    | LeadershipSuspended
+    | LeadershipResumed
+    | FrameworkSaid
+    | AgentSaid
+    | QueueGone
+    | RegistryWritten
+    | OperatorSaid
 )
 """Whatever a master's core can be told."""

@@ -31,7 +31,7 @@ class OfferDesk:
 
     def next_deadline(self) -> float | None:
         """When an offer times out or the allocator has something to hand out."""
-        if self._state.cut_off:
+        if self._state.cut_off or self._state.suspended:
             return None
         allocation = self._allocator.next_deadline()
         if not self._state.offers:
@@ -40,7 +40,9 @@ class OfferDesk:
         return timeout if allocation is None else min(timeout, allocation)
 
     def make(self, now: float) -> None:
-        """Offer whatever is due."""
+        """Offer whatever is due, if it is sure that we lead."""
+        if self._state.suspended:
+            return
         due = self._allocator.next_deadline()
         if due is None or due > now:
             return
@@ -83,7 +85,9 @@ class OfferDesk:
                 self.give_back(offer, now, refuse_s=refuse_s)
 
     def expire(self, now: float) -> None:
-        """Rescind what nobody has answered in time."""
+        """Rescind what nobody has answered in time; not while answers wait for us."""
+        if self._state.suspended:
+            return
         expired = []
         for offer, deadline in self._state.offers.values():
             if deadline > now:

@@ -1,8 +1,11 @@
 """The few facts that outlive a leader, and the operations that change them.
 
 Everything else a new leader learns from agents and schedulers. Each operation is a small value with one ``apply``
-that does no IO; it is written first and applied when it is known to be durable.
+that does no IO; it is written first and applied when it is known to be durable. It gives the agents whose record is
+another now, for those who keep a **record** of each agent instead of the operations.
 """
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -11,6 +14,7 @@ from mesos_py.types.ids import AgentID, Principal
 
 __all__ = [
     "AdmitAgent",
+    "AgentRecord",
     "MarkGone",
     "MarkReachable",
     "MarkUnreachable",
@@ -19,8 +23,12 @@ __all__ = [
     "RegistryOperation",
     "RemoveAgent",
     "decode_operation",
+    "decode_records",
     "encode_operation",
+    "encode_records",
     "operations",
+    "record_of",
+    "restore",
 ]
 
 REMEMBERED_S = 14 * 24 * 3600.0
@@ -52,11 +60,12 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
     hostname: str
     principal: Principal = Principal("")
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
         registry.principals[self.agent_id] = self.principal
+        return (self.agent_id,)
 
 
 class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
@@ -65,13 +74,15 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.unreachable[self.agent_id] = self.time
-        for forgotten in _forget_old(registry.unreachable, self.time):
-            registry.principals.pop(forgotten, None)
+        forgotten = _forget_old(registry.unreachable, self.time)
+        for agent_id in forgotten:
+            registry.principals.pop(agent_id, None)
+        return (self.agent_id, *forgotten)
 
 
 class MarkReachable(Struct, frozen=True, tag=True, gc=False):
@@ -80,10 +91,11 @@ class MarkReachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     hostname: str
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.unreachable.pop(self.agent_id, None)
         registry.admitted[self.agent_id] = self.hostname
+        return (self.agent_id,)
 
 
 class MarkGone(Struct, frozen=True, tag=True, gc=False):
@@ -92,13 +104,13 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.principals.pop(self.agent_id, None)
         registry.gone[self.agent_id] = self.time
-        _forget_old(registry.gone, self.time)
+        return (self.agent_id, *_forget_old(registry.gone, self.time))
 
 
 class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
@@ -106,11 +118,12 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.principals.pop(self.agent_id, None)
+        return (self.agent_id,)
 
 
 class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
@@ -118,9 +131,10 @@ class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
 
     epoch: int
 
-    def apply(self, registry: Registry) -> None:
-        """Change the registry."""
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
         registry.epoch = max(registry.epoch, self.epoch)
+        return ()
 
 
 RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch
@@ -146,6 +160,57 @@ def operations(registry: Registry) -> list[RegistryOperation]:
         way.append(MarkUnreachable(agent_id, since))
     way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
     return way
+
+
+class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
+    """All that the registry holds of one agent; what is added to it later needs a default and goes at the end."""
+
+    agent_id: AgentID
+    hostname: str | None
+    """If it is admitted."""
+    principal: Principal | None
+    unreachable: float | None
+    """When it was given up, seconds since the epoch."""
+    gone: float | None
+    """When an operator declared it gone, seconds since the epoch."""
+
+
+encode_records = msgspec.msgpack.Encoder().encode
+_records: msgspec.msgpack.Decoder[list[AgentRecord]] = msgspec.msgpack.Decoder(list[AgentRecord])
+
+
+def decode_records(data: bytes) -> list[AgentRecord]:
+    """The inverse of encode_records. Raises msgspec.MsgspecError."""
+    return _records.decode(data)
+
+
+def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
+    """What there is of an agent, or None if there is nothing."""
+    hostname, principal = registry.admitted.get(agent_id), registry.principals.get(agent_id)
+    unreachable, gone = registry.unreachable.get(agent_id), registry.gone.get(agent_id)
+    if hostname is None and principal is None and unreachable is None and gone is None:
+        return None
+    return AgentRecord(agent_id, hostname, principal, unreachable, gone)
+
+
+def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
+    """The registry that these records are of, in whatever order they come."""
+    registry = Registry()
+    registry.epoch = epoch
+    unreachable: list[tuple[float, AgentID]] = []
+    gone: list[tuple[float, AgentID]] = []
+    for record in records:
+        if record.hostname is not None:
+            registry.admitted[record.agent_id] = record.hostname
+        if record.principal is not None:
+            registry.principals[record.agent_id] = record.principal
+        if record.unreachable is not None:
+            unreachable.append((record.unreachable, record.agent_id))
+        if record.gone is not None:
+            gone.append((record.gone, record.agent_id))
+    registry.unreachable = {agent_id: since for since, agent_id in sorted(unreachable)}
+    registry.gone = {agent_id: since for since, agent_id in sorted(gone)}
+    return registry
 
 
 def _forget_old(agents: dict[AgentID, float], now: float) -> list[AgentID]:

@@ -185,6 +185,8 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.suspended = False
+        """Another may lead by now: nothing is offered or launched."""
         self.patient_until = 0.0
         """So soon after an outage a missing queue may only be late: no framework is removed yet."""
         self.agents: dict[AgentID, Agent] = {}

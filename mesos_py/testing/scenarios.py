@@ -79,6 +79,8 @@ class _Player:
                 return self._tick()
             case ["broker", "up" | "lost" as how]:
                 return self._handle(events.BrokerConnected() if how == "up" else events.BrokerLost())
+            case ["leadership", "suspended" | "resumed" as how]:
+                return self._handle(events.LeadershipSuspended() if how == "suspended" else events.LeadershipResumed())
             case ["queue", "gone", queue]:
                 return self._handle(events.QueueGone(queue))
             case ["written", serial]:

@@ -195,7 +195,7 @@ def test_an_executor_deals_with_every_word_of_its_agent(kind):
 
 def test_daemons_perform_every_effect(capsys):
     with embedded(LocalConfig(agents=1, http_port=0, resources="cpus:1;mem:64")) as cluster:
-        assert set(cluster.master._performers) == set(members(MasterEffect))
+        assert set(cluster.master._leadership._performers) == set(members(MasterEffect))
         assert set(cluster.agents[0]._performers) == set(members(AgentEffect))
 
 

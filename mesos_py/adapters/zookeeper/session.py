@@ -1,0 +1,169 @@
+"""A session with ZooKeeper: kazoo's threads only post, so that all that is decided is decided in the loop's thread."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, NoReturn, Protocol
+
+from kazoo.client import KazooClient, TransactionRequest
+from kazoo.exceptions import (
+    AuthFailedError,
+    ConnectionClosedError,
+    ConnectionLoss,
+    InvalidACLError,
+    NoAuthError,
+    SessionExpiredError,
+    SessionMovedError,
+)
+from kazoo.retry import KazooRetry
+from kazoo.security import make_digest_acl
+
+from mesos_py.adapters.zookeeper.address import ZookeeperAddress
+from mesos_py.adapters.zookeeper.paths import Paths
+from mesos_py.errors import ConfigError, MesosError
+from mesos_py.runtime.loop import Loop
+
+__all__ = ["Connection", "Done", "Session", "SessionListener", "is_lost", "refused"]
+
+Done = Callable[[Any, Exception | None], None]
+"""Told (result, None) or (None, why not), in the loop's thread."""
+
+_LONGEST_PAUSE_S: Final = 1.0
+
+
+class Connection(StrEnum):
+    """How it stands with a session."""
+
+    CONNECTED = "CONNECTED"
+    SUSPENDED = "SUSPENDED"
+    """The connection is lost, the session may live on."""
+    LOST = "LOST"
+    """The session is over; the next connection begins a new one."""
+
+
+class SessionListener(Protocol):
+    """Told in the loop's thread what becomes of the session."""
+
+    def connection(self, state: Connection) -> None:
+        """The state has changed."""
+
+
+def is_lost(error: Exception | None) -> bool:
+    """True for what fails with a connection: it may have been done or not, and the session's listener knows more."""
+    return isinstance(error, ConnectionLoss | SessionExpiredError | ConnectionClosedError | SessionMovedError)
+
+
+def refused(error: Exception | None) -> NoReturn:
+    """What no retry mends. Raises ConfigError if we may not do it, else MesosError."""
+    if isinstance(error, NoAuthError | AuthFailedError | InvalidACLError):
+        raise ConfigError("ZooKeeper refuses us: what is there belongs to another user, or the password is wrong")
+    raise MesosError(f"ZooKeeper refuses us: {type(error).__name__} {error}") from error
+
+
+class Session:
+    """One kazoo client. What it is asked returns at once and is answered in the loop's thread, in order."""
+
+    def __init__(self, address: ZookeeperAddress, loop: Loop, timeout_s: float) -> None:
+        """``timeout_s`` is that of the session, within what the ensemble allows."""
+        self.paths = Paths(address.path)
+        self._loop = loop
+        self._listeners: list[SessionListener] = []
+        self._stopped = False
+        silent = logging.getLogger("mesos_py.kazoo")
+        silent.setLevel(logging.CRITICAL)  # what matters is told by whoever listens
+        self._client = KazooClient(
+            address.hosts,
+            timeout=timeout_s,
+            auth_data=[("digest", address.login)] if address.login else None,
+            default_acl=[make_digest_acl(address.user, address.password, all=True)] if address.login else None,
+            connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
+            logger=silent,
+        )
+        self._client.add_listener(self._changed)
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._client.start_async()
+
+    def listen(self, listener: SessionListener) -> None:
+        """Tell this one, too, what becomes of the session."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: SessionListener) -> None:
+        """Tell it no more."""
+        self._listeners.remove(listener)
+
+    def stop(self, on_stopped: Callable[[], None]) -> None:
+        """End the session, which deletes its ephemeral nodes at once; nobody is told anything more."""
+        self._stopped = True
+
+        def end() -> None:
+            with contextlib.suppress(Exception):  # it is given up in any case, and ends with its timeout
+                self._client.stop()
+                self._client.close()
+            self._loop.post(on_stopped)
+
+        threading.Thread(target=end, name="mesos-zookeeper-end", daemon=True).start()
+
+    def _changed(self, state: str) -> None:
+        """In kazoo's thread, which must not be held."""
+        self._loop.post(lambda: self._tell(Connection(state)))
+
+    def _tell(self, state: Connection) -> None:
+        for listener in () if self._stopped else tuple(self._listeners):
+            listener.connection(state)
+
+    # Nodes
+
+    def get(self, path: str, done: Done) -> None:
+        """(data, stat) of a node."""
+        self._answer(self._client.get_async(path), done)
+
+    def children(self, path: str, changed: Callable[[], None], done: Done) -> None:
+        """Names of the nodes below; ``changed`` is called when there are others, or that cannot be known any more."""
+        self._answer(self._client.get_children_async(path, watch=lambda _event: self._post(changed)), done)
+
+    def create(self, path: str, data: bytes, done: Done, *, ephemeral: bool = False, sequence: bool = False) -> None:
+        """Make a node, and those above it."""
+        asked = self._client.create_async(path, data, ephemeral=ephemeral, sequence=sequence, makepath=True)
+        self._answer(asked, done)
+
+    def delete(self, path: str, done: Done) -> None:
+        """Delete a node."""
+        self._answer(self._client.delete_async(path), done)
+
+    def transaction(self) -> TransactionRequest:
+        """To be filled and given to ``commit``."""
+        return self._client.transaction()
+
+    def commit(self, transaction: TransactionRequest, done: Done) -> None:
+        """Do all of it or nothing; what hindered it is the error."""
+
+        def judged(results: Any, error: Exception | None) -> None:
+            done(results, error or _what_hindered(results))
+
+        self._answer(transaction.commit_async(), judged)
+
+    def _answer(self, asked: Any, done: Done) -> None:
+        waiting = [done]  # kazoo may answer what fails twice
+
+        def answer() -> None:
+            if waiting:
+                error = asked.exception
+                waiting.pop()(None if error is not None else asked.value, error)
+
+        asked.rawlink(lambda _asked: self._post(answer))
+
+    def _post(self, callback: Callable[[], None]) -> None:
+        self._loop.post(lambda: None if self._stopped else callback())
+
+
+def _what_hindered(results: list[Any]) -> Exception | None:
+    """The one error of a transaction that is not only there because of another."""
+    errors = [result for result in results if isinstance(result, Exception)]
+    telling = [error for error in errors if type(error).__name__ not in ("RolledBackError", "RuntimeInconsistency")]
+    return next(iter(telling or errors), None) if errors else None

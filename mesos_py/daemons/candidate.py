@@ -1,0 +1,246 @@
+"""A master process among several: standby until it is elected, and again when it is deposed.
+
+A standby is hot: it is connected to the broker and to ZooKeeper, and its HTTP API sends everybody to the leader. When
+it is elected it reads the registry and begins a leadership; when that ends nothing of it is kept, and the process goes
+on as a standby.
+"""
+
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Sequence
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from mesos_py import __version__
+from mesos_py.adapters.amqp import connect
+from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.election import ZookeeperElection
+from mesos_py.adapters.zookeeper.lifeline import Lifeline
+from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
+from mesos_py.adapters.zookeeper.session import Session
+from mesos_py.allocator.base import AllocatorConfig
+from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.leadership import Leadership, new_master_id, tell
+from mesos_py.daemons.policies import make_allocator
+from mesos_py.daemons.registry import RegistryWriter
+from mesos_py.daemons.service import private_dir
+from mesos_py.errors import ConfigError
+from mesos_py.master.core import Master
+from mesos_py.master.events import OperatorCall
+from mesos_py.master.registry import Registry
+from mesos_py.runtime.election import Candidate, Election
+from mesos_py.runtime.logs import get_log
+from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.types.infos import MasterInfo
+from mesos_py.web.master import make_master_app
+from mesos_py.web.reader import Reader
+from mesos_py.web.server import WebServer
+
+__all__ = ["CandidateDaemon", "Coordination", "Store"]
+
+
+class Store(RegistryWriter, Protocol):
+    """The registry during one leadership."""
+
+    def load(self, loaded: Callable[[Registry], None]) -> None:
+        """Read all; ``loaded`` is called in the loop's thread unless a newer leader is found before."""
+
+
+class Coordination(Protocol):
+    """What masters share besides the broker: an election, and the registry of whoever is elected."""
+
+    def election(self, us: Candidate) -> Election:
+        """Ours; called once."""
+
+    def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
+        """The registry for the leadership of this epoch; ``overtaken(why)`` is told if a newer one is found."""
+
+
+class _Zookeeper:
+    """Coordination through ZooKeeper."""
+
+    def __init__(self, config: MasterConfig, loop: Loop) -> None:
+        self._loop = loop
+        self._session = Session(parse_address(config.zookeeper), loop, config.zookeeper_session_timeout_s)
+
+    def election(self, us: Candidate) -> Election:
+        return ZookeeperElection(self._session, self._loop, us)
+
+    def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
+        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken)
+
+
+class CandidateDaemon:
+    """Stands by, leads, stands by."""
+
+    def __init__(self, config: MasterConfig, loop: Loop, coordination: Coordination | None = None) -> None:
+        """Take the ports. ``coordination`` is through ZooKeeper unless given. Raises ConfigError."""
+        self.failure = ""
+        self._config = config
+        self._loop = loop
+        self._log = get_log(role="master")
+        private_dir(config.work_dir)
+        make_allocator(
+            config.allocator, AllocatorConfig()
+        )  # what cannot be used is better told now than when we are elected
+        app = make_master_app(Reader(loop), lambda: self.core, self.operate, leader_url=self._leader_url)
+        self._web = WebServer(app, config.http_host, config.http_port)
+        self._lifeline: Lifeline | None = None
+        try:
+            self._coordination = coordination or _Zookeeper(config, loop)
+            self.url = config.advertise_url or self._web.bind()
+            self._lifeline = Lifeline(loop, config.http_host, config.lifeline_port)
+            self._transport = connect(config.broker, loop, name=f"mesos master {self.url}")
+        except ConfigError:
+            self.abandon()
+            raise
+        host = urlsplit(self.url).hostname or config.http_host
+        lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
+        self._election = self._coordination.election(Candidate(self.url, lifeline))
+        self._connected = False
+        self._leadership: Leadership | None = None
+        self._store: Store | None = None
+        """Of a leadership, also while it is being read."""
+        self._suspended = False
+        self._leader: Candidate | None = None
+
+    @property
+    def core(self) -> Master | None:
+        """Decides, while we lead."""
+        return None if self._leadership is None else self._leadership.core
+
+    def _leader_url(self) -> str:
+        return "" if self._leader is None else self._leader.url
+
+    # Life
+
+    def start(self) -> None:
+        """Stand by, and contend."""
+        assert self._lifeline is not None
+        self._log.info("contending", url=self.url, version=__version__)
+        self._web.start()
+        self._lifeline.start()
+        self._transport.start(self)
+        self._election.start(self)
+
+    def stop(self, on_stopped: Callable[[], None]) -> None:
+        """Hand over, if we lead, and go."""
+        self._step_down()
+        left = 2
+
+        def one_stopped() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.abandon()
+                on_stopped()
+
+        self._election.stop(one_stopped)
+        self._transport.stop(one_stopped)
+
+    def abandon(self) -> None:
+        """Give back what was taken."""
+        if self._lifeline is not None:
+            self._lifeline.close()
+        self._web.stop()
+
+    def last_words(self) -> None:
+        """Leave the story of what broke."""
+        if self._leadership is not None:
+            self._leadership.last_words()
+
+    # From the election (ElectionListener)
+
+    def elected(self, epoch: int) -> None:
+        """Part of ElectionListener."""
+        self._log.info("elected", epoch=epoch)
+        self._leader = None
+        self._suspended = False
+        self._store = self._coordination.store(epoch, self._overtaken)
+        self._store.load(lambda registry: self._lead(epoch, registry))
+
+    def suspended(self) -> None:
+        """Part of ElectionListener."""
+        self._suspended = True
+        if self._leadership is not None:
+            self._leadership.suspend()
+
+    def resumed(self) -> None:
+        """Part of ElectionListener."""
+        self._suspended = False
+        if self._leadership is not None:
+            self._leadership.resume()
+
+    def deposed(self, why: str) -> None:
+        """Part of ElectionListener."""
+        self._log.warning("deposed", why=why)
+        self._step_down()
+
+    def led_by(self, leader: Candidate | None) -> None:
+        """Part of ElectionListener."""
+        self._leader = leader
+        self._log.info("standing by", leader=self._leader_url())
+
+    def _lead(self, epoch: int, registry: Registry) -> None:
+        assert self._store is not None
+        info = MasterInfo(master_id=new_master_id(epoch), epoch=epoch, url=self.url, version=__version__)
+        self._leadership = Leadership(
+            self._config, self._loop, self._transport, self._store, registry, info, self._overtaken
+        )
+        self._leadership.start(connected=self._connected)
+        if self._suspended:
+            self._leadership.suspend()
+
+    def _overtaken(self, who: str) -> None:
+        """The registry or the broker knows of a newer leader, and the election not yet."""
+        self._log.warning("overtaken", by=who)
+        self._election.resign()
+
+    def _step_down(self) -> None:
+        if self._leadership is not None:
+            self._leadership.stop()
+            self._leadership = None
+        elif self._store is not None:
+            self._store.close()
+        self._store = None
+
+    # From the broker (Listener)
+
+    def connected(self) -> None:
+        """Part of Listener."""
+        self._connected = True
+        if self._leadership is not None:
+            self._leadership.connected()
+        else:
+            self._log.info("broker connected")
+
+    def disconnected(self, reason: str) -> None:
+        """Part of Listener."""
+        self._connected = False
+        if self._leadership is not None:
+            self._leadership.disconnected(reason)
+        else:
+            self._log.warning("broker lost", why=reason)
+
+    def undeliverable(self, address: Address) -> None:
+        """Part of Listener."""
+        if self._leadership is not None:
+            self._leadership.undeliverable(address)
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Part of Listener."""
+        if self._leadership is not None:
+            self._leadership.delivered(deliveries)
+
+    # Operators
+
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
+        """Have the core do something for an operator; from any thread. ``answer`` gets (message, is an error)."""
+
+        def put() -> None:
+            if self._leadership is None:
+                tell(loop, answer, "this master has ceased to lead; ask again", error=True)
+            else:
+                self._leadership.operate(call, loop, answer)
+
+        self._loop.post(put)

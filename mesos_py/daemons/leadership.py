@@ -1,0 +1,249 @@
+"""One leadership of one master: a core, joined to the broker and the registry, from its election to its end."""
+
+import contextlib
+import itertools
+import secrets
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from mesos_py import __version__
+from mesos_py.adapters import topology
+from mesos_py.allocator.base import AllocatorConfig
+from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.policies import make_allocator
+from mesos_py.daemons.registry import RegistryWriter
+from mesos_py.daemons.service import story_file, watcher
+from mesos_py.master import effects
+from mesos_py.master.core import Master
+from mesos_py.master.events import (
+    AgentSaid,
+    BrokerConnected,
+    BrokerLost,
+    FrameworkSaid,
+    LeadershipResumed,
+    LeadershipSuspended,
+    MasterEvent,
+    OperatorCall,
+    OperatorSaid,
+    QueueGone,
+    RegistryWritten,
+    Ticked,
+)
+from mesos_py.master.registry import Registry
+from mesos_py.master.state import MasterConfig as CoreConfig
+from mesos_py.messages.beacon import Beacon
+from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, JSON, MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
+from mesos_py.runtime.logs import get_log
+from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.mailbox import Mailbox
+from mesos_py.runtime.outbox import Outbox, Receiver
+from mesos_py.runtime.ports import Address, Delivery, Transport
+from mesos_py.runtime.story import Story
+from mesos_py.types.ids import MasterID, Principal
+from mesos_py.types.infos import MasterInfo
+
+__all__ = ["Leadership", "new_master_id", "tell"]
+
+_RECEIVERS_KEPT: Final = 100_000
+
+
+def new_master_id(epoch: int) -> MasterID:
+    """One that no other leadership has."""
+    return MasterID(f"M{epoch:x}-{secrets.token_hex(3)}")
+
+
+class Leadership:
+    """Leads over a transport that it is lent, and hears what that hears. Nothing of it is used by the next one."""
+
+    def __init__(
+        self,
+        config: MasterConfig,
+        loop: Loop,
+        transport: Transport,
+        store: RegistryWriter,
+        registry: Registry,
+        info: MasterInfo,
+        overtaken: Callable[[str], None],
+    ) -> None:
+        """``registry`` is what was durable when the epoch of ``info`` began.
+
+        ``overtaken(who)`` is called once if somebody leads with a newer epoch.
+        """
+        self._loop = loop
+        self._directory = Path(config.work_dir)
+        self._transport = transport
+        self._store = store
+        self._overtaken = overtaken
+        self._heard_newer = False
+        policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
+        self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
+        self._story = Story(self.core.check if config.paranoid else None)
+        self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
+            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="master")
+        )
+        self._log = get_log(role="master", master_id=info.master_id)
+        self._to_frameworks = Outbox(transport, SCHEDULER_EVENTS.encode, epoch=info.epoch)
+        self._to_agents = Outbox(transport, AGENT_ORDERS.encode, epoch=info.epoch)
+        self._inbox = topology.master_inbox(info.epoch)
+        self._receivers: dict[tuple[str, bool], Receiver] = {}
+        self._tickets = itertools.count(1)
+        self._answers: dict[int, tuple[AbstractEventLoop, Future[tuple[str, bool]]]] = {}
+        self._performers: dict[type, Callable[[Any], None]] = {
+            effects.SendToFramework: self._send_to_framework,
+            effects.SendToAgent: self._send_to_agent,
+            effects.Announce: lambda effect: self._announce(effect.beacon),
+            effects.Persist: lambda effect: self._store.write(effect.serial, effect.operation, self._written),
+            effects.Answer: self._answer,
+        }
+
+    # Life
+
+    def start(self, *, connected: bool = False) -> None:
+        """Lead. ``connected`` if the transport is already."""
+        info = self.core.state.info
+        self._log.info("leading", epoch=info.epoch, url=info.url, version=__version__)
+        self._mailbox.start()
+        self._loop.at_turn_end(self._end_turn)
+        self._transport.subscribe(self._inbox)
+        if connected:
+            self._mailbox.put(BrokerConnected())
+
+    def stop(self) -> None:
+        """Send what waits, and lead no more."""
+        self._end_turn()
+        self._loop.not_at_turn_end(self._end_turn)
+        self._mailbox.stop()
+        self._store.close()
+        self._transport.unsubscribe(self._inbox.name)
+        for ticket in list(self._answers):
+            self._answer(effects.Answer(ticket, "this master has ceased to lead; ask again", error=True))
+
+    def suspend(self) -> None:
+        """Whether we still lead is not known."""
+        self._log.warning("suspended", why="the connection to ZooKeeper is lost")
+        self._mailbox.put(LeadershipSuspended())
+
+    def resume(self) -> None:
+        """We still lead."""
+        self._log.info("resumed")
+        self._mailbox.put(LeadershipResumed())
+
+    def last_words(self) -> None:
+        """Leave the story of what broke."""
+        file = story_file(self._directory, "master")
+        self._story.dump(file)
+        self._log.error("story written", file=str(file))
+
+    # From the broker (Listener)
+
+    def connected(self) -> None:
+        """Part of Listener."""
+        self._log.info("broker connected")
+        self._mailbox.put(BrokerConnected())
+
+    def disconnected(self, reason: str) -> None:
+        """Part of Listener."""
+        self._log.warning("broker lost", why=reason)
+        self._mailbox.put(BrokerLost())
+
+    def undeliverable(self, address: Address) -> None:
+        """Part of Listener."""
+        if not address.exchange:
+            self._mailbox.put(QueueGone(address.routing_key))
+
+    def delivered(self, deliveries: Sequence[Delivery]) -> None:
+        """Part of Listener."""
+        for delivery in deliveries:
+            self._read(delivery)
+
+    def _read(self, delivery: Delivery) -> None:
+        sender = topology.principal_of(delivery.routing_key)
+        if delivery.routing_key == topology.BEACON.routing_key:
+            self._hear_beacon(delivery)
+            return
+        if sender is None:
+            self.core.state.counters["deliveries_of_nobody"] += 1
+            return
+        kind, principal = sender[0], Principal(sender[1])
+        if delivery.user_id not in ("", principal):
+            self.core.state.counters["deliveries_of_foreign_users"] += 1
+            self._log.warning("foreign user", user_id=delivery.user_id, principal=principal)
+            return
+        queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""
+        put = self._mailbox.put
+        if kind == "agent":
+            for message in AGENT_CALLS.decode(delivery.body, delivery.content_type):
+                put(AgentSaid(principal, queue, message))
+        else:
+            json = delivery.content_type != MSGPACK
+            for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
+                put(FrameworkSaid(principal, queue, json, call))
+
+    def _hear_beacon(self, delivery: Delivery) -> None:
+        """One broker has one leader: whoever hears of a newer one is none."""
+        for beacon in AGENT_ORDERS.decode(delivery.body, delivery.content_type):
+            if (
+                isinstance(beacon, Beacon)
+                and beacon.master.epoch > self.core.state.info.epoch
+                and not self._heard_newer
+            ):
+                self._heard_newer = True
+                self._loop.post(partial(self._overtaken, beacon.master.url or beacon.master.master_id))
+
+    # Effects
+
+    def _perform(self, effect: effects.MasterEffect) -> None:
+        self._performers[type(effect)](effect)
+
+    def _send_to_framework(self, effect: effects.SendToFramework) -> None:
+        receiver = self._receivers.get((effect.queue, effect.json)) or self._receiver(effect.queue, effect.json)
+        self._to_frameworks.put(receiver, effect.event)
+
+    def _send_to_agent(self, effect: effects.SendToAgent) -> None:
+        receiver = self._receivers.get((effect.queue, False)) or self._receiver(effect.queue, json=False)
+        self._to_agents.put(receiver, effect.message)
+
+    def _receiver(self, queue: str, json: bool) -> Receiver:
+        if len(self._receivers) > _RECEIVERS_KEPT:
+            self._receivers.clear()  # queues come and go; those in use are soon back
+        receiver = Receiver(topology.queue_address(queue), JSON if json else MSGPACK, mandatory=True)
+        self._receivers[queue, json] = receiver
+        return receiver
+
+    def _announce(self, beacon: Any) -> None:
+        """Everybody reads JSON, so that is what the beacon is in."""
+        self._to_frameworks.put(Receiver(topology.BEACON, JSON), beacon)
+
+    def _written(self, serial: int) -> None:
+        self._mailbox.put(RegistryWritten(serial))
+
+    def _end_turn(self) -> None:
+        self._to_agents.publish()
+        self._to_frameworks.publish()
+        self._transport.flush()
+
+    # Operators
+
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
+        """Have the core do something for an operator. ``answer`` gets (message, is an error)."""
+        ticket = next(self._tickets)
+        self._answers[ticket] = (loop, answer)
+        self._mailbox.put(OperatorSaid(ticket, call))
+
+    def _answer(self, effect: effects.Answer) -> None:
+        loop, answer = self._answers.pop(effect.ticket)
+        tell(loop, answer, effect.message, effect.error)
+
+
+def tell(loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]", message: str, error: bool) -> None:
+    """Answer an operator in the loop where the answer is waited for."""
+    with contextlib.suppress(RuntimeError):  # the web has stopped meanwhile
+        loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result((message, error)))
+
+
+def _core_config(config: MasterConfig) -> CoreConfig:
+    shared = set(CoreConfig.__struct_fields__) & set(config.__struct_fields__)
+    return CoreConfig(**{name: getattr(config, name) for name in shared})

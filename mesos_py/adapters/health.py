@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -24,6 +25,8 @@ __all__ = ["HostHealthChecker"]
 
 _HOST: Final = "127.0.0.1"
 _MAX_REDIRECTS: Final = 10
+_MOST_REQUESTS: Final = 4
+"""Of one container at a time: what answers byte by byte keeps a thread for ever."""
 
 
 class _Check:
@@ -45,6 +48,8 @@ class HostHealthChecker:
         self._loop = loop
         self._entry = entry
         self._checks: dict[_Check, None] = {}
+        self._requests: Counter[ContainerID] = Counter()
+        """Threads that ask, also those that nobody waits for any more."""
         self._null = -1
 
     def open(self) -> None:
@@ -75,10 +80,10 @@ class HostHealthChecker:
             self._start_command(check, health_check.command, spec, self._entry(container_id))
         elif health_check.http_port is not None:
             url = f"http://{_HOST}:{health_check.http_port}/{health_check.http_path.lstrip('/')}"
-            self._in_thread(check, lambda: _see_http(url, timeout_s or None))
+            self._in_thread(container_id, check, lambda: _see_http(url, timeout_s or None))
         else:
             port = health_check.tcp_port or 0
-            self._in_thread(check, lambda: _see_tcp(port, timeout_s or None))
+            self._in_thread(container_id, check, lambda: _see_tcp(port, timeout_s or None))
 
     def next_deadline(self) -> float | None:
         """Part of Resident."""
@@ -146,17 +151,28 @@ class HostHealthChecker:
 
     # Requests
 
-    def _in_thread(self, check: _Check, see: Callable[[], tuple[bool, str]]) -> None:
+    def _in_thread(self, container_id: ContainerID, check: _Check, see: Callable[[], tuple[bool, str]]) -> None:
         """A thread for each, so that a task that answers slowly delays no other's check."""
+        if self._requests[container_id] >= _MOST_REQUESTS:
+            why = f"{_MOST_REQUESTS} earlier checks are still being answered"
+            self._loop.post(lambda: self._settle(check, healthy=False, seen=why))
+            return
+        self._requests[container_id] += 1
 
         def work() -> None:
             try:
                 healthy, seen = see()
             except Exception as error:  # whatever it is, the check must get its answer
                 healthy, seen = False, f"{type(error).__name__}: {error}"
-            self._loop.post(lambda: self._settle(check, healthy=healthy, seen=seen))
+            self._loop.post(lambda: self._answered(container_id, check, healthy=healthy, seen=seen))
 
         threading.Thread(target=work, name="health check", daemon=True).start()
+
+    def _answered(self, container_id: ContainerID, check: _Check, *, healthy: bool, seen: str) -> None:
+        self._requests[container_id] -= 1
+        if not self._requests[container_id]:
+            del self._requests[container_id]
+        self._settle(check, healthy=healthy, seen=seen)
 
 
 def _kill_session(pid: int) -> None:

@@ -149,3 +149,33 @@ def test_closing_stops_what_is_under_way(tmp_path):
     checks.loop.turn(0)
     assert not answers
     checks.loop.close()
+
+
+def test_who_answers_byte_by_byte_keeps_few_threads(checks):
+    over = threading.Event()
+
+    def drip(connection):
+        with connection:
+            while not over.wait(0.02):
+                connection.sendall(b"H")
+
+    def serve(server):
+        while not over.is_set():
+            threading.Thread(target=drip, args=[server.accept()[0]], daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=serve, args=[server], daemon=True).start()
+        answers = [checks.see(http_port=port, timeout_s=0.1) for _ in range(6)]
+        assert (
+            answers
+            == [(False, "no result within 0.1 s")] * 4 + [(False, "4 earlier checks are still being answered")] * 2
+        )
+        over.set()
+        turn_until(checks.loop, lambda: not _asking())
+        checks.loop.turn(0)
+        assert "earlier" not in checks.see(http_port=port, timeout_s=5)[1]
+
+
+def _asking():
+    return [thread for thread in threading.enumerate() if thread.name == "health check"]

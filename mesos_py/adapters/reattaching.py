@@ -35,7 +35,7 @@ class Reattachment:
         self.ended: dict[ContainerID, RunLog] = {}
         """Where it stands how those ended that were asked for."""
         self.living: dict[ContainerID, tuple[RunLog, Run]] = {}
-        """All whose first process runs, also those that nobody asked for."""
+        """All whose first process runs, or ended just now; also those that nobody asked for."""
 
 
 def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
@@ -48,7 +48,7 @@ def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
         found.logs.append(log)
         for container_id, run in log.runs.items():
             runs[container_id] = log, run
-    found.living = {cid: (log, run) for cid, (log, run) in runs.items() if log.is_alive(run)}
+    found.living = {cid: (log, run) for cid, (log, run) in runs.items() if log.may_live(run)}
     for container_id in wanted:
         log_and_run = runs.get(container_id)
         found.fates[container_id] = NeverBegan() if log_and_run is None else _fate_of(*log_and_run)
@@ -58,7 +58,7 @@ def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
 
 
 def _fate_of(log: RunLog, run: Run) -> ContainerFate:
-    if log.is_alive(run) and run.ended is None and run.failed is None:
+    if run.ended is None and run.failed is None and log.may_live(run):
         return ContainerLives(run.pid)
     if run.ended is None and run.failed is None and log.boot != boot_id():
         return ContainerExit(reason=Reason.AGENT_RESTARTED, message=_REBOOTED)

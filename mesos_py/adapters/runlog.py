@@ -94,9 +94,18 @@ class RunLog:
         """Whether the first process of a container runs."""
         return run.pid > 0 and self.boot == boot_id() and _lives(run.pid, run.started)
 
+    def may_live(self, run: Run) -> bool:
+        """Whether a container may go on: its first process runs, or how it ended is just about to be noted."""
+        if self.is_alive(run):
+            return True
+        is_noted = run.failed is not None or run.ended is not None or run.gone is not None
+        return run.pid > 0 and not is_noted and self.launcher_lives()
+
     def _take(self, line: str) -> None:
         words = line.split(" ", 2)
-        with contextlib.suppress(ValueError, IndexError):  # a line that a crash has spoiled says nothing
+        if len(words) < 3:
+            return  # the empty one before each, or what a full disk has torn
+        with contextlib.suppress(ValueError):  # a line that a crash has spoiled says nothing
             if words[0] == "launcher":
                 started, self.boot = words[2].split(" ")
                 self._launcher = (int(words[1]), int(started))

@@ -8,7 +8,7 @@ One line of JSON asks for a container (``isolators/launch.py`` has the form), on
 
 A container with a pid namespace gets an init, a fork of this program, as process 1; the command of any other is our
 own child, and where there is nothing to set up not even that fork is made. What happened is noted in LOG, each line by
-one append, so that it is known to an agent that was away::
+one append (again, if the disk was full), so that it is known to an agent that was away::
 
     launcher PID START_TIME BOOT_ID       begins ID NOTES      began ID PID START_TIME
     failed ID WHY                         ended ID CODE        gone ID CODE
@@ -30,7 +30,7 @@ import socket
 import sys
 
 from . import system
-from .setup import RETRY_MS, LaunchDict, Setup, SetupError, cgroup_to_be_born_in, is_plain, line, spawn
+from .setup import RETRY_MS, LaunchDict, Setup, SetupError, append, cgroup_to_be_born_in, is_plain, line, spawn
 
 __all__ = ["main"]
 
@@ -85,7 +85,7 @@ class Launcher:
     def _write_on(self) -> None:
         with contextlib.suppress(OSError):
             while self._unwritten:
-                os.write(self._log, self._unwritten[0])
+                append(self._log, self._unwritten[0])
                 del self._unwritten[0]
 
     # The agent
@@ -122,7 +122,7 @@ class Launcher:
     def _start(self, launch: LaunchDict) -> None:
         container_id = launch["container_id"]
         try:
-            os.write(self._log, line("begins", container_id, json.dumps(launch.get("notes", {}))))
+            append(self._log, line("begins", container_id, json.dumps(launch.get("notes", {}))))
             if is_plain(launch):
                 self._spawn(launch)
             else:

@@ -16,6 +16,7 @@ __all__ = [
     "LaunchDict",
     "Setup",
     "SetupError",
+    "append",
     "cgroup_to_be_born_in",
     "is_plain",
     "line",
@@ -87,7 +88,7 @@ class Setup:
         if self._has_init:
             with contextlib.suppress(OSError):  # only root may; then it shares the fate of what it runs
                 system.write_file("/proc/self/oom_score_adj", "-1000")
-        os.write(self._log, line("began", launch["container_id"], str(pid), str(started)))
+        append(self._log, line("began", launch["container_id"], str(pid), str(started)))
         os.close(self._gate)
         system.die_with_parent(0)
         if not _has_reader(self._report):
@@ -131,7 +132,7 @@ class Setup:
                 ended = line("ended", launch["container_id"], str(os.waitstatus_to_exitcode(status)))
                 while True:
                     try:
-                        os.write(self._log, ended)
+                        append(self._log, ended)
                     except OSError:  # on a full disk, as soon as there is room
                         select.poll().poll(RETRY_MS)
                     else:
@@ -154,8 +155,14 @@ class Setup:
 
 
 def line(*words: str) -> bytes:
-    """For the log."""
-    return " ".join(words).replace("\n", " ").encode(errors="replace") + b"\n"
+    """For the log. It begins with a line's end, too: what a full disk has torn of an earlier one ends there."""
+    return b"\n" + " ".join(words).replace("\n", " ").encode(errors="replace") + b"\n"
+
+
+def append(log: int, text: bytes) -> None:
+    """Write it all, at once. Raises OSError; then part of it may be there."""
+    if os.write(log, text) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 # Without a fork

@@ -152,13 +152,13 @@ def decode_operation(record: bytes) -> RegistryOperation:
 def operations(registry: Registry) -> list[RegistryOperation]:
     """The shortest way from an empty registry to this one."""
     way: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
+    way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
     principals = registry.principals
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
     for agent_id, since in registry.unreachable.items():
         way.append(AdmitAgent(agent_id, "", principals.get(agent_id, Principal(""))))
         way.append(MarkUnreachable(agent_id, since))
-    way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
     return way
 
 

@@ -1,0 +1,208 @@
+"""What only a registry in ZooKeeper has to hold against: a deposed leader, lost connections, other users, size."""
+
+import time
+
+import pytest
+from kazoo.exceptions import NoAuthError
+
+from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.election import ZookeeperElection
+from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
+from mesos_py.adapters.zookeeper.session import Session
+from mesos_py.errors import ConfigError, MesosError
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable
+from mesos_py.types.ids import AgentID, Principal
+from tests.support.elections import SESSION_S, Peer, ZookeeperBench
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def bench(zookeeper):
+    bench = ZookeeperBench(zookeeper)
+    yield bench
+    bench.close()
+
+
+class Store:
+    """The registry of one leadership, and what came of it."""
+
+    def __init__(self, bench, peer):
+        self.bench = bench
+        self.overtaken = []
+        self.confirmed = 0
+        self.serial = 0
+        self.registry = None
+        self.store = ZookeeperRegistry(peer.session, bench.loop, peer.epochs[-1], self.overtaken.append)
+        self.store.load(self._loaded)
+
+    def _loaded(self, registry):
+        self.registry = registry
+
+    def _written(self, serial):
+        self.confirmed = serial
+
+    def wait_loaded(self):
+        self.bench.until(lambda: self.registry is not None)
+        return self
+
+    def admit(self, *agent_ids):
+        for agent_id in agent_ids:
+            self.serial += 1
+            operation = AdmitAgent(AgentID(agent_id), f"host-of-{agent_id}", Principal("agent"))
+            self.store.write(self.serial, operation, self._written)
+
+    def wait(self):
+        self.bench.until(lambda: self.confirmed == self.serial)
+
+
+def test_a_deposed_leader_writes_nothing(bench):
+    """Also one that does not know yet: its session and its node may be as they were."""
+    first, second = bench.peer("first"), bench.peer("second")
+    old = Store(bench, first).wait_loaded()
+    old.admit("A1")
+    old.wait()
+    first.election.resign()
+    bench.until(lambda: second.leads)
+    old.admit("A2")
+    bench.until(lambda: old.overtaken)
+    assert old.confirmed == 1
+    new = Store(bench, second).wait_loaded()
+    assert set(new.registry.admitted) == {"A1"}
+    old.admit("A3")
+    new.admit("A4")
+    new.wait()
+    assert len(old.overtaken) == 1
+    assert new.overtaken == []
+
+
+def test_who_is_deposed_before_it_has_read_is_told(bench):
+    first, second = bench.peer("first"), bench.peer("second")
+    first.election.resign()
+    bench.until(lambda: second.leads)
+    late = Store(bench, first)
+    bench.until(lambda: late.overtaken)
+    assert late.registry is None
+
+
+def test_what_a_lost_connection_took_with_it_is_written_again(bench):
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    for number in range(20):
+        store.admit(f"A{number}")
+        bench.loop.turn(0.0)
+        only.proxy.cut()
+    store.wait()
+    assert set(Store(bench, only).wait_loaded().registry.admitted) == {f"A{number}" for number in range(20)}
+
+
+def test_it_is_read_in_spite_of_lost_connections(bench):
+    only = bench.peer("only")
+    store = Store(bench, only)
+    for _ in range(5):
+        bench.loop.turn(0.01)
+        only.proxy.cut()
+    store.wait_loaded()
+
+
+def test_what_is_written_together_is_few_transactions(bench):
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    client = bench.client()
+    before = client.get(f"{bench.base}/epoch")[1]
+    first = client.last_zxid or before.mzxid
+    store.admit(*(f"A{number}" for number in range(2000)))
+    store.wait()
+    buckets = [client.get(f"{bench.base}/registry/{number:03}")[1] for number in range(256)]
+    client.stop()
+    client.close()
+    assert len({stat.mzxid for stat in buckets}) <= 2
+    assert max(stat.mzxid for stat in buckets) > first
+
+
+def test_fifty_thousand_agents(bench):
+    """They fit, and a new leader has read them soon."""
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    store.admit(*(f"M5f0e8a3c-0011aa-A{number}" for number in range(50_000)))
+    store.wait()
+    client = bench.client()
+    sizes = [client.get(f"{bench.base}/registry/{number:03}")[1].data_length for number in range(256)]
+    client.stop()
+    client.close()
+    assert max(sizes) < 100_000
+    began = time.monotonic()
+    again = Store(bench, only).wait_loaded()
+    print(
+        f"50,000 agents are {sum(sizes)} bytes, the largest node {max(sizes)}; read in {time.monotonic() - began:.2f} s"
+    )
+    assert len(again.registry.admitted) == 50_000
+    began = time.monotonic()
+    again.admit("another")
+    again.wait()
+    print(f"one more is admitted in {time.monotonic() - began:.4f} s")
+
+
+def test_what_is_forgotten_is_no_longer_there(bench):
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    day = 86_400.0
+    for serial, (agent_id, when) in enumerate([("A1", 0.0), ("A2", day), ("A3", 40 * day)], 1):
+        store.store.write(serial, MarkUnreachable(AgentID(agent_id), when), store._written)
+    store.serial = 3
+    store.wait()
+    assert Store(bench, only).wait_loaded().registry.unreachable == {"A3": 40 * day}
+
+
+def test_a_registry_that_cannot_be_read_is_not_written_over(bench):
+    only = bench.peer("only")
+    Store(bench, only).wait_loaded()
+    client = bench.client()
+    client.set(f"{bench.base}/registry/007", b"what is this")
+    client.stop()
+    client.close()
+    broken = Store(bench, only)
+    with pytest.raises(MesosError, match=r"registry/007 in ZooKeeper cannot be read"):
+        broken.wait_loaded()
+
+
+# Users
+
+
+def contend(bench, url):
+    peer = Peer("somebody")
+    peer.session = Session(parse_address(url), bench.loop, SESSION_S)
+    peer.election = ZookeeperElection(peer.session, bench.loop, peer.us)
+    peer.election.start(peer)
+    bench.peers.append(peer)
+    return peer
+
+
+def test_with_a_login_nobody_else_reads_or_writes(bench):
+    peer = contend(bench, bench.url(login="mesos:s3cret"))
+    bench.until(lambda: peer.leads)
+    store = Store(bench, peer).wait_loaded()
+    store.admit("A1")
+    store.wait()
+    client = bench.client()
+    try:
+        for path in (f"{bench.base}/epoch", f"{bench.base}/registry/000"):
+            with pytest.raises(NoAuthError):
+                client.get(path)
+            with pytest.raises(NoAuthError):
+                client.set(path, b"1")
+        with pytest.raises(NoAuthError):
+            client.create(f"{bench.base}/masters/m-intruder-0000000000")
+    finally:
+        client.stop()
+        client.close()
+
+
+def test_a_wrong_password_is_told(bench):
+    peer = contend(bench, bench.url(login="mesos:s3cret"))
+    bench.until(lambda: peer.leads)
+    contend(bench, bench.url(login="mesos:wrong"))
+    with pytest.raises(ConfigError, match="the password is wrong") as caught:
+        bench.until(lambda: False)
+    assert "wrong:" not in str(caught.value)
+    assert "mesos:" not in str(caught.value)

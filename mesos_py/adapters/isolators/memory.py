@@ -21,6 +21,8 @@ __all__ = ["MemoryIsolator"]
 _MB: Final = 1 << 20
 _LEAST_MB: Final = 32.0
 """Less is not worth enforcing: the C library alone can take that."""
+_MOST_MB: Final = float(1 << 42)
+"""The kernel calls that no limit, and takes of a number above 64 bits only the rest."""
 _WORST_SCORE: Final = 1000
 
 
@@ -124,12 +126,12 @@ class MemoryIsolator(Isolator):
 
 
 def _at_least_mb(megabytes: float) -> int:
-    return int(max(megabytes, _LEAST_MB) * _MB)
+    return int(min(max(megabytes, _LEAST_MB), _MOST_MB) * _MB)
 
 
 def _hard(resources: Resources, limits: Mapping[str, float]) -> float:
     limit = float(limits.get("mem", resources.mem))
-    return math.inf if math.isinf(limit) else _at_least_mb(limit)
+    return math.inf if limit >= _MOST_MB else _at_least_mb(limit)
 
 
 def _limitation(memory: MemoryControl) -> Limitation:

@@ -91,6 +91,7 @@ def test_cpu_is_resized(cgroups, read):
         ("mem:64;mem(ads):64", {}, 128 * MB, 128 * MB),
         ("mem:64.5", {"mem": 100.25}, int(64.5 * MB), int(100.25 * MB)),
         ("mem:64", {"mem": math.inf}, 64 * MB, "max"),
+        ("mem:64", {"mem": 1e300}, 64 * MB, "max"),  # the kernel would take its lowest 64 bits, which are 0
         ("cpus:1", {}, 32 * MB, 32 * MB),
         ("mem:1", {"mem": 2.0}, 32 * MB, 32 * MB),
     ],

@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from mesos_py.adapters.containerizer import ProcessContainerizer
+from mesos_py.adapters.detection import detect_hostname
 from mesos_py.adapters.executor_server import UnixExecutorServer
 from mesos_py.adapters.fetcher import SandboxFetcher
 from mesos_py.adapters.gc import SandboxCollector
@@ -93,10 +94,13 @@ def _containers(
         return containers.members(container_id)
 
     isolation = make_isolation(config, socket_dir, members)
-    log = get_log(role="agent", agent=config.name)
+    log = get_log(role="agent", agent=config.name or config.hostname or detect_hostname())
+    lacking: dict[str, list[str]] = {}
     for state in isolation.states:
         if state.is_lacking:
-            log.warning("not enforced", isolator=state.name, why=state.detail)
+            lacking.setdefault(state.detail, []).append(state.name)
+    for why, names in lacking.items():
+        log.warning("not enforced", isolators=", ".join(names), why=why)
     collector = SandboxCollector(
         loop,
         all_sandboxes(str(work_dir)),

@@ -92,9 +92,10 @@ class VolumesIsolator(Isolator):
             raise LaunchError(f"volume {volume.host_path} is neither a directory nor a plain file")
         most = self._most(source)
         if most is None:
-            raise LaunchError(
-                f"volume {volume.host_path} is not allowed: this agent mounts {self._list() or 'nothing'}"
+            allowed = (
+                f"this agent mounts {self._list()}" if self._allowed else "this agent is configured without volumes"
             )
+            raise LaunchError(f"volume {volume.host_path} is not allowed: {allowed}")
         if most is VolumeMode.RO and volume.mode is VolumeMode.RW:
             raise LaunchError(f"volume {volume.host_path} may only be read: this agent mounts {self._list()}")
         return source, found

@@ -53,6 +53,12 @@ def test_a_bad_file_is_told_in_one_line_with_its_name(tmp_path, text, line):
     assert "\n" not in str(told.value)
 
 
+def test_a_word_that_is_none_of_the_choices_is_told_with_them():
+    with pytest.raises(ConfigError) as told:
+        load(AgentConfig, environ={}, flags={"recover": "clean"})
+    assert str(told.value) == "--recover: 'clean' is none of reconnect, cleanup"
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot read .*: No such file"):
         load(MasterConfig, file=tmp_path / "none.toml", environ={})

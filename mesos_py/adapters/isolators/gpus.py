@@ -73,7 +73,8 @@ class GpusIsolator(Isolator):
     def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
         """Part of Isolator."""
         gpus = self._granted[spec.container_id]
-        launch.environment.update(self._variables(gpus))
+        if self._all:
+            launch.environment.update(self._variables(gpus))
         if gpus:
             launch.notes[_NOTE] = "\n".join(gpus)
             launch.notes[GRANTED] = "\n".join(self._needed(gpus))

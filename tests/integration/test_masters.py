@@ -90,35 +90,35 @@ def test_one_leads_and_the_other_says_who(masters):
 def test_the_leader_is_killed(masters, tmp_path):
     leader = masters.leader()
     with tasks_running(masters, tmp_path):
-        began = time.monotonic()
+        began = time.time()
         masters.daemon(leader).kill()
         took_s = masters.took_over(began, leader)
         wait_for(lambda: back_with_all(masters), "all is known again")
-        print(f"kill -9: another leads after {took_s:.2f} s, all known after {time.monotonic() - began:.2f} s")
-    assert took_s < SESSION_S, "that was the session's timeout, not the lifeline"
+        print(f"kill -9: another leads after {took_s:.2f} s, all known after {time.time() - began:.2f} s")
+    assert 0 < took_s < SESSION_S, "that was the session's timeout, not the lifeline"
 
 
 def test_the_leader_is_stopped(masters, tmp_path):
     leader = masters.leader()
     with tasks_running(masters, tmp_path):
-        began = time.monotonic()
+        began = time.time()
         masters.daemon(leader).popen.terminate()
         took_s = masters.took_over(began, leader)
         assert masters.daemon(leader).wait() == 0
         wait_for(lambda: back_with_all(masters), "all is known again")
-        print(f"TERM: another leads after {took_s:.2f} s, all known after {time.monotonic() - began:.2f} s")
-    assert took_s < SESSION_S
+        print(f"TERM: another leads after {took_s:.2f} s, all known after {time.time() - began:.2f} s")
+    assert 0 < took_s < SESSION_S
 
 
 def test_the_leader_freezes_beyond_its_session(masters, tmp_path):
     leader = masters.leader()
     with tasks_running(masters, tmp_path):
-        began = time.monotonic()
+        began = time.time()
         masters.freeze(leader)
         try:
             took_s = masters.took_over(began, leader)
             wait_for(lambda: back_with_all(masters), "all is known again")
-            print(f"STOP: another leads after {took_s:.2f} s, all known after {time.monotonic() - began:.2f} s")
+            print(f"STOP: another leads after {took_s:.2f} s, all known after {time.time() - began:.2f} s")
         finally:
             masters.thaw(leader)
         wait_for(lambda: masters.asked(leader, "/agents").status_code == 307, "the old leader stands by")

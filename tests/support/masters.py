@@ -3,13 +3,13 @@
 import contextlib
 import os
 import signal
-import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.support.cluster import AGENTS, Cluster, Process, wait_for
+from tests.support.cluster import AGENTS, Cluster, Process, json_lines, wait_for
 from tests.support.rabbitmq import free_ports
 
 SESSION_S = 2
@@ -88,6 +88,7 @@ class Masters(Cluster):
         os.kill(process.popen.pid, number)
 
     def took_over(self, since: float, other_than: str) -> float:
-        """Seconds from ``since`` until another leads."""
-        self.wait_leader(other_than=other_than)
-        return time.monotonic() - since
+        """Seconds from ``since``, in seconds since the epoch, until another leads, as its log has it."""
+        name = self.wait_leader(other_than=other_than)
+        leading = [line for line in json_lines(self.daemon(name).text()) if line["event"] == "leading"]
+        return datetime.fromisoformat(leading[-1]["timestamp"]).timestamp() - since

@@ -128,6 +128,8 @@ class ProcessContainerizer:
         for isolator in self._isolators:
             isolator.close()
         self._launchers.close()
+        for container_id in self._remains:
+            self._is_removed(container_id)
         self._tracker.close()
         self._containers.clear()
         self._queue.clear()

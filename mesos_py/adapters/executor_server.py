@@ -31,6 +31,8 @@ _LONGEST_PATH: Final = 107
 _BACKLOG: Final = 128
 _MOST_STRANGERS: Final = 128
 """Connections that have not shown a token yet."""
+_ACCEPTED_AT_ONCE: Final = 32
+"""Then it is heard what they say: so many connections at once that nobody else has a turn are no way to stop us."""
 _STRANGER_S: Final = 10.0
 _REST_S: Final = 1.0
 """How long not to accept when there are no descriptors left."""
@@ -136,7 +138,7 @@ class UnixExecutorServer:
 
     def _accept(self, _ready: int) -> None:
         assert self._socket is not None
-        while True:
+        for _ in range(_ACCEPTED_AT_ONCE):
             try:
                 sock, _address = self._socket.accept()
             except BlockingIOError:

@@ -1,18 +1,29 @@
 """`mesos run`: from words to RunOptions; mesos_py.frameworks.run does the rest."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import click
 from click.core import ParameterSource
+from msgspec import structs
 
 from mesos_py.cli.command import Command, command
 from mesos_py.daemons.config import DaemonConfig
 from mesos_py.errors import UserError
 from mesos_py.frameworks.run_options import RunOptions
 from mesos_py.scheduler.toolkit import Constraint, parse_constraint
-from mesos_py.types.host import RLimit, Volume, parse_rlimit, parse_volume, why_not_rlimits, why_not_volumes
+from mesos_py.types.host import (
+    Limit,
+    RLimit,
+    Volume,
+    parse_rlimit,
+    parse_volume,
+    why_not_limits,
+    why_not_rlimits,
+    why_not_volumes,
+)
 from mesos_py.types.ids import Role, why_not_an_id
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import ANY_ROLE, why_not_a_role
@@ -47,6 +58,14 @@ def _size(text: str) -> float:
     if found is None or not float(found[1]):
         raise UserError(f"{text!r} is not a size such as 512, 512MB or 2GB")
     return float(found[1]) * _UNITS[found[2].lower()]
+
+
+def _cpus_limit(text: str) -> float:
+    return math.inf if text == "inf" else _cpus(text)
+
+
+def _mem_limit(text: str) -> float:
+    return math.inf if text == "inf" else _size(text)
 
 
 def _cpus(text: str) -> float:
@@ -154,6 +173,9 @@ class _RunCommand(Command):
     type=_Parsed("rlimit", _rlimit),
     help="Such as nofile=1024:4096.",
 )
+@click.option("--user", metavar="NAME", default="", help="User of the agent's host to run as.  [default: the agent's]")
+@click.option("--cpus-limit", type=_Parsed("number", _cpus_limit), metavar="N", help="What each may burst to, or inf.")
+@click.option("--mem-limit", type=_Parsed("size", _mem_limit), metavar="SIZE", help="What each may burst to, or inf.")
 @click.option("--role", type=_Parsed("role", _role), default=ANY_ROLE, show_default=True, help="Whose share it uses.")
 @click.option(
     "--constraint",
@@ -197,6 +219,9 @@ def run(
     uri: tuple[URI, ...],
     volume: tuple[Volume, ...],
     rlimit: tuple[tuple[str, RLimit], ...],
+    user: str,
+    cpus_limit: float | None,
+    mem_limit: float | None,
     local_agents: int | None,
     broker: str | None,
     constraint: tuple[Constraint, ...],
@@ -219,9 +244,16 @@ def run(
         raise click.UsageError("--local makes a cluster of its own, which has no --broker", context)
     if why := why_not_volumes(volume):
         raise click.UsageError(why, context)
+    resources = Resources.of(cpus=cpus, mem=mem, disk=disk or 0, gpus=gpus)
+    limits: dict[str, Limit] = {
+        name: limit for name, limit in (("cpus", cpus_limit), ("mem", mem_limit)) if limit is not None
+    }
+    if why := why_not_limits(limits, resources):
+        raise click.UsageError(why, context)
     options = RunOptions(
-        command=_command(words, env, uri, rlimit, volume),
-        resources=Resources.of(cpus=cpus, mem=mem, disk=disk or 0, gpus=gpus),
+        command=structs.replace(_command(words, env, uri, rlimit, volume), user=user),
+        resources=resources,
+        limits=limits,
         name=name or words[0].split()[0].rpartition("/")[2][:50] or "run",
         constraints=constraint,
         local_agents=local_agents or 0,

@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ _FIRST_PORT, _LAST_PORT = 31000, 32000
 
 def main(config: LocalConfig) -> int:
     """Run an embedded cluster until it is told to stop; gives the exit code."""
-    return run(config, lambda loop: LocalCluster(config, loop))
+    return run(config, lambda loop: LocalCluster(config, loop), {signal.SIGUSR1: LocalCluster.stop})
 
 
 @contextmanager

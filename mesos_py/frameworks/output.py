@@ -7,6 +7,7 @@ once it has run for a moment; what has ended by then is read in one go.
 import asyncio
 import codecs
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import Final, Literal
@@ -24,6 +25,8 @@ _SHORT_S: Final = 0.5
 _AT_ONCE: Final = 8
 """Files that are read at the same time; followed ones do not count."""
 _ATTEMPTS: Final = 5
+_AWAY_S: Final = 60.0
+"""How long an agent may be away: it may be restarted while its tasks run."""
 _PATIENCE_S: Final = 0.3
 _PIECE: Final = 1 << 20
 
@@ -105,17 +108,21 @@ class OutputStreams:
             # no proxy may stand between us and our own agents; a quiet task sends nothing for long
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
             self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), limits=limits, trust_env=False)
-        why = ""
-        for attempt in range(1, _ATTEMPTS + 1):
+        why, refusals, last_heard = "", 0, time.monotonic()
+        while refusals < _ATTEMPTS and time.monotonic() - last_heard < _AWAY_S:
+            offset = file.offset
             try:
                 await how(file, self._client)
             except httpx.HTTPStatusError as error:
+                refusals += 1
                 why = f"{error.response.status_code} {error.response.reason_phrase}"
             except httpx.HTTPError as error:
                 why = str(error) or type(error).__name__
             else:
                 return
-            await asyncio.sleep(_PATIENCE_S * attempt)  # the sandbox may be a moment behind the news of it
+            if file.offset > offset:
+                last_heard = time.monotonic()
+            await asyncio.sleep(_PATIENCE_S * max(1, refusals))  # the sandbox may be a moment behind the news of it
         self._complain(file.task_id, f"its {file.name} cannot be read at {file.url}: {why}")
 
     async def _follow(self, file: "_File", client: httpx.AsyncClient) -> None:

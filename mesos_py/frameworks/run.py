@@ -167,6 +167,7 @@ class Run:
             task_id=task_id,
             name=options.name,
             resources=options.resources,
+            limits=options.limits,
             command=options.command,
             max_completion_time_s=options.kill_after_s,
         )

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from mesos_py.scheduler.toolkit import Constraint
+from mesos_py.types.host import Limit
 from mesos_py.types.ids import Role
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import ANY_ROLE
@@ -18,6 +19,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """With its environment and what to fetch."""
     resources: Resources
     """Of each instance."""
+    limits: dict[str, Limit] = {}
+    """What each instance may burst to: cpus, mem."""
     name: str
     """Of the framework, and the start of each task's id."""
     instances: int = 1

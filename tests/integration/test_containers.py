@@ -66,6 +66,7 @@ def _make(root, **options):
     for container_id in containers.started:
         containers.it.destroy(container_id)
     containers.until(lambda: containers.started.keys() == containers.ended.keys())
+    containers.until(lambda: not find_cgroups(root).containers())
     launchers = [psutil.Process(pid) for pid in _launchers(root)]
     containers.it.close()
     loop.close()

@@ -1,5 +1,6 @@
 """`mesos run`: from words to RunOptions."""
 
+import math
 import sys
 from types import ModuleType
 
@@ -60,12 +61,14 @@ def test_everything(run):
         *("--env", "A=1", "-e", "B=x=y", "--uri", "https://example.org/a.tgz", "--uri", "/opt/b", "--role", "eng/web"),
         *("--volume", "/data:models", "--volume", "/scratch:tmp:rw", "--rlimit", "nofile=64:128", "--rlimit", "core=0"),
         *("--constraint", "rack:IS:r1", "--constraint", "@hostname:unique", "--kill-after", "60", "--max-retries", "2"),
+        *("--user", "alice", "--cpus-limit", "inf", "--mem-limit", "4GB"),
         *("--broker", "amqp://b/", "--json", "--", "./start"),
     )
     assert options == RunOptions(
         command=CommandInfo(
             argv=["./start"],
             environment={"A": "1", "B": "x=y"},
+            user="alice",
             uris=[URI(value="https://example.org/a.tgz"), URI(value="/opt/b")],
             rlimits={"nofile": RLimit(soft=64, hard=128), "core": RLimit(soft=0, hard=0)},
             volumes=[
@@ -74,6 +77,7 @@ def test_everything(run):
             ],
         ),
         resources=Resources.of(cpus=0.5, mem=2048, disk=512, gpus=1),
+        limits={"cpus": math.inf, "mem": 4096.0},
         name="job",
         instances=3,
         role="eng/web",
@@ -148,6 +152,8 @@ def test_the_environment_names_the_broker(run, monkeypatch):
         ["--constraint", "rack=r1", "x"],
         ["--constraint", "rack:LIKE:(", "x"],
         ["--kill-after", "0", "x"],
+        ["--mem-limit", "64", "x"],
+        ["--cpus-limit", "-1", "x"],
         ["--max-retries", "-1", "x"],
         ["--local", "0", "x"],
         ["--local", "--broker", "amqp://b/", "x"],

@@ -514,3 +514,4 @@ def test_closing_leaves_containers_running(containers):
     os.kill(pid, signal.SIGKILL)
     os.waitpid(launcher, 0)  # it ends with its last container
     containers.it.open(containers)
+    assert containers.it.recover([]) == {}

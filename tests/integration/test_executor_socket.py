@@ -291,6 +291,14 @@ def test_a_crowd_of_strangers_does_not_keep_executors_out(agent, peers):
         peer.socket.close()
 
 
+def test_a_crowd_at_the_door_does_not_push_out_who_came_first(agent):
+    first = Peer(agent).say(ExecutorSubscribe(token=agent.token(A)))
+    crowd = [Peer(agent) for _ in range(128)]
+    assert agent.until_heard(1) == (A, "connected", [])
+    for peer in (first, *crowd):
+        peer.socket.close()
+
+
 def test_tokens_outlive_the_agent(agent, tmp_path):
     loop = Loop()
     other = UnixExecutorServer(loop, tmp_path / "run")

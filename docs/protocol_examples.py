@@ -161,6 +161,7 @@ _FROM_AGENT = [
         executors=[agent.ExecutorRecord(framework_id=FRAMEWORK_ID, executor=EXECUTOR, role=ROLE)],
     ),
     agent.UnregisterAgent(agent_id=AGENT_ID),
+    agent.AgentAway(agent_id=AGENT_ID),
     agent.AgentHeartbeat(agent_id=AGENT_ID),
     agent.StatusUpdate(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID, status=RUNNING, latest_state=TaskState.FINISHED),
     agent.ExecutorExited(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID, executor_id=EXECUTOR_ID, status=137),

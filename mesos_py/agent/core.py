@@ -38,6 +38,7 @@ from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
 from mesos_py.agent.views import AgentView, view_of
 from mesos_py.messages.agent import (
+    AgentAway,
     AgentRegistered,
     AgentReregistered,
     FrameworkToExecutor,
@@ -132,6 +133,11 @@ class Agent:
     def records(self) -> Iterator[Record]:
         """What may be written in place of all that was ever written, whenever no event is being handled."""
         return records_of(self._state)
+
+    def farewell(self) -> AgentAway | None:
+        """What to send before the process ends, while all it runs goes on; None if nobody would listen."""
+        state = self._state
+        return AgentAway(agent_id=state.agent_id) if state.registered and state.agent_id is not None else None
 
     def view(self) -> AgentView:
         """A snapshot for the operator."""

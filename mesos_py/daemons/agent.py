@@ -185,6 +185,8 @@ class AgentDaemon:
         elif not self._closed:
             self._log.info("leaving the tasks alone", containers=len(self._specs))
             self._mailbox.stop()
+            if (farewell := self.core.farewell()) is not None:
+                self._to_master.put(self._master, farewell)
             self._close(on_stopped)
 
     def leave(self, on_stopped: Callable[[], None]) -> None:

@@ -124,6 +124,7 @@ _LINES: dict[tuple[str, type], Callable[[Log, Any], None]] = {
     ("said", agents.AgentReregistered): _line("agent registered again", "agent_id"),
     ("heard", agents.AgentReregistered): _line("registered again", "agent_id"),
     ("heard", agents.UnregisterAgent): _line("agent leaves", "agent_id"),
+    ("heard", agents.AgentAway): _line("agent away", "agent_id"),
     ("said", agents.RegistrationRefused): _REFUSED,
     ("heard", agents.RegistrationRefused): _REFUSED,
     ("said", agents.RunTasks): _run_tasks,

@@ -36,6 +36,7 @@ _HELD: Final = 10_000
 
 _OfConnected = (
     to_master.UnregisterAgent
+    | to_master.AgentAway
     | to_master.AgentHeartbeat
     | to_master.StatusUpdate
     | to_master.ExecutorExited
@@ -94,6 +95,7 @@ class Master:
     def _who_hears_agents(self) -> dict[type, Callable[[Agent, Any, float], None]]:
         return {
             to_master.StatusUpdate: self._tasks.update,
+            to_master.AgentAway: lambda agent, message, now: self._agents.disconnect(agent, now),
             to_master.AgentHeartbeat: lambda agent, message, now: None,
             to_master.ExecutorExited: self._agents.executor_exited,
             to_master.ExecutorToFramework: self._agents.executor_message,

@@ -12,6 +12,7 @@ from mesos_py.types.offers import Operation
 from mesos_py.types.tasks import ExecutorInfo, KillPolicy, TaskRecord, TaskState, TaskStatus
 
 __all__ = [
+    "AgentAway",
     "AgentHeartbeat",
     "AgentRegistered",
     "AgentReregistered",
@@ -82,6 +83,12 @@ class UnregisterAgent(Struct, frozen=True, kw_only=True, tag="UNREGISTER_AGENT",
     agent_id: AgentID
 
 
+class AgentAway(Struct, frozen=True, kw_only=True, tag="AGENT_AWAY", gc=False):
+    """My process ends and what I run goes on: offer nothing of me until I am back."""
+
+    agent_id: AgentID
+
+
 class AgentHeartbeat(Struct, frozen=True, kw_only=True, tag="AGENT_HEARTBEAT", gc=False):
     """I am alive."""
 
@@ -122,6 +129,7 @@ FromAgent = (
     | RegisterAgent
     | ReregisterAgent
     | UnregisterAgent
+    | AgentAway
     | AgentHeartbeat
     | StatusUpdate
     | ExecutorExited

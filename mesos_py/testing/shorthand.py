@@ -150,6 +150,8 @@ def agent_message(verb: str, me: AgentID, queue: str, words: Words) -> FromAgent
             )
         case "unregister":
             return agents.UnregisterAgent(agent_id=me)
+        case "away":
+            return agents.AgentAway(agent_id=me)
         case "alive":
             return agents.AgentHeartbeat(agent_id=me)
         case "status":

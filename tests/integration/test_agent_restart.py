@@ -149,3 +149,17 @@ def test_an_agent_that_is_killed_again_and_again(cluster, framework, tmp_path):
 
 def _has_said(agent, since, words):
     return words in agent.output.read_bytes()[since:].decode()
+
+
+def test_nothing_is_offered_of_an_agent_that_was_stopped(cluster, framework, tmp_path):
+    job = Job(cluster, framework, tmp_path, 1, "{wait}")
+    job.agent.stop()
+
+    def away():
+        (agent,) = [a for a in cluster.items("/agents") if a["hostname"] == f"host{job.number}"]
+        return not agent["connected"]
+
+    wait_for(away, "the master knows", patience_s=5)
+    job.start_agent()
+    job.go()
+    assert job.ends()[0].state is TaskState.FINISHED

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from mesos_py.adapters.container import exit_of
-from mesos_py.adapters.runlog import Run, RunLog, boot_id, run_logs
+from mesos_py.adapters.runlog import Run, RunLog, run_logs
 from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerLives, NeverBegan
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.tasks import Reason
@@ -60,18 +60,20 @@ def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
 def _fate_of(log: RunLog, run: Run) -> ContainerFate:
     if run.ended is None and run.failed is None and log.may_live(run):
         return ContainerLives(run.pid)
-    if run.ended is None and run.failed is None and log.boot != boot_id():
+    if run.ended is None and run.failed is None and not log.is_of_this_boot:
         return ContainerExit(reason=Reason.AGENT_RESTARTED, message=_REBOOTED)
     return exit_of(run, was_killed=False)
 
 
 def _wait_until_final(log: RunLog) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not log.is_final():
-        if time.monotonic() > deadline:
-            log.read_on()
-            if log.launcher_lives():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(log.launcher_pid, signal.SIGKILL)
-            deadline += _PATIENCE_S
-        time.sleep(_LOOK_S)
+    for is_last in (False, True):
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            if log.is_final():
+                return
+            time.sleep(_LOOK_S)
+        log.read_on()
+        if not is_last and log.launcher_lives():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(log.launcher_pid, signal.SIGKILL)
+    # What still holds the lock waits for a device and dies of its launcher's end before it begins.

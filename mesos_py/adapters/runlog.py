@@ -69,10 +69,15 @@ class RunLog:
             os.close(self._fd)
             self._fd = -1
 
+    @property
+    def is_of_this_boot(self) -> bool:
+        """False if the host was restarted since; where the log does not say, number and start time must do."""
+        return self.boot in ("", boot_id())
+
     def launcher_lives(self) -> bool:
         """Whether something can still be noted by the launcher itself."""
         pid, started = self._launcher
-        return pid > 0 and self.boot == boot_id() and _lives(pid, started)
+        return pid > 0 and self.is_of_this_boot and _lives(pid, started)
 
     @property
     def launcher_pid(self) -> int:
@@ -92,7 +97,7 @@ class RunLog:
 
     def is_alive(self, run: Run) -> bool:
         """Whether the first process of a container runs."""
-        return run.pid > 0 and self.boot == boot_id() and _lives(run.pid, run.started)
+        return run.pid > 0 and self.is_of_this_boot and _lives(run.pid, run.started)
 
     def may_live(self, run: Run) -> bool:
         """Whether a container may go on: its first process runs, or how it ended is just about to be noted."""

@@ -71,6 +71,12 @@ def test_a_container_of_an_earlier_boot(tmp_path):
     assert (fate.reason, fate.message) == (Reason.AGENT_RESTARTED, "the host was restarted while it ran")
 
 
+def test_a_log_that_does_not_say_of_which_boot_it_is(tmp_path):
+    log = write(tmp_path / "1.log", "begins C-1 {}", f"began C-1 {ME[0]} {ME[1]}")
+    log.path.write_text(log.path.read_text().replace("launcher ", "lau"))
+    assert fates(tmp_path, "C-1") == {"C-1": ContainerLives(ME[0])}
+
+
 def test_what_ended_before_a_reboot_ended_so(tmp_path):
     write(tmp_path / "1.log", "begins C-1 {}", "began C-1 17 99", "ended C-1 3", boot="another")
     assert fates(tmp_path, "C-1") == {"C-1": ContainerExit(exit_code=3, message="exited with status 3")}

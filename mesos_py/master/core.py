@@ -26,13 +26,14 @@ from mesos_py.messages import agent as to_master
 from mesos_py.messages import scheduler as calls
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import ErrorReason
+from mesos_py.types.ids import FrameworkID
 from mesos_py.types.infos import MasterInfo
 from mesos_py.types.tasks import LIVE
 
 __all__ = ["Master"]
 
 _HELD: Final = 10_000
-"""So many accepted offers are kept while it is not sure that we lead."""
+"""So many calls are kept while it is not sure that we lead."""
 
 _OfConnected = (
     to_master.UnregisterAgent
@@ -60,7 +61,8 @@ class Master:
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
         self._held: list[FrameworkSaid] = []
-        """Accepted offers that wait until it is sure that we lead."""
+        """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
+        self._holding: set[FrameworkID] = set()
         self._events: dict[type, Callable[[Any, float], None]] = {
             FrameworkSaid: self._on_framework_said,
             AgentSaid: self._on_agent_said,
@@ -149,20 +151,31 @@ class Master:
             self._refuse_stranger(event, call, framework)
             return
         framework.heard = now
-        if self.state.suspended and isinstance(call, calls.Accept):
+        if self.state.suspended and self._must_wait(framework, call):
             self._hold(framework, event)
             return
         self._calls[type(call)](framework, call, now)
 
+    def _must_wait(self, framework: Framework, call: calls.Call) -> bool:
+        """Launches, and what might be meant for the tasks of a launch that waits."""
+        if isinstance(call, calls.Accept):
+            return True
+        return framework.framework_id in self._holding and not isinstance(
+            call, calls.Acknowledge | calls.SchedulerHeartbeat
+        )
+
     def _hold(self, framework: Framework, event: FrameworkSaid) -> None:
         if len(self._held) < _HELD:
             self._held.append(event)
+            self._holding.add(framework.framework_id)
         else:
-            self._desk.refuse_call(framework, "ACCEPT", "the master waits for ZooKeeper, and has too much to remember")
+            tag = str(event.call.__struct_config__.tag)
+            self._desk.refuse_call(framework, tag, "the master waits for ZooKeeper, and has too much to remember")
 
     def _on_resumed(self, _event: events.LeadershipResumed, now: float) -> None:
         self.state.suspended = False
         held, self._held = self._held, []
+        self._holding.clear()
         for event in held:
             self._on_framework_said(event, now)
 

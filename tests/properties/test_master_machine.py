@@ -107,10 +107,12 @@ class MasterMachine(RuleBasedStateMachine):
                 self.ids[effect.queue] = getattr(message, "framework_id", None) or message.agent_id
             case calls.Offers():
                 assert not self.master.state.cut_off
+                assert not self.master.state.suspended
                 self.offered += [offer.offer_id for offer in message.offers]
             case calls.Update(status=status) if status.update_id is not None:
                 self.updates.append((status.agent_id, status.task_id, status.update_id))
             case agents.RunTasks():
+                assert not self.master.state.suspended, "launched while another may lead"
                 assert message.sequence > self.last_sequence.get(message.agent_id, 0)
                 self.last_sequence[message.agent_id] = message.sequence
                 for operation in message.operations:
@@ -189,7 +191,8 @@ class MasterMachine(RuleBasedStateMachine):
             refuse_seconds=0,
         )
         self.framework(number, call)
-        assert offer.offer_id not in self.master.state.offers
+        waits = self.master.state.suspended
+        assert (offer.offer_id in self.master.state.offers) == waits
 
     @rule(number=few, refuse=odd_seconds)
     def decline(self, number, refuse):
@@ -361,6 +364,10 @@ class MasterMachine(RuleBasedStateMachine):
         self.tell(events.Ticked())
         if self.master.state.cut_off:
             assert before == (set(self.master.state.frameworks), set(self.master.state.offers))
+
+    @rule(how=st.sampled_from([events.LeadershipSuspended, events.LeadershipResumed]))
+    def leadership(self, how):
+        self.tell(how())
 
     @rule()
     def broker_lost(self):

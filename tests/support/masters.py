@@ -56,6 +56,16 @@ class Masters(Cluster):
     def wait_leader(self, *, other_than: str = "") -> str:
         return wait_for(lambda: {self.leader()} - {"", other_than}, "somebody leads").pop()
 
+    def wait_standing_by(self, *, besides: str) -> None:
+        """Until all others know whom they follow."""
+        others = [name for name in self._urls if name != besides]
+        wait_for(lambda: all(self.follows(name) for name in others), "the others stand by")
+
+    def follows(self, name: str) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return self.asked(name, "/state").status_code == 307
+        return False
+
     def asked(self, name: str, path: str) -> httpx.Response:
         """What this very master answers."""
         return httpx.get(self._urls[name] + path, timeout=5.0, trust_env=False)

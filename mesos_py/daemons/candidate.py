@@ -16,9 +16,9 @@ from mesos_py.adapters.zookeeper.address import parse_address
 from mesos_py.adapters.zookeeper.election import ZookeeperElection
 from mesos_py.adapters.zookeeper.lifeline import Lifeline
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
-from mesos_py.adapters.zookeeper.session import Session
+from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
-from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.config import MasterConfig, without_passwords
 from mesos_py.daemons.leadership import Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
@@ -57,13 +57,36 @@ class Coordination(Protocol):
 
 
 class _Zookeeper:
-    """Coordination through ZooKeeper."""
+    """Coordination through ZooKeeper; tells the log whether that is reached."""
 
     def __init__(self, config: MasterConfig, loop: Loop) -> None:
         self._loop = loop
         self._session = Session(parse_address(config.zookeeper), loop, config.zookeeper_session_timeout_s)
+        self._where = without_passwords(config.zookeeper)
+        self._log = get_log(role="master")
+        self._patient_until: float | None = loop.clock() + config.zookeeper_session_timeout_s
+
+    def next_deadline(self) -> float | None:
+        """Part of Resident: when to say that it was never reached."""
+        return self._patient_until
+
+    def run_due(self, _now: float) -> None:
+        """Part of Resident."""
+        self._patient_until = None
+        self._log.warning("zookeeper is not reached; it is tried on", zookeeper=self._where)
+
+    def connection(self, state: Connection) -> None:
+        """Part of SessionListener."""
+        self._patient_until = None
+        if state is Connection.CONNECTED:
+            self._log.info("zookeeper connected", zookeeper=self._where)
+        else:
+            why = "session over" if state is Connection.LOST else "connection lost"
+            self._log.warning("zookeeper lost", why=why)
 
     def election(self, us: Candidate) -> Election:
+        self._loop.add(self)
+        self._session.listen(self)
         return ZookeeperElection(self._session, self._loop, us)
 
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:

@@ -159,3 +159,18 @@ def test_leaders_are_killed_again_and_again(masters, tmp_path):
         wait_for(lambda: back_with_all(masters), "all is known again")
     print(f"kill -9: another leads after {', '.join(f'{seconds:.2f}' for seconds in took)} s")
     assert max(took) < SESSION_S
+
+
+def test_a_master_with_a_wrong_password_says_so_and_ends(masters, tmp_path):
+    wrong = masters.zookeeper.replace("s3cret", "wr0ng")
+    words = ["master", "--work-dir", str(tmp_path), "--http-port", "0", "--zookeeper", wrong]
+    done = masters.mesos(*words)
+    assert done.returncode == 78
+    assert "the password is wrong" in done.stderr
+    assert "wr0ng" not in done.stderr + done.stdout
+
+
+def test_no_log_has_the_password(masters):
+    texts = [masters.daemon(name).text() for name in masters._urls]
+    assert all("zookeeper connected" in text for text in texts)
+    assert not any("s3cret" in text for text in texts)

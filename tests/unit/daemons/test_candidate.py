@@ -8,7 +8,7 @@ import pytest
 
 from mesos_py.adapters import topology
 from mesos_py.daemons.candidate import CandidateDaemon
-from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.config import MasterConfig, load, print_config
 from mesos_py.daemons.master import MasterDaemon
 from mesos_py.daemons.registry import RegistryMemory
 from mesos_py.errors import ConfigError
@@ -240,6 +240,13 @@ def ask(world, url, method="GET"):
     Thread(target=lambda: answers.append(httpx.request(method, url, timeout=10, trust_env=False)), daemon=True).start()
     world.until(lambda: answers)
     return answers[0]
+
+
+def test_the_password_is_not_printed():
+    config = MasterConfig(zookeeper="zk://me:s3cret@h1:2181,h2:2181/mesos")
+    assert 'zookeeper = "zk://me:***@h1:2181,h2:2181/mesos"' in print_config(config).splitlines()
+    with pytest.raises(ConfigError, match=r"^zookeeper: .* stands for a password"):
+        load(MasterConfig, environ={}, flags={"zookeeper": "zk://me:***@h1/mesos"})
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,20 @@ def test_who_stands_alone_and_resigns_leads_with_another_epoch(bench):
     assert only.epochs[0] < only.epochs[1]
 
 
+def test_who_resigns_while_it_is_being_elected_is_elected_anew(bench):
+    for rounds in range(8):
+        peer = bench._make(f"peer{rounds}")
+        bench.peers.append(peer)
+        peer.election.start(peer)
+        for _ in range(rounds):
+            bench.loop.turn(0.002)
+        peer.election.resign()
+        bench.until(lambda peer=peer: peer.leads)
+        assert peer.story in (["elected"], ["elected", "deposed", "elected"])
+        peer.stop()
+        bench.until(lambda peer=peer: peer.stopped)
+
+
 def test_a_standby_may_resign(bench):
     first, second, third = bench.peer("first"), bench.peer("second"), bench.peer("third")
     second.election.resign()

@@ -120,7 +120,6 @@ class ZookeeperElection:
             names, error = [], None
         if error is not None or names is None:
             refused(error)
-            return
         for name in names:
             if guid_of(name) in self._given_up:
                 self._session.delete(self._paths.master(name), lambda _done, _error: None)
@@ -147,7 +146,6 @@ class ZookeeperElection:
     def _joined(self, _path: str | None, error: Exception | None) -> None:
         if error is not None:
             refused(error)
-            return
         self._again = True
         self._done()
 
@@ -159,27 +157,26 @@ class ZookeeperElection:
             return
         if error is not None or found is None:
             refused(error)
-            return
         data, stat = found
         epoch = max(_number(data, self._paths.epoch) + 1, int(self._loop.clock()))
         transaction = self._session.transaction()
         transaction.check(self._paths.master(ours), 0)
         transaction.set_data(self._paths.epoch, str(epoch).encode(), stat.version)
-        self._session.commit(transaction, self._then(lambda _results, why: self._raised(epoch, why)))
+        self._session.commit(transaction, self._then(lambda _results, why: self._raised(ours, epoch, why)))
 
     def _made_epoch(self, _path: str | None, error: Exception | None) -> None:
         if error is not None and not isinstance(error, NodeExistsError):
             refused(error)
-            return
         self._again = True
         self._done()
 
-    def _raised(self, epoch: int, error: Exception | None) -> None:
+    def _raised(self, ours: str, epoch: int, error: Exception | None) -> None:
         if isinstance(error, NoNodeError | BadVersionError):
             self._again = True  # our node is gone, or another was faster
         elif error is not None:
             refused(error)
-            return
+        elif guid_of(ours) != self._guid:
+            self._again = True  # we have resigned meanwhile
         else:
             self._unwatch()
             self._leads = True
@@ -215,7 +212,6 @@ class ZookeeperElection:
             self._again = True
         elif error is not None or found is None:
             refused(error)
-            return
         else:
             try:
                 leader = msgspec.json.decode(found[0], type=Candidate)

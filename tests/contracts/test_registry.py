@@ -99,7 +99,7 @@ class OfZookeeper:
 
     def __init__(self, zookeeper):
         self.loop = Loop()
-        self.address = parse_address(zookeeper.url(f"/tests/{secrets.token_hex(4)}"))
+        self.address = parse_address(zookeeper.url(f"/tests-{secrets.token_hex(4)}"))
         self._last = None
         self.overtaken = []
 

@@ -18,7 +18,7 @@ TASKS = 12
 
 @pytest.fixture(scope="module")
 def all_masters(rabbitmq, zookeeper, tmp_path_factory):
-    place = zookeeper.url(f"/tests/{secrets.token_hex(4)}", "mesos:s3cret")
+    place = zookeeper.url(f"/tests-{secrets.token_hex(4)}", "mesos:s3cret")
     masters = Masters(rabbitmq.url(), place, tmp_path_factory.mktemp("masters"))
     try:
         masters.start()

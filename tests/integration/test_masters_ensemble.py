@@ -26,7 +26,7 @@ def ensemble(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def all_masters(rabbitmq, ensemble, tmp_path_factory):
-    place = ensemble.url(f"/tests/{secrets.token_hex(4)}")
+    place = ensemble.url(f"/tests-{secrets.token_hex(4)}")
     masters = Masters(rabbitmq.url(), place, tmp_path_factory.mktemp("masters"), masters=3)
     try:
         masters.start()

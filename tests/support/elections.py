@@ -169,7 +169,7 @@ class ZookeeperBench(Bench):
     def __init__(self, zookeeper: Zookeeper) -> None:
         super().__init__()
         self.zookeeper = zookeeper
-        self.base = f"/tests/{secrets.token_hex(4)}"
+        self.base = f"/tests-{secrets.token_hex(4)}"
 
     def url(self, port: int | None = None, login: str = "") -> str:
         return self.zookeeper.url(self.base, login, port)

@@ -30,6 +30,8 @@ from mesos_py.types.ids import ContainerID
 __all__ = ["Isolation", "IsolatorState", "gpus_of", "is_posix", "isolation_states", "make_isolation"]
 
 _ALL: Final = "all"
+_BY_CGROUPS: Final = {"cpu", "memory", "pids", "io", "devices"}
+"""With any of these containers are held together by their cgroups, which nothing escapes; else by sessions."""
 _WALLS: Final = ("cpu", "memory", "pids", "namespaces")
 """Without all of these a task can harm its neighbours."""
 
@@ -78,8 +80,8 @@ def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[Contai
             IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe(), is_lacking=bool(why_not))
         )
     on.insert(0, UnservedIsolator([state.name for state in states if not state.is_on]))
-    # Cgroups are used wherever they can be made: also with an agent that limits nothing, no process may escape.
-    tracker = SessionTracker() if cgroups.why_not() else CgroupTracker(cgroups)
+    by_cgroups = {isolator.name for isolator in on} & _BY_CGROUPS
+    tracker = CgroupTracker(cgroups) if by_cgroups and not cgroups.why_not() else SessionTracker()
     return Isolation(on, tracker, states)
 
 

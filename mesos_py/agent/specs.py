@@ -1,8 +1,11 @@
 """What the container of a task, or of an executor, is made from; the same again after a restart of the agent."""
 
+from collections.abc import Mapping
+
 from mesos_py.agent.environment import argv_of, port_variables
 from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.types.containers import ContainerSpec
+from mesos_py.types.tasks import CommandInfo
 
 __all__ = ["executor_spec", "limits_of", "task_spec"]
 
@@ -14,17 +17,7 @@ def task_spec(state: AgentState, task: Task) -> ContainerSpec:
     assert command is not None
     assert task.container_id is not None
     resources = task.info.resources
-    environment = {
-        **state.config.environment,
-        **command.environment,
-        **port_variables(resources),
-        "MESOS_TASK_ID": task.info.task_id,
-        "MESOS_FRAMEWORK_ID": framework.framework_id,
-        "MESOS_AGENT_ID": state.agent_id or "",
-        "MESOS_SANDBOX": task.sandbox,
-        "MESOS_DIRECTORY": task.sandbox,
-        "MESOS_ROLE": task.role,
-    }
+    environment = _environment(state, task, command, port_variables(resources) | {"MESOS_TASK_ID": task.info.task_id})
     return ContainerSpec(
         container_id=task.container_id,
         framework_id=framework.framework_id,
@@ -45,16 +38,7 @@ def executor_spec(state: AgentState, executor: Executor) -> ContainerSpec:
     """Of a custom executor, with room for the tasks it has now."""
     framework = executor.framework
     command = executor.info.command
-    environment = {
-        **state.config.environment,
-        **command.environment,
-        "MESOS_FRAMEWORK_ID": framework.framework_id,
-        "MESOS_EXECUTOR_ID": executor.info.executor_id,
-        "MESOS_AGENT_ID": state.agent_id or "",
-        "MESOS_SANDBOX": executor.sandbox,
-        "MESOS_DIRECTORY": executor.sandbox,
-        "MESOS_ROLE": executor.role,
-    }
+    environment = _environment(state, executor, command, {"MESOS_EXECUTOR_ID": executor.info.executor_id})
     return ContainerSpec(
         container_id=executor.container_id,
         framework_id=framework.framework_id,
@@ -80,3 +64,19 @@ def limits_of(executor: Executor) -> dict[str, float]:
             own = executor.info.resources.scalar(name) / 1000
             limits[name] = own + sum(float(i.limits.get(name, i.resources.scalar(name) / 1000)) for i in infos)
     return limits
+
+
+def _environment(
+    state: AgentState, owner: Task | Executor, command: CommandInfo, own: Mapping[str, str]
+) -> dict[str, str]:
+    """The agent's, the command's, and what we say of where it runs, which nobody overrides."""
+    return {
+        **state.config.environment,
+        **command.environment,
+        **own,
+        "MESOS_FRAMEWORK_ID": owner.framework.framework_id,
+        "MESOS_AGENT_ID": state.agent_id or "",
+        "MESOS_SANDBOX": owner.sandbox,
+        "MESOS_DIRECTORY": owner.sandbox,
+        "MESOS_ROLE": owner.role,
+    }

@@ -17,7 +17,7 @@ from mesos_py.types.ids import AgentID, FrameworkID, Role
 from mesos_py.types.infos import AgentInfo, Demand, OfferFilter
 from mesos_py.types.offers import Offer
 from mesos_py.types.quota import Quota
-from mesos_py.types.resources import EMPTY, Resources
+from mesos_py.types.resources import Resources
 
 __all__ = ["Allocation", "Allocator", "AllocatorConfig", "AllocatorFactory", "RoleShare"]
 
@@ -43,7 +43,7 @@ class RoleShare(Struct, frozen=True, kw_only=True, gc=False):
     frameworks: int
     """That subscribe to this very role."""
     quota: Quota = Quota()
-    consumed: Resources = EMPTY
+    consumed: dict[str, int] = {}
     """Of what the quota speaks of: what counts against it."""
 
 

@@ -233,7 +233,8 @@ class HierarchicalAllocator:
     def hold_limits(self, held: bool) -> None:
         """See Allocator."""
         self._quotas.limits_held = held
-        self._look_everywhere()
+        if self._quotas.roles:
+            self._look_everywhere()
 
     def excess(self, offers: Iterable[Offer]) -> list[Offer]:
         """See Allocator."""
@@ -304,7 +305,7 @@ class HierarchicalAllocator:
             allocated=Resources(amounts),
             frameworks=frameworks,
             quota=standing.quota if standing else Quota(),
-            consumed=Resources(standing.consumed) if standing else EMPTY,
+            consumed=dict(standing.consumed) if standing else {},
         )
 
     def check(self) -> None:

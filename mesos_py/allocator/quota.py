@@ -11,6 +11,7 @@ The same account says when what was kept from somebody must be looked at again: 
 
 from collections.abc import Iterable, Mapping
 from operator import gt
+from typing import Final
 
 from mesos_py.types.ids import Role
 from mesos_py.types.offers import Offer
@@ -20,6 +21,8 @@ from mesos_py.types.roles import top_of
 from mesos_py.types.values import Value
 
 __all__ = ["Quotas"]
+
+_BASIC: Final = ("cpus", "mem")
 
 
 class _Standing:
@@ -159,6 +162,8 @@ class Quotas:
 
         If ``sure``, then only to bring the role nearer to its guarantee: of what it lacks no more than that, and
         nothing if the bundle has none of it. What it lacks nothing of comes along, as much as others might have.
+        Nothing goes without cpus or memory where a quota keeps all of them: it would be of no use, and what is kept
+        would be neither.
         """
         standing = self.roles.get(top_of(role))
         most = {
@@ -170,7 +175,8 @@ class Quotas:
         if all(most[key] == value for key, value in bundle.items()):
             return bundle
         self.cut = True
-        return Resources(most)
+        part = Resources(most)
+        return EMPTY if any(bundle.scalar(name) and not part.scalar(name) for name in _BASIC) else part
 
     def _most(self, standing: _Standing | None, name: str, amount: int, *, sure: bool) -> int:
         lacks = standing.lacks(name) if standing else 0

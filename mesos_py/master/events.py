@@ -5,7 +5,8 @@ from msgspec import Struct
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AgentSaid",
@@ -19,6 +20,8 @@ __all__ = [
     "OperatorKill",
     "OperatorMarkGone",
     "OperatorSaid",
+    "OperatorSetQuotas",
+    "OperatorSetWeights",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -98,7 +101,23 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
-OperatorCall = OperatorKill | OperatorTeardown | OperatorMarkGone
+class OperatorSetWeights(Struct, frozen=True, tag=True, gc=False):
+    """Weigh roles, all or none of them."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+
+class OperatorSetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """Set the quotas of roles, all or none of them."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+    force: bool = False
+    """Also if more is guaranteed then than there is, or a role uses more than it may."""
+
+
+OperatorCall = OperatorKill | OperatorTeardown | OperatorMarkGone | OperatorSetWeights | OperatorSetQuotas
 """Whatever an operator may ask to be changed."""
 
 

@@ -1,6 +1,6 @@
 """Serves operators: each request is answered with its ticket, at once or when what it asks for is durable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mesos_py.master import events
@@ -8,7 +8,9 @@ from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import Desk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.tasks import TaskDesk
+from mesos_py.types.ids import Role
 
 __all__ = ["OperatorDesk"]
 
@@ -16,17 +18,22 @@ __all__ = ["OperatorDesk"]
 class OperatorDesk:
     """Finds out whom a request is for, and answers."""
 
-    def __init__(self, desk: Desk, agents: AgentDesk, frameworks: FrameworkDesk, tasks: TaskDesk) -> None:
+    def __init__(
+        self, desk: Desk, agents: AgentDesk, frameworks: FrameworkDesk, tasks: TaskDesk, roles: RoleDesk
+    ) -> None:
         """One per master."""
         self._desk = desk
         self._state = desk.state
         self._agents = agents
         self._frameworks = frameworks
         self._tasks = tasks
+        self._roles = roles
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
             events.OperatorTeardown: self._teardown,
             events.OperatorMarkGone: self._mark_gone,
+            events.OperatorSetWeights: self._set_weights,
+            events.OperatorSetQuotas: self._set_quotas,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
@@ -69,3 +76,21 @@ class OperatorDesk:
         )
         if refusal is not None:
             self._answer(ticket, *refusal)
+
+    def _set_weights(self, ticket: int, call: events.OperatorSetWeights, _now: float) -> None:
+        message = f"weights set of {_roles(call.weights)}"
+        refusal = self._roles.set_weights(call.weights, lambda: self._answer(ticket, Outcome.DONE, message))
+        if refusal is not None:
+            self._answer(ticket, *refusal)
+
+    def _set_quotas(self, ticket: int, call: events.OperatorSetQuotas, _now: float) -> None:
+        message = f"quotas set of {_roles(call.quotas)}"
+        refusal = self._roles.set_quotas(
+            call.quotas, lambda: self._answer(ticket, Outcome.DONE, message), force=call.force
+        )
+        if refusal is not None:
+            self._answer(ticket, *refusal)
+
+
+def _roles(roles: Iterable[Role]) -> str:
+    return ", ".join(roles) or "no role"

@@ -24,7 +24,7 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -32,7 +32,7 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
-from mesos_py.types.ids import AgentID
+from mesos_py.types.ids import AgentID, Role
 
 __all__ = ["play"]
 
@@ -56,6 +56,17 @@ def _play_block(player: "_Player", block: str) -> str:
     commands = [line for line in above.splitlines() if line and not line.startswith("#")]
     outcome = [line for command in commands for line in player.run(command)]
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
+
+
+def _operator_call(verb: str, rest: list[str]) -> events.OperatorCall:
+    match verb, rest:
+        case "weight", [role, number]:
+            return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
+        case "quota", _:
+            words = Words(rest)
+            return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case _:
+            return _OPERATORS[verb](*rest)
 
 
 class _Player:
@@ -86,7 +97,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _OPERATORS[verb](*rest)))
+                self._witness(type(call := _operator_call(verb, rest)))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -109,6 +120,12 @@ class _Player:
                 config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
             case ["registry", "slow"]:
                 self._registry_is_slow = True
+            case ["registry", "quota" | "weight" as verb, *rest]:
+                call = _operator_call(verb, rest)
+                if isinstance(call, events.OperatorSetQuotas):
+                    SetQuotas(call.quotas).apply(self._registry)
+                elif isinstance(call, events.OperatorSetWeights):
+                    SetWeights(call.weights).apply(self._registry)
             case ["registry", "admitted", agent_id, host]:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:

@@ -192,7 +192,8 @@ class Model:
                     values[key] = min(values[key], room)
         if sure and not any(self.lacks(top, name) and values.get(name) for name in quota.guarantee):
             return EMPTY
-        return Resources(values)
+        part = Resources(values)
+        return EMPTY if (bundle.cpus and not part.cpus) or (bundle.mem and not part.mem) else part
 
     def would_take(self, framework, role, agent_id, sure=False):
         suppressed, offer_filter = self.roles[framework][role]
@@ -422,11 +423,12 @@ class AllocatorMachine(RuleBasedStateMachine):
 
     @rule()
     def take_back_excess(self):
-        """As if all that is held were offers."""
+        """As if all that is held on active agents were offers."""
         model = self.model
         offers = [
             Offer(offer_id="O", framework_id=f, agent_id=agent, hostname="", role=role, resources=resources)
             for (f, role, agent), resources in reversed(model.held.items())
+            if agent not in model.inactive
         ]
         for offer in self.allocator.excess(offers):
             key = (offer.framework_id, offer.role, offer.agent_id)
@@ -434,7 +436,7 @@ class AllocatorMachine(RuleBasedStateMachine):
             self.allocator.recover(*key, offer.resources, now=self.now)
             model.give_back(*key, offer.resources, wanted_again=True)
             model.forget(offer.framework_id)
-        assert not any(self.is_excess(*key) for key in model.held)
+        assert not any(self.is_excess(*key) for key in model.held if key[2] not in model.inactive)
 
     def is_excess(self, framework, role, agent):
         """Its role is over its limit, or somebody lacks what this one could spare."""

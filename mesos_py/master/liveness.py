@@ -61,7 +61,7 @@ class LivenessDesk:
         state.absent = dict.fromkeys(state.absent, now)
         for framework in state.frameworks.values():
             framework.heard = now
-        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at)
+        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at, now)
         self._lost_at = None
         self._ask_about_launches()
         self._frameworks_due = now + state.config.heartbeat_s

@@ -137,8 +137,9 @@ class Framework:
     """A framework that has not been removed."""
 
     __slots__ = (
-        "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json", "offers", "queue",
-        "recovered", "registered", "removal_due", "suppressed", "tasks", "unreachable",
+        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json",
+        "knows_tasks", "offers", "queue", "recovered", "registered", "removal_due", "suppressed", "tasks",
+        "unreachable",
     )  # fmt: skip
 
     def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, now: float, *, history: MasterConfig) -> None:
@@ -150,6 +151,10 @@ class Framework:
         self.connected = False
         self.recovered = True
         """Known only from agents: it has not subscribed to this master yet."""
+        self.knows_tasks = True
+        """Who is subscribed launched its tasks, as opposed to an instance that has just taken over."""
+        self.agent_returns = False
+        """It wants to hear of agents that are back."""
         self.registered = now
         self.heard = now
         self.removal_due: float | None = None

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, assert_never
 
 from mesos_py.driver.calls import Calls
-from mesos_py.driver.identity import Identity
 from mesos_py.driver.session import Session, Timer
+from mesos_py.driver.state_file import StateFile
 from mesos_py.driver.waiting import Waiting
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.scheduler import (
@@ -78,7 +78,7 @@ class Framework(Calls):
         user: str = "",
         failover_timeout_s: float = 0.0,
         framework_id: str | None = None,
-        state: str | os.PathLike[str] | None = None,
+        state_file: str | os.PathLike[str] | None = None,
         filters: Mapping[str, OfferFilter] | None = None,
         refuse_seconds: float = DEFAULT_REFUSE_S,
         suppressed: bool = False,
@@ -96,7 +96,7 @@ class Framework(Calls):
             user: Whom tasks run as; by default whom the agent runs as.
             failover_timeout_s: Seconds that tasks outlive a lost connection, waiting for us to come back.
             framework_id: Come back as this framework (see ``framework.framework_id`` of the earlier run).
-            state: A file where we keep our id, to come back with it by ourselves; it goes when we leave for good.
+            state_file: Where we keep our id, to come back with it by ourselves; it goes when we leave for good.
             filters: Role to the offers wanted for it; the master makes no others.
             refuse_seconds: What ``decline`` and ``launch`` use unless told otherwise.
             suppressed: Begin without offers, until ``revive``.
@@ -117,8 +117,8 @@ class Framework(Calls):
                 raise UserError(why)
         if not failover_timeout_s >= 0 or not refuse_seconds >= 0:
             raise UserError("failover_timeout_s and refuse_seconds are seconds, and not negative")
-        if state is not None and (framework_id or not failover_timeout_s):
-            raise UserError("with state the id comes from there, and a failover_timeout_s is needed to come back in")
+        if state_file is not None and (framework_id or not failover_timeout_s):
+            raise UserError("the id comes from the state_file, and a failover_timeout_s is needed to come back in")
         if filters and not set(filters) <= set(self._roles):
             raise UserError(f"there are filters for {sorted(filters)}, but the roles are {self._roles}")
         self._info = FrameworkInfo(
@@ -132,7 +132,7 @@ class Framework(Calls):
             labels=dict(labels or {}),
         )
         self._given_id = FrameworkID(framework_id) if framework_id else None
-        self._identity = Identity(state) if state is not None else None
+        self._state_file = StateFile(state_file) if state_file is not None else None
         self._suppressed = suppressed
         self._auto_acknowledge = auto_acknowledge
         self._keep_id = keep_id
@@ -302,8 +302,8 @@ class Framework(Calls):
     def _begin(self, loop: Loop, broker: str | None, *, alone: bool) -> None:
         if self._session is not None:
             raise UserError("a framework runs once; make a new one")
-        if self._identity is not None:
-            self._given_id = self._identity.read()
+        if self._state_file is not None:
+            self._given_id = self._state_file.read()
         suppressed = self._suppressed or "offers" not in self._callbacks
         config = SchedulerConfig(
             framework=self._info,
@@ -316,8 +316,8 @@ class Framework(Calls):
         )
 
         def ended(failure: BaseException | None) -> None:
-            if self._identity is not None and session.torn_down:
-                self._identity.forget()
+            if self._state_file is not None and session.torn_down:
+                self._state_file.forget()
             self._failure = failure
             self._waiting.ended(failure)
             if alone:
@@ -422,8 +422,8 @@ class Framework(Calls):
             case OffersRescinded():
                 self._run_callback("rescind", event.offers)
             case Registered():
-                if self._identity is not None:
-                    self._identity.keep(event.framework_id)
+                if self._state_file is not None:
+                    self._state_file.keep(event.framework_id)
                 self._waiting.changed()
                 self._run_callback("registered", event)
             case Disconnected():

@@ -84,9 +84,13 @@ class FrameworkDesk:
             return (ErrorReason.INVALID, why) if why is not None else None
         if framework.info.principal not in ("", principal):
             return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
-        if call.resume and framework.connected and framework.queue != queue:
+        if call.resume and framework.queue != queue and self._is_there(framework):
             return ErrorReason.FAILED_OVER, _FAILED_OVER
         return None
+
+    def _is_there(self, framework: Framework) -> bool:
+        """Whether its instance has spoken since we can hear anybody: what we knew from before may be no more."""
+        return framework.connected and framework.heard > self._state.connected_since
 
     def _why_not_one_more(self, principal: Principal) -> str | None:
         """Why a principal may not have another framework."""

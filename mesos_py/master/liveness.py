@@ -55,6 +55,7 @@ class LivenessDesk:
         """Silence until now proves nothing: everybody gets a fresh start."""
         state = self._state
         state.cut_off = False
+        state.connected_since = now
         state.patient_until = now + state.config.missed_heartbeats * state.config.heartbeat_s
         for agent in state.agents.values():
             agent.heard = now

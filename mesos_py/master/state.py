@@ -190,6 +190,8 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.connected_since = 0.0
+        """The end of the last outage of the broker."""
         self.suspended = False
         """Another may lead by now: nothing is offered or launched."""
         self.patient_until = 0.0

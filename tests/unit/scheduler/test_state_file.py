@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mesos_py import Framework, UserError
-from mesos_py.driver.identity import Identity
+from mesos_py.driver.state_file import StateFile
 from mesos_py.errors import ConfigError
 from mesos_py.messages.scheduler import Error, ErrorReason, Subscribe
 from tests.unit.scheduler.test_framework_driver import World
@@ -17,7 +17,7 @@ def path(tmp_path):
 
 
 def world(path, **more):
-    return World(state=path, failover_timeout_s=60.0, **more)
+    return World(state_file=path, failover_timeout_s=60.0, **more)
 
 
 def test_the_next_process_comes_back_with_the_id(path):
@@ -59,7 +59,7 @@ def test_an_id_that_was_taken_over_stays_for_the_next(path):
 
 
 def test_a_fresh_id_takes_the_place_of_a_removed_one(path):
-    Identity(path).keep("F0")
+    StateFile(path).keep("F0")
     one = world(path)
     replaced = []
     one.framework.on_registered(lambda event: replaced.append(event.replaces))
@@ -73,21 +73,21 @@ def test_a_fresh_id_takes_the_place_of_a_removed_one(path):
 
 def test_fields_of_a_later_version_are_no_trouble(path):
     path.write_text('{"framework_id": "F7", "tasks": []}')
-    assert Identity(path).read() == "F7"
+    assert StateFile(path).read() == "F7"
 
 
 @pytest.mark.parametrize("text", ["", "F1", "{}", '{"framework_id": 7}', '{"framework_id": "../x"}', "\xff"])
 def test_a_spoiled_file_is_named(path, text):
     path.write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigError, match=r"state\.json is not the state of a framework"):
-        Framework("x", state=path, failover_timeout_s=1).run("memory://nobody")
+    with pytest.raises(ConfigError, match=r"state\.json is not a framework's state file"):
+        Framework("x", state_file=path, failover_timeout_s=1).run("memory://nobody")
 
 
 def test_a_place_where_nothing_can_be_kept_is_named_before_anything_runs(tmp_path):
     with pytest.raises(ConfigError, match="no directory"):
-        Framework("x", state=tmp_path / "none" / "state", failover_timeout_s=1).run("memory://nobody")
+        Framework("x", state_file=tmp_path / "none" / "state", failover_timeout_s=1).run("memory://nobody")
     with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
-        Framework("x", state=tmp_path, failover_timeout_s=1).run("memory://nobody")
+        Framework("x", state_file=tmp_path, failover_timeout_s=1).run("memory://nobody")
 
 
 def test_a_disk_that_fails_ends_the_framework_with_the_path(path):
@@ -101,6 +101,6 @@ def test_a_disk_that_fails_ends_the_framework_with_the_path(path):
 
 def test_state_needs_a_failover_timeout_and_no_other_id(path):
     with pytest.raises(UserError, match="failover_timeout_s is needed"):
-        Framework("x", state=path)
-    with pytest.raises(UserError, match="the id comes from there"):
-        Framework("x", state=path, failover_timeout_s=1, framework_id="F1")
+        Framework("x", state_file=path)
+    with pytest.raises(UserError, match="the id comes from the state_file"):
+        Framework("x", state_file=path, failover_timeout_s=1, framework_id="F1")

@@ -12,14 +12,14 @@ from msgspec import Struct
 from mesos_py.errors import ConfigError
 from mesos_py.types.ids import FrameworkID, why_not_an_id
 
-__all__ = ["Identity"]
+__all__ = ["StateFile"]
 
 
 class _Kept(Struct):
     framework_id: FrameworkID
 
 
-class Identity:
+class StateFile:
     """One framework's file; for one process at a time."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -40,9 +40,9 @@ class Identity:
         try:
             self._kept = msgspec.json.decode(data, type=_Kept).framework_id
         except msgspec.MsgspecError as error:
-            raise ConfigError(f"{self._path} is not the state of a framework: {error}") from error
+            raise ConfigError(f"{self._path} is not a framework's state file: {error}") from error
         if why := why_not_an_id(self._kept):
-            raise ConfigError(f"{self._path} is not the state of a framework: {why}")
+            raise ConfigError(f"{self._path} is not a framework's state file: {why}")
         return self._kept
 
     def keep(self, framework_id: FrameworkID) -> None:

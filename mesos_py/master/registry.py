@@ -6,6 +6,7 @@ another now, for those who keep a **record** of each agent instead of the operat
 """
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
@@ -14,14 +15,20 @@ from mesos_py.types.ids import AgentID, Principal
 
 __all__ = [
     "AdmitAgent",
+    "AgentMode",
     "AgentRecord",
+    "Deactivate",
+    "Drain",
+    "MarkDrained",
     "MarkGone",
     "MarkReachable",
     "MarkUnreachable",
     "RaiseEpoch",
+    "Reactivate",
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
+    "StartDraining",
     "decode_operation",
     "decode_records",
     "encode_operation",
@@ -34,6 +41,34 @@ __all__ = [
 REMEMBERED_S = 14 * 24 * 3600.0
 REMEMBERED = 102_400
 """How long, and how many, unreachable and gone agents are remembered (Mesos ``src/master/constants.hpp``)."""
+
+
+class AgentMode(StrEnum):
+    """What an operator has decided of an agent."""
+
+    ACTIVE = "ACTIVE"
+    """It is offered."""
+    DEACTIVATED = "DEACTIVATED"
+    """It is not offered; what runs there runs on."""
+    DRAINING = "DRAINING"
+    """It is not offered, and what runs there is being ended."""
+    DRAINED = "DRAINED"
+    """It is not offered, and nothing runs there."""
+
+
+class Drain(Struct, frozen=True, array_like=True, gc=False):
+    """An operator's order that an agent be emptied; what is added later needs a default and goes at the end."""
+
+    since: float
+    """Seconds since the epoch, by the clock of the master that was asked."""
+    max_grace_period_s: float | None = None
+    """No task gets longer than this to end."""
+    deadline: float | None = None
+    """When what is left is killed without grace, seconds since the epoch."""
+    mark_gone: bool = False
+    """Once it is empty it is gone."""
+    drained: float | None = None
+    """When it was found empty, seconds since the epoch."""
 
 
 class Registry:
@@ -51,6 +86,29 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.drains: dict[AgentID, Drain] = {}
+        """Of admitted and unreachable agents that are draining or drained."""
+        self.deactivated: dict[AgentID, None] = {}
+        """Admitted and unreachable agents that are only not to be offered."""
+
+    def knows(self, agent_id: AgentID) -> bool:
+        """True if it may run tasks, or may be doing so out of our sight."""
+        return agent_id in self.admitted or agent_id in self.unreachable
+
+    def mode_of(self, agent_id: AgentID) -> AgentMode:
+        """What an operator has decided of it."""
+        drain = self.drains.get(agent_id)
+        if drain is not None:
+            return AgentMode.DRAINING if drain.drained is None else AgentMode.DRAINED
+        return AgentMode.DEACTIVATED if agent_id in self.deactivated else AgentMode.ACTIVE
+
+    def drop(self, agent_id: AgentID) -> None:
+        """Forget all there is of an agent, but not that it is gone."""
+        self.admitted.pop(agent_id, None)
+        self.unreachable.pop(agent_id, None)
+        self.principals.pop(agent_id, None)
+        self.drains.pop(agent_id, None)
+        self.deactivated.pop(agent_id, None)
 
 
 class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
@@ -81,7 +139,7 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
         registry.unreachable[self.agent_id] = self.time
         forgotten = _forget_old(registry.unreachable, self.time)
         for agent_id in forgotten:
-            registry.principals.pop(agent_id, None)
+            registry.drop(agent_id)
         return (self.agent_id, *forgotten)
 
 
@@ -106,9 +164,7 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID]:
         """Change the registry; gives the agents whose record is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+        registry.drop(self.agent_id)
         registry.gone[self.agent_id] = self.time
         return (self.agent_id, *_forget_old(registry.gone, self.time))
 
@@ -120,9 +176,60 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID]:
         """Change the registry; gives the agents whose record is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+        registry.drop(self.agent_id)
+        return (self.agent_id,)
+
+
+class StartDraining(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent emptied; a later order replaces an earlier one."""
+
+    agent_id: AgentID
+    drain: Drain
+
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
+        if registry.knows(self.agent_id):
+            registry.drains[self.agent_id] = self.drain
+            registry.deactivated.pop(self.agent_id, None)
+        return (self.agent_id,)
+
+
+class MarkDrained(Struct, frozen=True, tag=True, gc=False):
+    """Nothing runs any more on an agent that was draining."""
+
+    agent_id: AgentID
+    time: float
+
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
+        drain = registry.drains.get(self.agent_id)
+        if drain is not None:
+            registry.drains[self.agent_id] = msgspec.structs.replace(drain, drained=self.time)
+        return (self.agent_id,)
+
+
+class Deactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent not to be offered."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
+        if registry.mode_of(self.agent_id) is AgentMode.ACTIVE and registry.knows(self.agent_id):
+            registry.deactivated[self.agent_id] = None
+        return (self.agent_id,)
+
+
+class Reactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent to be offered again, unless it is draining."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID]:
+        """Change the registry; gives the agents whose record is another now."""
+        if registry.mode_of(self.agent_id) is not AgentMode.DRAINING:
+            registry.drains.pop(self.agent_id, None)
+            registry.deactivated.pop(self.agent_id, None)
         return (self.agent_id,)
 
 
@@ -137,7 +244,18 @@ class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
         return ()
 
 
-RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch
+RegistryOperation = (
+    AdmitAgent
+    | MarkUnreachable
+    | MarkReachable
+    | MarkGone
+    | RemoveAgent
+    | StartDraining
+    | MarkDrained
+    | Deactivate
+    | Reactivate
+    | RaiseEpoch
+)
 """Whatever can change the registry."""
 
 encode_operation = msgspec.msgpack.Encoder().encode
@@ -159,6 +277,8 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     for agent_id, since in registry.unreachable.items():
         way.append(AdmitAgent(agent_id, "", principals.get(agent_id, Principal(""))))
         way.append(MarkUnreachable(agent_id, since))
+    way += [StartDraining(agent_id, drain) for agent_id, drain in registry.drains.items()]
+    way += [Deactivate(agent_id) for agent_id in registry.deactivated]
     return way
 
 
@@ -173,6 +293,8 @@ class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
     """When it was given up, seconds since the epoch."""
     gone: float | None
     """When an operator declared it gone, seconds since the epoch."""
+    drain: Drain | None = None
+    deactivated: bool = False
 
 
 encode_records = msgspec.msgpack.Encoder().encode
@@ -190,7 +312,8 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     unreachable, gone = registry.unreachable.get(agent_id), registry.gone.get(agent_id)
     if hostname is None and principal is None and unreachable is None and gone is None:
         return None
-    return AgentRecord(agent_id, hostname, principal, unreachable, gone)
+    drain, deactivated = registry.drains.get(agent_id), agent_id in registry.deactivated
+    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
 
 
 def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
@@ -204,6 +327,10 @@ def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
             registry.admitted[record.agent_id] = record.hostname
         if record.principal is not None:
             registry.principals[record.agent_id] = record.principal
+        if record.drain is not None:
+            registry.drains[record.agent_id] = record.drain
+        if record.deactivated:
+            registry.deactivated[record.agent_id] = None
         if record.unreachable is not None:
             unreachable.append((record.unreachable, record.agent_id))
         if record.gone is not None:

@@ -20,11 +20,13 @@ import shlex
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.registry import AdmitAgent, Drain, MarkUnreachable, Registry, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -36,10 +38,13 @@ from mesos_py.types.ids import AgentID
 
 __all__ = ["play"]
 
-_OPERATORS: Final[dict[str, Callable[..., events.OperatorCall]]] = {
+_OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
     "kill": events.OperatorKill,
     "teardown": events.OperatorTeardown,
     "gone": events.OperatorMarkGone,
+    "drain": events.OperatorDrain,
+    "deactivate": events.OperatorDeactivate,
+    "reactivate": events.OperatorReactivate,
 }
 
 Witness = Callable[[type], object]
@@ -86,7 +91,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _OPERATORS[verb](*rest)))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -113,6 +118,9 @@ class _Player:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "draining", agent_id, since, *settings]:
+                wishes = {"since": float(since)} | {n: float(v) for n, v in (word.split("=") for word in settings)}
+                StartDraining(AgentID(agent_id), Drain(**wishes)).apply(self._registry)
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no command")
 
@@ -165,3 +173,10 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    """``drain A1 mark_gone=true``: plain words are the first fields, the others are named."""
+    kind = _OPERATORS[verb]
+    given = dict(zip(kind.__struct_fields__, words.plain, strict=False)) | words.options
+    return msgspec.convert(given, kind, strict=False)

@@ -15,11 +15,16 @@ from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.daemons.registry import RegistryFile, RegistryMemory
 from mesos_py.master.registry import (
     AdmitAgent,
+    Deactivate,
+    Drain,
+    MarkDrained,
     MarkGone,
     MarkReachable,
     MarkUnreachable,
+    Reactivate,
     Registry,
     RemoveAgent,
+    StartDraining,
 )
 from mesos_py.runtime.election import Candidate
 from mesos_py.runtime.loop import Loop
@@ -156,7 +161,8 @@ def place(request):
 
 def content(registry):
     principals = {agent_id: principal for agent_id, principal in registry.principals.items() if principal}
-    return (registry.admitted, registry.unreachable, registry.gone, principals)
+    held_back = (registry.drains, registry.deactivated)
+    return (registry.admitted, registry.unreachable, registry.gone, principals, *held_back)
 
 
 def test_it_begins_empty_and_every_leadership_has_a_higher_epoch(place):
@@ -211,6 +217,10 @@ OPERATIONS = st.lists(
         st.builds(MarkReachable, NAMES, st.sampled_from(["h", "j"])),
         st.builds(RemoveAgent, NAMES),
         st.builds(MarkGone, NAMES, TIMES),
+        st.builds(StartDraining, NAMES, st.builds(Drain, TIMES, st.none() | TIMES, st.none() | TIMES, st.booleans())),
+        st.builds(MarkDrained, NAMES, TIMES),
+        st.builds(Deactivate, NAMES),
+        st.builds(Reactivate, NAMES),
     ),
     max_size=12,
 )

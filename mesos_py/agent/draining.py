@@ -53,7 +53,7 @@ class Draining:
             return
         for task in list(self._state.tasks()):
             if task.executor is None:
-                self._tasks.stop(task, _DRAINED, self._longest(now, grace_of(None, task)), now)
+                self._tasks.stop(task, _DRAINED, self._longest(now, _grace_so_far(task)), now)
             elif task.stage is not Stage.ENDED:
                 self._kill(task, now)
         self._timers.cancel(self._timer)
@@ -74,8 +74,8 @@ class Draining:
 
     def _kill(self, task: Task, now: float) -> None:
         """Its executor is asked, once, and again only if there is less time now."""
-        grace_s = self._longest(now, grace_of(None, task))
-        if task.ending is None or (task.kill_grace_s is not None and task.kill_grace_s > grace_s):
+        grace_s = self._longest(now, _grace_so_far(task))
+        if task.ending is None or grace_s < _grace_so_far(task):
             assert task.executor is not None
             self._executors.kill_task(task, KillPolicy(grace_period_s=grace_s), now)
 
@@ -98,3 +98,8 @@ class Draining:
 
     def _all_executors(self) -> list[Executor]:
         return [e for framework in self._state.frameworks.values() for e in framework.executors.values()]
+
+
+def _grace_so_far(task: Task) -> float:
+    """What whoever is having it killed gave it, else its own."""
+    return grace_of(None, task) if task.kill_grace_s is None else task.kill_grace_s

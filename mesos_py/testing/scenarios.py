@@ -18,7 +18,7 @@ policy; the registry answers at once unless told ``registry slow``. After every 
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -46,6 +46,8 @@ _OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
     "deactivate": events.OperatorDeactivate,
     "reactivate": events.OperatorReactivate,
 }
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 Witness = Callable[[type], object]
 
@@ -91,7 +93,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _operator_call(verb, Words(rest))))
+                self._witness(type(call := _from_words(_OPERATORS[verb], Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -119,8 +121,8 @@ class _Player:
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
             case ["registry", "draining", agent_id, since, *settings]:
-                wishes = {"since": float(since)} | {n: float(v) for n, v in (word.split("=") for word in settings)}
-                StartDraining(AgentID(agent_id), Drain(**wishes)).apply(self._registry)
+                drain = _from_words(Drain, Words([since, *settings]))
+                StartDraining(AgentID(agent_id), drain).apply(self._registry)
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no command")
 
@@ -175,8 +177,8 @@ class _Player:
         return f"{queue} <- {brief(message)}".replace("M-", "")
 
 
-def _operator_call(verb: str, words: Words) -> events.OperatorCall:
-    """``drain A1 mark_gone=true``: plain words are the first fields, the others are named."""
-    kind = _OPERATORS[verb]
-    given = dict(zip(kind.__struct_fields__, words.plain, strict=False)) | words.options
-    return msgspec.convert(given, kind, strict=False)
+def _from_words(kind: type[T], words: Words) -> T:
+    """``A1 mark_gone=true``: plain words are the first fields, the others are named."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    given = dict(zip(fields, words.plain, strict=False)) | words.options
+    return kind(**{name: msgspec.convert(word, fields[name], strict=False) for name, word in given.items()})

@@ -130,7 +130,9 @@ def test_an_agent_has_one_mode():
 
 def test_the_unreachable_that_are_forgotten_have_no_mode():
     drain, _, off, _ = OF_OPERATORS
-    old = after(AdmitAgent("A1", "h"), drain, MarkUnreachable("A1", 5.0), AdmitAgent("A2", "h"), MarkUnreachable("A2", 6.0))
+    old = after(
+        AdmitAgent("A1", "h"), drain, MarkUnreachable("A1", 5.0), AdmitAgent("A2", "h"), MarkUnreachable("A2", 6.0)
+    )
     MarkUnreachable("A3", 7.0 + FORTNIGHT).apply(old)
     assert (old.drains, list(old.unreachable)) == ({}, ["A3"])
     assert off.apply(old) == ("A1",)

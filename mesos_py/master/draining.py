@@ -17,11 +17,12 @@ from mesos_py.master.desk import Desk
 from mesos_py.master.effects import Outcome
 from mesos_py.master.events import OperatorDrain
 from mesos_py.master.offers import OfferDesk
-from mesos_py.master.registry import AgentMode, Deactivate, Drain, MarkDrained, Reactivate, StartDraining
+from mesos_py.master.registry import Deactivate, MarkDrained, Reactivate, StartDraining
 from mesos_py.master.state import Agent
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.messages.agent import DrainAgent, PleaseReregister
 from mesos_py.types.ids import AgentID
+from mesos_py.types.maintenance import AgentMode, Drain
 
 __all__ = ["DrainDesk"]
 

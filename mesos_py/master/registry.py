@@ -1,8 +1,9 @@
 """The few facts that outlive a leader, and the operations that change them.
 
 Everything else a new leader learns from agents and schedulers. Each operation is a small value with one ``apply``
-that does no IO; it is written first and applied when it is known to be durable. It gives the agents whose record is
-another now, for those who keep a **record** of each agent instead of the operations.
+that does no IO; it is written first and applied when it is known to be durable. It gives what it has changed, for
+those who keep that instead of the operations: a **record** of each agent, and a **document** for each thing that is
+not about one agent.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,14 +12,15 @@ from enum import StrEnum
 import msgspec
 from msgspec import Struct
 
-from mesos_py.types.ids import AgentID, Principal
+from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import AgentMode, Drain
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
-    "AgentMode",
     "AgentRecord",
     "Deactivate",
-    "Drain",
+    "Document",
     "MarkDrained",
     "MarkGone",
     "MarkReachable",
@@ -28,12 +30,16 @@ __all__ = [
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
+    "SetQuotas",
+    "SetWeights",
     "StartDraining",
     "decode_operation",
     "decode_records",
+    "encode_document",
     "encode_operation",
     "encode_records",
     "operations",
+    "read_document",
     "record_of",
     "restore",
 ]
@@ -43,36 +49,15 @@ REMEMBERED = 102_400
 """How long, and how many, unreachable and gone agents are remembered (Mesos ``src/master/constants.hpp``)."""
 
 
-class AgentMode(StrEnum):
-    """What an operator has decided of an agent."""
+class Document(StrEnum):
+    """What is kept as a whole; the name of where it is kept."""
 
-    ACTIVE = "ACTIVE"
-    """It is offered."""
-    DEACTIVATED = "DEACTIVATED"
-    """It is not offered; what runs there runs on."""
-    DRAINING = "DRAINING"
-    """It is not offered, and what runs there is being ended."""
-    DRAINED = "DRAINED"
-    """It is not offered, and nothing runs there."""
-
-
-class Drain(Struct, frozen=True, array_like=True, gc=False):
-    """An operator's order that an agent be emptied; what is added later needs a default and goes at the end."""
-
-    since: float
-    """Seconds since the epoch, by the clock of the master that was asked."""
-    max_grace_period_s: float | None = None
-    """No task gets longer than this to end."""
-    deadline: float | None = None
-    """When what is left is killed without grace, seconds since the epoch."""
-    mark_gone: bool = False
-    """Once it is empty it is gone."""
-    drained: float | None = None
-    """When it was found empty, seconds since the epoch."""
+    ROLES = "roles"
+    """Weights and quotas."""
 
 
 class Registry:
-    """Which agents were ever admitted, and what became of them."""
+    """Which agents were ever admitted and what became of them, and what operators have set."""
 
     def __init__(self) -> None:
         """An empty one."""
@@ -90,6 +75,10 @@ class Registry:
         """Of admitted and unreachable agents that are draining or drained."""
         self.deactivated: dict[AgentID, None] = {}
         """Admitted and unreachable agents that are only not to be offered."""
+        self.weights: dict[Role, float] = {}
+        """That operators have set; of other roles the configuration says the weight."""
+        self.quotas: dict[Role, Quota] = {}
+        """None of them is empty."""
 
     def knows(self, agent_id: AgentID) -> bool:
         """True if it may run tasks, or may be doing so out of our sight."""
@@ -118,8 +107,8 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
     hostname: str
     principal: Principal = Principal("")
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
         registry.principals[self.agent_id] = self.principal
@@ -132,8 +121,8 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.unreachable[self.agent_id] = self.time
@@ -149,8 +138,8 @@ class MarkReachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     hostname: str
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.unreachable.pop(self.agent_id, None)
         registry.admitted[self.agent_id] = self.hostname
         return (self.agent_id,)
@@ -162,8 +151,8 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.drop(self.agent_id)
         registry.gone[self.agent_id] = self.time
         return (self.agent_id, *_forget_old(registry.gone, self.time))
@@ -174,8 +163,8 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.drop(self.agent_id)
         return (self.agent_id,)
 
@@ -186,8 +175,8 @@ class StartDraining(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     drain: Drain
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         if registry.knows(self.agent_id):
             registry.drains[self.agent_id] = self.drain
             registry.deactivated.pop(self.agent_id, None)
@@ -200,8 +189,8 @@ class MarkDrained(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         drain = registry.drains.get(self.agent_id)
         if drain is not None:
             registry.drains[self.agent_id] = msgspec.structs.replace(drain, drained=self.time)
@@ -213,8 +202,8 @@ class Deactivate(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         if registry.mode_of(self.agent_id) is AgentMode.ACTIVE and registry.knows(self.agent_id):
             registry.deactivated[self.agent_id] = None
         return (self.agent_id,)
@@ -225,8 +214,8 @@ class Reactivate(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         if registry.mode_of(self.agent_id) is not AgentMode.DRAINING:
             registry.drains.pop(self.agent_id, None)
             registry.deactivated.pop(self.agent_id, None)
@@ -238,10 +227,42 @@ class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
 
     epoch: int
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.epoch = max(registry.epoch, self.epoch)
         return ()
+
+
+class SetWeights(Struct, frozen=True, tag=True, gc=False):
+    """An operator weighs roles."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, weight in self.weights.items():
+            if weight is None:
+                registry.weights.pop(role, None)
+            else:
+                registry.weights[role] = weight
+        return (Document.ROLES,)
+
+
+class SetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """An operator says what roles are sure of and what they may not exceed."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, quota in self.quotas.items():
+            if quota:
+                registry.quotas[role] = quota
+            else:
+                registry.quotas.pop(role, None)
+        return (Document.ROLES,)
 
 
 RegistryOperation = (
@@ -255,6 +276,8 @@ RegistryOperation = (
     | Deactivate
     | Reactivate
     | RaiseEpoch
+    | SetWeights
+    | SetQuotas
 )
 """Whatever can change the registry."""
 
@@ -271,6 +294,10 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     """The shortest way from an empty registry to this one."""
     way: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
     way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
+    if registry.weights:
+        way.append(SetWeights(dict(registry.weights)))
+    if registry.quotas:
+        way.append(SetQuotas(dict(registry.quotas)))
     principals = registry.principals
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
@@ -316,8 +343,34 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
 
 
+class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A document; what is added to one later needs a default."""
+
+    weights: dict[Role, float] = {}
+    quotas: dict[Role, Quota] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_roles = msgspec.msgpack.Decoder(_Roles)
+
+
+def encode_document(registry: Registry, document: Document) -> bytes:
+    """What of a registry belongs into a document."""
+    match document:
+        case Document.ROLES:
+            return _encode(_Roles(registry.weights, registry.quotas))
+
+
+def read_document(registry: Registry, document: Document, data: bytes) -> None:
+    """The inverse: put it into a registry. Raises msgspec.MsgspecError."""
+    match document:
+        case Document.ROLES:
+            roles = _roles.decode(data)
+            registry.weights, registry.quotas = roles.weights, roles.quotas
+
+
 def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
-    """The registry that these records are of, in whatever order they come."""
+    """The registry that these records are of, in whatever order they come; documents are read into it."""
     registry = Registry()
     registry.epoch = epoch
     unreachable: list[tuple[float, AgentID]] = []

@@ -8,9 +8,10 @@ from collections import Counter, deque
 from msgspec import Struct
 
 from mesos_py.errors import InvariantError
-from mesos_py.master.registry import AgentMode, Registry
+from mesos_py.master.registry import Registry
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Offer
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus

@@ -5,11 +5,11 @@ from itertools import islice
 from msgspec import Struct, field
 
 from mesos_py.allocator.base import RoleShare
-from mesos_py.master.registry import AgentMode
 from mesos_py.master.state import Agent, Framework, MasterState, Task
 from mesos_py.types.attributes import Attributes
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import MasterInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskState
 

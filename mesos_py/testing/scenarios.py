@@ -26,7 +26,7 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, Drain, MarkUnreachable, Registry, StartDraining
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -35,6 +35,7 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
 from mesos_py.types.ids import AgentID
+from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
 

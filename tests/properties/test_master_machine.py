@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mesos_py.master import effects, events
-from mesos_py.master.registry import AgentMode, Registry, operations
+from mesos_py.master.registry import Registry, operations
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as calls
 from mesos_py.messages.codec import Malformed
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskRecord, TaskState

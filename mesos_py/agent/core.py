@@ -5,6 +5,7 @@ from typing import assert_never
 
 from mesos_py.agent.checkpoint import Record
 from mesos_py.agent.config import AgentCoreConfig
+from mesos_py.agent.draining import Draining
 from mesos_py.agent.effects import AgentEffect
 from mesos_py.agent.events import (
     AgentEvent,
@@ -41,6 +42,7 @@ from mesos_py.messages.agent import (
     AgentAway,
     AgentRegistered,
     AgentReregistered,
+    DrainAgent,
     FrameworkToExecutor,
     KillTask,
     PleaseReregister,
@@ -77,6 +79,7 @@ class Agent:
         self._launches = Launches(*parts)
         self._frameworks = Frameworks(*parts)
         self._leaving = Leaving(*parts)
+        self._draining = Draining(self._state, self._out, self._timers, self._tasks, self._executors)
         self._registration = Registration(self._state, self._out, self._updates)
         self._recovering = Recovering(self._state, self._tasks, self._executors, self._registration, self._leaving)
 
@@ -100,12 +103,15 @@ class Agent:
                 self._registration.broker_lost()
             case Recovered():
                 self._recovering.take_in(event.fates, now)
+                self._draining.begin(now)
             case LeaveOrdered():
                 self._leaving.order(now)
             case _:
                 assert_never(event)
         if self._state.recovering:
             self._recovering.proceed(now)
+        if self._state.drain is not None and not self._state.recovering:
+            self._draining.proceed(now)
         if self._state.leaving:
             self._leave(now)
         return self._out.take()
@@ -205,6 +211,8 @@ class Agent:
                 self._launches.run(message, now)
             case KillTask():
                 self._frameworks.kill(message, now)
+            case DrainAgent():
+                self._draining.order(message, now)
             case ReconcileTasks():
                 self._frameworks.reconcile(message, now)
             case FrameworkToExecutor():

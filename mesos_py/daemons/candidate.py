@@ -19,12 +19,13 @@ from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig, without_passwords
-from mesos_py.daemons.leadership import Leadership, new_master_id, tell
+from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
 from mesos_py.daemons.service import private_dir
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
+from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
 from mesos_py.master.registry import Registry
 from mesos_py.runtime.election import Candidate, Election
@@ -257,12 +258,12 @@ class CandidateDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
-        """Have the core do something for an operator; from any thread. ``answer`` gets (message, is an error)."""
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+        """Have the core do something for an operator; from any thread."""
 
         def put() -> None:
             if self._leadership is None:
-                tell(loop, answer, "this master has ceased to lead; ask again", error=True)
+                tell(loop, answer, Answer(0, Outcome.BUSY, CEASED))
             else:
                 self._leadership.operate(call, loop, answer)
 

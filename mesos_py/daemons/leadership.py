@@ -45,7 +45,9 @@ from mesos_py.runtime.story import Story
 from mesos_py.types.ids import MasterID, Principal
 from mesos_py.types.infos import MasterInfo
 
-__all__ = ["Leadership", "new_master_id", "tell"]
+__all__ = ["CEASED", "Leadership", "new_master_id", "tell"]
+
+CEASED: Final = "this master has ceased to lead; ask again"
 
 _RECEIVERS_KEPT: Final = 100_000
 
@@ -90,7 +92,7 @@ class Leadership:
         self._inbox = topology.master_inbox(info.epoch)
         self._receivers: dict[tuple[str, bool], Receiver] = {}
         self._tickets = itertools.count(1)
-        self._answers: dict[int, tuple[AbstractEventLoop, Future[tuple[str, bool]]]] = {}
+        self._answers: dict[int, tuple[AbstractEventLoop, Future[effects.Answer]]] = {}
         self._performers: dict[type, Callable[[Any], None]] = {
             effects.SendToFramework: self._send_to_framework,
             effects.SendToAgent: self._send_to_agent,
@@ -119,7 +121,7 @@ class Leadership:
         self._store.close()
         self._transport.unsubscribe(self._inbox.name)
         for ticket in list(self._answers):
-            self._answer(effects.Answer(ticket, "this master has ceased to lead; ask again", error=True))
+            self._answer(effects.Answer(ticket, effects.Outcome.BUSY, CEASED))
 
     def suspend(self) -> None:
         """Whether we still lead is not known."""
@@ -227,21 +229,21 @@ class Leadership:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
-        """Have the core do something for an operator. ``answer`` gets (message, is an error)."""
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[effects.Answer]") -> None:
+        """Have the core do something for an operator."""
         ticket = next(self._tickets)
         self._answers[ticket] = (loop, answer)
         self._mailbox.put(OperatorSaid(ticket, call))
 
     def _answer(self, effect: effects.Answer) -> None:
         loop, answer = self._answers.pop(effect.ticket)
-        tell(loop, answer, effect.message, effect.error)
+        tell(loop, answer, effect)
 
 
-def tell(loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]", message: str, error: bool) -> None:
+def tell(loop: AbstractEventLoop, answer: "Future[effects.Answer]", said: effects.Answer) -> None:
     """Answer an operator in the loop where the answer is waited for."""
     with contextlib.suppress(RuntimeError):  # the web has stopped meanwhile
-        loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result((message, error)))
+        loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(said))
 
 
 def _core_config(config: MasterConfig) -> CoreConfig:

@@ -13,6 +13,7 @@ from mesos_py.daemons.registry import RegistryFile, RegistryStore
 from mesos_py.daemons.service import private_dir, run
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
+from mesos_py.master.effects import Answer
 from mesos_py.master.events import OperatorCall
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -108,6 +109,6 @@ class MasterDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
-        """Have the core do something for an operator; from any thread. ``answer`` gets (message, is an error)."""
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+        """Have the core do something for an operator; from any thread."""
         self._loop.post(lambda: self._leadership.operate(call, loop, answer))

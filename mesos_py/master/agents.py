@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from mesos_py.master.desk import Desk
+from mesos_py.master.effects import Outcome
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
 from mesos_py.master.returns import ReturnDesk
@@ -187,15 +188,15 @@ class AgentDesk:
         self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def mark_gone(self, agent_id: AgentID, now: float, then: Callable[[], None]) -> str | None:
+    def mark_gone(self, agent_id: AgentID, now: float, then: Callable[[], None]) -> tuple[Outcome, str] | None:
         """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
         registry = self._state.registry
         if agent_id in registry.gone:
-            return f"agent {agent_id} has been declared gone before"
+            return Outcome.CONFLICT, f"agent {agent_id} has been declared gone before"
         if agent_id not in registry.admitted and agent_id not in registry.unreachable:
-            return f"agent {agent_id} is not known"
+            return Outcome.UNKNOWN, f"agent {agent_id} is not known"
         if agent_id in self._leaving or agent_id in self._state.returning:
-            return f"agent {agent_id} is just coming or leaving; try again"
+            return Outcome.BUSY, f"agent {agent_id} is just coming or leaving; try again"
 
         def written(at: float) -> None:
             self._state.counters["agents_gone"] += 1

@@ -230,6 +230,15 @@ class MasterState:
         own = framework_id.startswith(f"{self.info.master_id}-F")
         return framework_id in self.completed or (own and framework_id not in self.frameworks)
 
+    def remembers(self, task_id: TaskID, framework_id: FrameworkID | None) -> bool:
+        """True if a task of that id was there: it is unreachable, or ended and still remembered."""
+        living = [f for f in self.frameworks.values() if framework_id in (None, f.framework_id)]
+        if any(task_id in framework.unreachable for framework in living):
+            return True
+        removed = [f for f in self.completed.values() if framework_id in (None, f.framework_id)]
+        completed = [*(f.completed for f in living), *(f.completed for f in removed)]
+        return any(task.info.task_id == task_id for tasks in completed for task in tasks)
+
     # Indexes
 
     def connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:

@@ -162,6 +162,6 @@ class _Player:
             case effects.Persist():
                 queue, message = "registry", effect.operation
             case effects.Answer():
-                return f"operator <- {'ERROR' if effect.error else 'OK'} {effect.message}".replace("M-", "")
+                return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")

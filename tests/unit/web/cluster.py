@@ -93,7 +93,7 @@ class Cluster:
         def run() -> None:
             self.handle(OperatorSaid(1, call))
             said = next(effect for effect in reversed(self.sent) if isinstance(effect, effects.Answer))
-            asking.call_soon_threadsafe(answer.set_result, (said.message, said.error))
+            asking.call_soon_threadsafe(answer.set_result, said)
 
         loop.post(run)
 

@@ -176,7 +176,7 @@ class Agent:
         elif state.recovering and not isinstance(message, Beacon):
             state.count("orders_during_recovery")
         elif isinstance(message, (Beacon, AgentRegistered, RegistrationRefused)):
-            self._note_epoch(epoch, now)
+            self._note_epoch(epoch, now, by_beacon=isinstance(message, Beacon))
             self._standing(message, now)
         elif message.agent_id != state.agent_id:
             state.count("orders_for_others")
@@ -184,9 +184,9 @@ class Agent:
             self._note_epoch(epoch, now)
             self._order(message, now)
 
-    def _note_epoch(self, epoch: int, now: float) -> None:
+    def _note_epoch(self, epoch: int, now: float, *, by_beacon: bool = False) -> None:
         if epoch > self._state.epoch:
-            self._registration.new_epoch(epoch, now)
+            self._registration.new_epoch(epoch, now, by_beacon=by_beacon)
 
     def _standing(self, message: Beacon | AgentRegistered | RegistrationRefused, now: float) -> None:
         match message:

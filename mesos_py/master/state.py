@@ -28,6 +28,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """How often agents and schedulers are to show that they live, in a small cluster."""
     heartbeats_per_s: float = 400.0
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
+    returns_per_s: float = 4000.0
+    """Agents that come back, as after a change of leader, are asked to spread so that no more than this do."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
     reregister_timeout_s: float = 600.0

@@ -37,7 +37,7 @@ from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.agent.tasks import Tasks
 from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
-from mesos_py.agent.views import AgentView, view_of
+from mesos_py.agent.views import AgentView, how_it_fares, view_of
 from mesos_py.messages.agent import (
     AgentAway,
     AgentRegistered,
@@ -148,6 +148,10 @@ class Agent:
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)
+
+    def how_it_fares(self) -> tuple[bool, str]:
+        """Whether it is registered, and what it is doing, for people."""
+        return how_it_fares(self._state)
 
     def check(self) -> None:
         """Raise InvariantError if something cannot be."""

@@ -1,5 +1,6 @@
 """What a master can ask for."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -9,7 +10,7 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Outcome", "Persist", "SendToAgent", "SendToFramework"]
+__all__ = ["Announce", "Answer", "MasterEffect", "Outcome", "Persist", "Reply", "SendToAgent", "SendToFramework"]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -52,6 +53,10 @@ class Outcome(StrEnum):
     """As things are it cannot be done."""
     BUSY = "BUSY"
     """Not now; ask again."""
+
+
+Reply = Callable[[Outcome, str], None]
+"""Answers the operator who is being served."""
 
 
 class Answer(Struct, frozen=True, tag=True, gc=False):

@@ -6,11 +6,12 @@ still unseen: while too many agents are missing, nothing that a limit speaks of 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mesos_py.master.desk import Desk
-from mesos_py.master.effects import Outcome
-from mesos_py.master.registry import Document, Registry, RegistryOperation, SetQuotas, SetWeights, encode_document
+from mesos_py.master.effects import Outcome, Reply
+from mesos_py.master.events import OperatorSetQuotas
+from mesos_py.master.registry import Document, Registry, SetQuotas, SetWeights, encode_document
 from mesos_py.types.ids import Role
 from mesos_py.types.quota import Quota, why_not_a_quota
 from mesos_py.types.roles import is_within, why_not_a_role
@@ -20,8 +21,6 @@ __all__ = ["RoleDesk"]
 
 _MAX_DOCUMENT = 250_000
 """Bytes that all weights and quotas may take in the registry, which must be able to write them together."""
-
-Refused = tuple[Outcome, str]
 
 
 class RoleDesk:
@@ -68,43 +67,46 @@ class RoleDesk:
             self._holding = False
             self._allocator.hold_limits(False)
 
-    # Weights
+    # Operators
 
-    def set_weights(self, weights: Mapping[Role, float | None], then: Callable[[], None]) -> Refused | None:
-        """``then`` follows when they are durable and heeded; or gives why not."""
+    def set_weights(self, weights: Mapping[Role, float | None], reply: Reply) -> None:
+        """All or none of them, in the registry first."""
         for role, weight in weights.items():
             if why := why_not_a_role(role):
-                return Outcome.INVALID, why
-            if weight is not None and not (math.isfinite(weight) and weight > 0):
-                return Outcome.INVALID, f"the weight of role {role} must be a number above 0, not {weight:g}"
+                reply(Outcome.INVALID, why)
+                return
             if weight is None and role not in self._registry.weights:
-                return Outcome.UNKNOWN, f"no weight has been set of role {role}"
+                reply(Outcome.UNKNOWN, f"no weight has been set of role {role}")
+                return
+            if weight is not None and not (math.isfinite(weight) and weight > 0):
+                reply(Outcome.INVALID, f"the weight of role {role} must be a number above 0, not {weight:g}")
+                return
 
         def written(_now: float) -> None:
             for role in weights:
                 self._allocator.set_weight(role, self._registry.weights.get(role))
-            then()
+            reply(Outcome.DONE, f"weights set of {_names(weights)}")
 
-        return self._write(SetWeights(dict(weights)), written)
+        self._write(SetWeights(dict(weights)), written, reply)
 
-    # Quotas
-
-    def set_quotas(self, quotas: Mapping[Role, Quota], then: Callable[[], None], *, force: bool) -> Refused | None:
-        """All or none of them. ``then`` follows when they are durable and heeded; or gives why not."""
-        for role, quota in quotas.items():
+    def set_quotas(self, call: OperatorSetQuotas, reply: Reply) -> None:
+        """All or none of them, in the registry first."""
+        for role, quota in call.quotas.items():
             if why := why_not_a_quota(role, quota):
-                return Outcome.INVALID, why
+                reply(Outcome.INVALID, why)
+                return
             if not quota and role not in self._registry.quotas:
-                return Outcome.UNKNOWN, f"role {role} has no quota"
-        why_not = None if force else self._why_not_now(quotas)
-        if why_not is not None:
-            return Outcome.CONFLICT, f"{why_not}; force it if it is to be so nevertheless"
+                reply(Outcome.UNKNOWN, f"role {role} has no quota")
+                return
+        if not call.force and (why := self._why_not_now(call.quotas)):
+            reply(Outcome.CONFLICT, f"{why}; force it if it is to be so nevertheless")
+            return
 
         def written(_now: float) -> None:
             self._tell_quotas()
-            then()
+            reply(Outcome.DONE, f"quotas set of {_names(call.quotas)}")
 
-        return self._write(SetQuotas(dict(quotas)), written)
+        self._write(SetQuotas(call.quotas), written, reply)
 
     def _why_not_now(self, quotas: Mapping[Role, Quota]) -> str | None:
         """More is guaranteed than there is, or a role uses more than it may."""
@@ -133,11 +135,15 @@ class RoleDesk:
                     used += resources.unreserved().scalar(name)
         return used
 
-    def _write(self, operation: RegistryOperation, written: Callable[[float], None]) -> Refused | None:
+    def _write(self, operation: SetWeights | SetQuotas, written: Callable[[float], None], reply: Reply) -> None:
         after = Registry()
         after.weights, after.quotas = dict(self._registry.weights), dict(self._registry.quotas)
         operation.apply(after)
         if len(encode_document(after, Document.ROLES)) > _MAX_DOCUMENT:
-            return Outcome.CONFLICT, f"all weights and quotas together would take more than {_MAX_DOCUMENT} bytes"
-        self._desk.persist(operation, written)
-        return None
+            reply(Outcome.CONFLICT, f"all weights and quotas together would take more than {_MAX_DOCUMENT} bytes")
+        else:
+            self._desk.persist(operation, written)
+
+
+def _names(roles: Iterable[Role]) -> str:
+    return ", ".join(roles) or "no role"

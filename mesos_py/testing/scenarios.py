@@ -18,13 +18,15 @@ policy; the registry answers at once unless told ``registry slow``. After every 
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -33,14 +35,20 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
 from mesos_py.types.ids import AgentID, Role
+from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
 
-_OPERATORS: Final[dict[str, Callable[..., events.OperatorCall]]] = {
+_OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
     "kill": events.OperatorKill,
     "teardown": events.OperatorTeardown,
     "gone": events.OperatorMarkGone,
+    "drain": events.OperatorDrain,
+    "deactivate": events.OperatorDeactivate,
+    "reactivate": events.OperatorReactivate,
 }
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 Witness = Callable[[type], object]
 
@@ -58,15 +66,14 @@ def _play_block(player: "_Player", block: str) -> str:
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
 
 
-def _operator_call(verb: str, rest: list[str]) -> events.OperatorCall:
-    match verb, rest:
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    match verb, words.plain:
         case "weight", [role, number]:
             return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
         case "quota", _:
-            words = Words(rest)
             return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
         case _:
-            return _OPERATORS[verb](*rest)
+            return _from_words(_OPERATORS[verb], words)
 
 
 class _Player:
@@ -97,7 +104,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _operator_call(verb, rest)))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -121,7 +128,7 @@ class _Player:
             case ["registry", "slow"]:
                 self._registry_is_slow = True
             case ["registry", "quota" | "weight" as verb, *rest]:
-                call = _operator_call(verb, rest)
+                call = _operator_call(verb, Words(rest))
                 if isinstance(call, events.OperatorSetQuotas):
                     SetQuotas(call.quotas).apply(self._registry)
                 elif isinstance(call, events.OperatorSetWeights):
@@ -130,6 +137,9 @@ class _Player:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "draining", agent_id, since, *settings]:
+                drain = _from_words(Drain, Words([since, *settings]))
+                StartDraining(AgentID(agent_id), drain).apply(self._registry)
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no command")
 
@@ -182,3 +192,10 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _from_words(kind: type[T], words: Words) -> T:
+    """``A1 mark_gone=true``: plain words are the first fields, the others are named."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    given = dict(zip(fields, words.plain, strict=False)) | words.options
+    return kind(**{name: msgspec.convert(word, fields[name], strict=False) for name, word in given.items()})

@@ -7,7 +7,7 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Persist", "SendToAgent", "SendToFramework"]
+__all__ = ["Announce", "Answer", "MasterEffect", "Persist", "SendEcho", "SendToAgent", "SendToFramework"]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -31,6 +31,12 @@ class Announce(Struct, frozen=True, tag=True, gc=False):
     beacon: Beacon
 
 
+class SendEcho(Struct, frozen=True, tag=True, gc=False):
+    """Send to our own inboxes; each that works answers with EchoHeard."""
+
+    sent: float
+
+
 class Persist(Struct, frozen=True, tag=True, gc=False):
     """Write an operation to the registry; answered by RegistryWritten with this serial or a higher one."""
 
@@ -46,5 +52,5 @@ class Answer(Struct, frozen=True, tag=True, gc=False):
     error: bool = False
 
 
-MasterEffect = SendToFramework | SendToAgent | Announce | Persist | Answer
+MasterEffect = SendToFramework | SendToAgent | Announce | SendEcho | Persist | Answer
 """Whatever a master's core can ask for."""

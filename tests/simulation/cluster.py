@@ -108,6 +108,9 @@ class MasterProcess(Participant):
                     said = {AgentProcess: agent_events.MasterSaid, SchedulerProcess: scheduler_events.MasterSaid}
                     if type(other) in said:
                         cluster.send(self, other.queue, said[type(other)](self.epoch, beacon))
+            case master_effects.SendEcho(sent=sent):
+                for inbox in ("framework", "agent"):
+                    cluster.send(self, self.queue, master_events.EchoHeard(inbox, sent))
             case master_effects.Persist(serial=serial) if not self.deposed:  # a deposed one is fenced off
                 cluster.after(cluster.wait(0.05), lambda: self.tell(master_events.RegistryWritten(serial)))
 
@@ -307,10 +310,10 @@ class User:
                         self.ends.add(status.task_id)
                 elif status.state in TERMINAL:
                     self.written_off.add(status.task_id)
-                elif status.state in (TaskState.UNKNOWN, TaskState.UNREACHABLE):
-                    process.last.pop(
-                        status.task_id, None
-                    )  # the agent, back again, says what it does not know to be heard
+                elif status.state in (TaskState.UNKNOWN, TaskState.UNREACHABLE, TaskState.STAGING):
+                    # the agent, back again, says what it does not know to be heard; as it does to a new leader, which
+                    # knows no more than that the task was launched
+                    process.last.pop(status.task_id, None)
                 before = self.states.get(status.task_id)
                 if before not in TERMINAL:
                     self.states[status.task_id] = status.state

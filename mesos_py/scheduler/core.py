@@ -249,7 +249,10 @@ class Scheduler:
             case ErrorReason.FRAMEWORK_REMOVED if not self._config.keep_id:
                 if self._leave_by is not None:
                     self._stop()
-                elif not self._link.subscribed and self._framework_id is not None:  # else it is of an id long left
+                elif self._link.subscribed:
+                    self._lose(error.message)  # if it is of an id long left, the answer to SUBSCRIBE will show it
+                    self._link.begin(now)
+                elif self._framework_id is not None:
                     self._start_afresh(error, now)
             case ErrorReason.FAILED_OVER if error.call and not self._link.subscribed:
                 pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE

@@ -209,10 +209,26 @@ def test_a_removed_framework_that_must_keep_its_id_stops():
     assert "FRAMEWORK_REMOVED" in bench.stopped
 
 
-def test_a_removal_of_an_id_long_left_is_ignored(bench):
+def test_a_framework_removed_while_it_is_subscribed_asks_and_goes_on_with_a_fresh_id(bench):
+    bench.join()
+    offer = bench.offer()
+    bench.call(_accept(offer, "t1"))
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    assert not bench.core.subscribed
+    bench.wait(1)
+    assert bench.subscribes[-1].framework_id == "F1"
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    bench.wait(1)
+    assert bench.states == [("t1", "KILLED")]
+    assert bench.subscribes[-1].framework_id is None
+
+
+def test_a_removal_of_an_id_long_left_changes_nothing(bench):
     bench.join()
     bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
-    assert bench.told == []
+    bench.wait(1)
+    bench.subscribed()
+    assert bench.told_of(Registered)[-1].again
     assert bench.core.subscribed
 
 

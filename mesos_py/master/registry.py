@@ -1,20 +1,24 @@
 """The few facts that outlive a leader, and the operations that change them.
 
 Everything else a new leader learns from agents and schedulers. Each operation is a small value with one ``apply``
-that does no IO; it is written first and applied when it is known to be durable. It gives the agents whose record is
-another now, for those who keep a **record** of each agent instead of the operations.
+that does no IO; it is written first and applied when it is known to be durable. It gives what it has changed, for
+those who keep that instead of the operations: a **record** of each agent, and a **document** for each thing that is
+not about one agent.
 """
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 
-from mesos_py.types.ids import AgentID, Principal
+from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
     "AgentRecord",
+    "Document",
     "MarkGone",
     "MarkReachable",
     "MarkUnreachable",
@@ -22,11 +26,15 @@ __all__ = [
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
+    "SetQuotas",
+    "SetWeights",
     "decode_operation",
     "decode_records",
+    "encode_document",
     "encode_operation",
     "encode_records",
     "operations",
+    "read_document",
     "record_of",
     "restore",
 ]
@@ -36,8 +44,15 @@ REMEMBERED = 102_400
 """How long, and how many, unreachable and gone agents are remembered (Mesos ``src/master/constants.hpp``)."""
 
 
+class Document(StrEnum):
+    """What is kept as a whole; the name of where it is kept."""
+
+    ROLES = "roles"
+    """Weights and quotas."""
+
+
 class Registry:
-    """Which agents were ever admitted, and what became of them."""
+    """Which agents were ever admitted and what became of them, and what operators have set."""
 
     def __init__(self) -> None:
         """An empty one."""
@@ -51,6 +66,10 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.weights: dict[Role, float] = {}
+        """That operators have set; of other roles the configuration says the weight."""
+        self.quotas: dict[Role, Quota] = {}
+        """None of them is empty."""
 
 
 class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
@@ -60,8 +79,8 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
     hostname: str
     principal: Principal = Principal("")
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
         registry.principals[self.agent_id] = self.principal
@@ -74,8 +93,8 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.unreachable[self.agent_id] = self.time
@@ -91,8 +110,8 @@ class MarkReachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     hostname: str
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.unreachable.pop(self.agent_id, None)
         registry.admitted[self.agent_id] = self.hostname
         return (self.agent_id,)
@@ -104,8 +123,8 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.principals.pop(self.agent_id, None)
@@ -118,8 +137,8 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.principals.pop(self.agent_id, None)
@@ -131,13 +150,47 @@ class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
 
     epoch: int
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.epoch = max(registry.epoch, self.epoch)
         return ()
 
 
-RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch
+class SetWeights(Struct, frozen=True, tag=True, gc=False):
+    """An operator weighs roles."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, weight in self.weights.items():
+            if weight is None:
+                registry.weights.pop(role, None)
+            else:
+                registry.weights[role] = weight
+        return (Document.ROLES,)
+
+
+class SetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """An operator says what roles are sure of and what they may not exceed."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, quota in self.quotas.items():
+            if quota:
+                registry.quotas[role] = quota
+            else:
+                registry.quotas.pop(role, None)
+        return (Document.ROLES,)
+
+
+RegistryOperation = (
+    AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch | SetWeights | SetQuotas
+)
 """Whatever can change the registry."""
 
 encode_operation = msgspec.msgpack.Encoder().encode
@@ -153,6 +206,10 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     """The shortest way from an empty registry to this one."""
     way: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
     way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
+    if registry.weights:
+        way.append(SetWeights(dict(registry.weights)))
+    if registry.quotas:
+        way.append(SetQuotas(dict(registry.quotas)))
     principals = registry.principals
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
@@ -193,8 +250,34 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     return AgentRecord(agent_id, hostname, principal, unreachable, gone)
 
 
+class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A document; what is added to one later needs a default."""
+
+    weights: dict[Role, float] = {}
+    quotas: dict[Role, Quota] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_roles = msgspec.msgpack.Decoder(_Roles)
+
+
+def encode_document(registry: Registry, document: Document) -> bytes:
+    """What of a registry belongs into a document."""
+    match document:
+        case Document.ROLES:
+            return _encode(_Roles(registry.weights, registry.quotas))
+
+
+def read_document(registry: Registry, document: Document, data: bytes) -> None:
+    """The inverse: put it into a registry. Raises msgspec.MsgspecError."""
+    match document:
+        case Document.ROLES:
+            roles = _roles.decode(data)
+            registry.weights, registry.quotas = roles.weights, roles.quotas
+
+
 def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
-    """The registry that these records are of, in whatever order they come."""
+    """The registry that these records are of, in whatever order they come; documents are read into it."""
     registry = Registry()
     registry.epoch = epoch
     unreachable: list[tuple[float, AgentID]] = []

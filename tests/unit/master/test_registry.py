@@ -6,16 +6,22 @@ import pytest
 from mesos_py.master import registry as registry_module
 from mesos_py.master.registry import (
     AdmitAgent,
+    Document,
     MarkGone,
     MarkReachable,
     MarkUnreachable,
     RaiseEpoch,
     Registry,
     RemoveAgent,
+    SetQuotas,
+    SetWeights,
     decode_operation,
+    encode_document,
     encode_operation,
     operations,
+    read_document,
 )
+from mesos_py.types.quota import Quota
 
 EVERY = [
     AdmitAgent("A1", "host", "me"),
@@ -24,6 +30,8 @@ EVERY = [
     MarkGone("A1", 6.0),
     RemoveAgent("A1"),
     RaiseEpoch(7),
+    SetWeights({"ads": 2.0, "eng": None}),
+    SetQuotas({"ads": Quota(guarantee={"cpus": 1000}), "eng": Quota()}),
 ]
 FORTNIGHT = 14 * 24 * 3600.0
 
@@ -51,7 +59,7 @@ def test_records_of_before_agents_had_principals_can_be_read():
 
 
 def test_an_agent_is_in_one_place():
-    admit, lose, find, gone, remove, _ = EVERY
+    admit, lose, find, gone, remove, *_ = EVERY
     assert after(admit).admitted == {"A1": "host"}
     lost = after(admit, lose)
     assert (lost.admitted, lost.unreachable, lost.principals) == ({}, {"A1": 5.0}, {"A1": "me"})
@@ -77,6 +85,8 @@ def test_the_shortest_way_leads_to_the_same():
         MarkUnreachable("A2", 9.0),
         MarkUnreachable("A9", 4.0),
         MarkGone("A3", 10.0),
+        SetWeights({"ads": 2.0}),
+        SetQuotas({"ads": Quota(limit={"cpus": 0})}),
     )
     copy = after(*operations(registry))
     copy.principals = {agent_id: principal for agent_id, principal in copy.principals.items() if principal}
@@ -94,3 +104,25 @@ def test_and_when_they_are_too_many(monkeypatch):
     monkeypatch.setattr(registry_module, "REMEMBERED", 2)
     registry = after(*(MarkUnreachable(f"A{n}", float(n)) for n in range(5)))
     assert list(registry.unreachable) == ["A3", "A4"]
+
+
+def test_what_is_set_of_roles_is_set_until_it_is_taken_away():
+    some, other = Quota(guarantee={"cpus": 1000}), Quota(limit={"cpus": 0})
+    set_ = after(SetWeights({"ads": 2.0, "eng": 3.0}), SetQuotas({"ads": some, "eng": other}))
+    assert (set_.weights, set_.quotas) == ({"ads": 2.0, "eng": 3.0}, {"ads": some, "eng": other})
+    assert SetWeights({"ads": None}).apply(set_) == SetQuotas({"ads": Quota()}).apply(set_) == (Document.ROLES,)
+    assert (set_.weights, set_.quotas) == ({"eng": 3.0}, {"eng": other})
+
+
+def test_a_document_is_read_by_those_who_know_less_and_more_of_it():
+    registry = after(SetWeights({"ads": 2.0}), SetQuotas({"ads": Quota(guarantee={"cpus": 1000})}))
+    copy = Registry()
+    read_document(copy, Document.ROLES, encode_document(registry, Document.ROLES))
+    assert vars(copy) == vars(registry)
+    later = {"weights": {"ads": 2.0}, "colours": {"ads": "red"}, "quotas": {"ads": {"limit": {"cpus": 0}, "burst": {}}}}
+    read_document(copy, Document.ROLES, msgspec.msgpack.encode(later))
+    assert (copy.weights, copy.quotas) == ({"ads": 2.0}, {"ads": Quota(limit={"cpus": 0})})
+    read_document(copy, Document.ROLES, msgspec.msgpack.encode({}))
+    assert vars(copy) == vars(Registry())
+    with pytest.raises(msgspec.MsgspecError):
+        read_document(copy, Document.ROLES, b"what is this")

@@ -113,8 +113,13 @@ class FrameworkDesk:
         framework.connected = False
 
     def recover(self, framework_id: FrameworkID, info: FrameworkInfo, now: float) -> Framework:
-        """Learn from an agent of a framework that has not subscribed here (yet)."""
-        return self._add(framework_id, info, now)
+        """Learn from an agent of a framework that has not subscribed here (yet).
+
+        It has its failover timeout to do so: it may have been removed by a leader that could not tell the agent.
+        """
+        framework = self._add(framework_id, info, now)
+        self._await(framework, now)
+        return framework
 
     def _add(self, framework_id: FrameworkID, info: FrameworkInfo, now: float) -> Framework:
         """Nothing is offered, and so neither roles nor filters count, before it subscribes."""
@@ -133,10 +138,14 @@ class FrameworkDesk:
         framework.connected = False
         self._offers.rescind(framework.offers.values(), now)
         self._desk.allocator.deactivate_framework(framework.framework_id)
+        self._await(framework, now)
+        self.remove_due(now)
+
+    def _await(self, framework: Framework, now: float) -> None:
+        """It is to be back within its failover timeout."""
         due = max(now + framework.info.failover_timeout_s, self._state.patient_until)
         framework.removal_due = due
         self._next_removal = min(due, self._next_removal)
-        self.remove_due(now)
 
     def next_deadline(self) -> float:
         """Not later than the end of any failover timeout; earlier if the framework in question is back by now."""

@@ -10,8 +10,8 @@ from mesos_py.agent.core import Agent
 from mesos_py.agent.recovery import recover
 from mesos_py.master.events import AgentSaid
 from mesos_py.messages.executor import ExecutorEvent
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.testing.simulation.process import Death, Process
-from mesos_py.testing.simulation.violation import Violation
 from mesos_py.types.ids import ContainerID, Principal
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class AgentProcess(Process):
         specs = self.core.recovered_specs()
         known = {spec.container_id for spec in specs}
         if forgotten := [each for each in self.host.containers if each not in known]:
-            raise Violation("4 tasks outlive the control plane", f"{self.name} has forgotten {forgotten}")
+            raise PromiseError("4 tasks outlive the control plane", f"{self.name} has forgotten {forgotten}")
         self.put(events.Recovered({spec.container_id: self.host.fate(spec) for spec in specs}))
         super().start()
 
@@ -117,7 +117,9 @@ class AgentProcess(Process):
         """One write at a time: what is handed over meanwhile goes with the next."""
         if not self._syncing:
             self._syncing = True
-            self.cluster.timeline.after(self.host.disk.dice.wait(_SYNC_S), self._synced, len(self._waiting), self._waiting)
+            self.cluster.timeline.after(
+                self.host.disk.dice.wait(_SYNC_S), self._synced, len(self._waiting), self._waiting
+            )
 
     def _synced(self, count: int, waiting: list[tuple[int, Record]]) -> None:
         """Everything that had been handed over is durable, whether the process knows it or not."""

@@ -38,7 +38,7 @@ def _of_host(host: Host, leader: MasterProcess) -> Iterator[str]:
         yield f"{agent.name} is not connected to the leader"
         return
     yield from _tasks(host, known, leader)
-    used = agent.core._state.used
+    used = agent.core.state.used
     if Resources.sum(known.used().values()).flatten() != used:
         yield f"{agent.name} uses {used}, the leader has {Resources.sum(known.used().values())} on account"
     if host.used != used:
@@ -47,7 +47,7 @@ def _of_host(host: Host, leader: MasterProcess) -> Iterator[str]:
 
 def _tasks(host: Host, known: KnownAgent, leader: MasterProcess) -> Iterator[str]:
     assert leader.core is not None
-    state = host.agent.core._state
+    state = host.agent.core.state
     here = {(task.framework.framework_id, task.info.task_id): task for task in state.tasks()}
     there = {(task.framework_id, task.info.task_id): task for task in known.tasks}
     for key in here.keys() ^ there.keys():

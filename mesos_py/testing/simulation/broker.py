@@ -248,8 +248,7 @@ class Broker:
                 self.doubled += 1
                 copies = 2
         at = self._timeline.now + wait
-        if at < link.last:
-            at = link.last
+        at = max(at, link.last)
         link.last = at
         for _ in range(copies):
             self._timeline.at(at, self._arrive, connection, queue, message)

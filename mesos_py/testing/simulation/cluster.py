@@ -14,6 +14,7 @@ from mesos_py.scheduler.config import SchedulerConfig
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_framework, an_agent
 from mesos_py.testing.simulation.agents import AgentProcess
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.testing.simulation.broker import Broker
 from mesos_py.testing.simulation.hosts import Behaviour, Host
 from mesos_py.testing.simulation.masters import MasterProcess
@@ -21,10 +22,10 @@ from mesos_py.testing.simulation.process import Process
 from mesos_py.testing.simulation.promises import Promises
 from mesos_py.testing.simulation.schedulers import SchedulerProcess, User
 from mesos_py.testing.simulation.timeline import Clock, Dice, Timeline
-from mesos_py.testing.simulation.violation import Violation
 from mesos_py.testing.simulation.workload import any_behaviour
 from mesos_py.testing.simulation.zookeeper import Ensemble
 from mesos_py.types.infos import AgentInfo
+from mesos_py.types.resources import Resources
 
 __all__ = ["Cluster", "Setup"]
 
@@ -45,7 +46,9 @@ class Setup(Struct, frozen=True, kw_only=True):
     master: MasterConfig = MasterConfig()
     allocator: Callable[[], Allocator] = _fair
     """Makes a policy, for each leadership a new one."""
-    agent: AgentCoreConfig = field(default_factory=lambda: AgentCoreConfig(info=an_agent(), work_dir="/w", incarnation=""))
+    agent: AgentCoreConfig = field(
+        default_factory=lambda: AgentCoreConfig(info=an_agent(), work_dir="/w", incarnation="")
+    )
     """A template: who the agent is comes from ``agents``."""
     scheduler: SchedulerConfig = field(default_factory=lambda: SchedulerConfig(framework=a_framework()))
     """A template: whose scheduler it is comes from its user."""
@@ -57,9 +60,7 @@ class Setup(Struct, frozen=True, kw_only=True):
 class Cluster:
     """Masters, agents and schedulers, a broker, an ensemble, and whoever checks the promises."""
 
-    def __init__(
-        self, seed: int, setup: Setup, behave: Callable[[str, Dice], Behaviour] = any_behaviour
-    ) -> None:
+    def __init__(self, seed: int, setup: Setup, behave: Callable[[str, Dice], Behaviour] = any_behaviour) -> None:
         """``behave(task or executor id, dice)`` says what a task does; all masters and agents are started."""
         self.seed = seed
         self.setup = setup
@@ -159,7 +160,7 @@ class Cluster:
         if not process.alive:
             return
         if str(process.core.view().agent_id) not in self.promises.doomed_agents:
-            raise Violation("4 tasks outlive the control plane", f"{process.name} was sent away: {error}")
+            raise PromiseError("4 tasks outlive the control plane", f"{process.name} was sent away: {error}")
         self.replace_host(process.host)
 
     def replace_host(self, host: Host) -> None:
@@ -176,10 +177,18 @@ class Cluster:
         """Whether a task was ever begun on a machine that is still there."""
         return any((framework_id, task_id) in host.began for host in self.hosts.values() if host.is_up)
 
+    def has_room_for(self, resources: Resources) -> bool:
+        """Whether these are free on one of the machines."""
+        return any(
+            (host.info.resources.flatten() - host.used).contains(resources)
+            for host in self.hosts.values()
+            if host.is_up
+        )
+
     def fail(self, why: str) -> None:
         """Something that must not be has happened."""
         promise, _, message = why.partition(": ")
-        raise Violation(promise, message)
+        raise PromiseError(promise, message)
 
     # Time
 
@@ -189,7 +198,7 @@ class Cluster:
         return self.timeline.now
 
     def run(self, until: float) -> None:
-        """Let time pass. Raises Violation."""
+        """Let time pass. Raises PromiseError."""
         self.timeline.run(until)
 
     def tell_story(self, last: int = 300) -> str:

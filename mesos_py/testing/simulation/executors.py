@@ -9,7 +9,7 @@ from mesos_py.agent import events as agent_events
 from mesos_py.executor import effects, events
 from mesos_py.executor.core import Executor, ExecutorCoreConfig
 from mesos_py.messages.executor import ExecutorCall, ExecutorEvent, ExecutorSubscribe
-from mesos_py.testing.simulation.violation import Violation
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.types.containers import ContainerExit
 from mesos_py.types.ids import ContainerID, TaskID
 from mesos_py.types.tasks import TaskInfo, TaskState
@@ -64,7 +64,7 @@ class ExecutorProcess:
         try:
             wanted = self.core.handle(event, now)
         except Exception as error:
-            raise Violation("8 nothing stops a daemon", f"{self.container_id}: {error!r}") from error
+            raise PromiseError("8 nothing stops a daemon", f"{self.container_id}: {error!r}") from error
         for effect in wanted:
             self._perform(effect)
         self._plan()

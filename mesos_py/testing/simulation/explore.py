@@ -1,4 +1,4 @@
-"""Runs what a seed says: a cluster, its users, its faults; until all is quiet and everybody agrees, or a promise breaks."""
+"""Runs what a seed says: a cluster, its users, its faults; until everybody agrees, or a promise breaks."""
 
 from msgspec import Struct
 
@@ -8,11 +8,11 @@ from mesos_py.scheduler.config import Backoff, SchedulerConfig
 from mesos_py.testing.builders import a_framework, an_agent
 from mesos_py.testing.simulation import faults
 from mesos_py.testing.simulation.agreement import disagreements
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.testing.simulation.cluster import Cluster, Setup
 from mesos_py.testing.simulation.faults import Fault
 from mesos_py.testing.simulation.inject import ACTIONS, Injector
 from mesos_py.testing.simulation.timeline import Dice
-from mesos_py.testing.simulation.violation import Violation
 from mesos_py.testing.simulation.workload import RandomUser
 
 __all__ = ["Outcome", "draw_faults", "run_seed"]
@@ -21,6 +21,7 @@ FAULTS_S = 300.0
 """Faults come during so many seconds."""
 PEACE_S = 3000.0
 """So long after the last fault all must have been agreed upon."""
+STORY_LINES = 1000
 _CHECK_EVERY_S = 10.0
 _LOOK_EVERY_S = 20.0
 _USERS = ("u0", "u1")
@@ -95,9 +96,9 @@ def run_seed(seed: int, wanted: list[Fault] | None = None) -> Outcome:
     over = max((fault.at + getattr(fault, "for_s", 0.0) for fault in chosen), default=0.0)
     try:
         settled = _run(cluster, over)
-    except Violation as broken:
+    except PromiseError as broken:
         failure = str(broken)
-        story = cluster.tell_story()
+        story = cluster.tell_story(STORY_LINES)
         return Outcome(
             seed=seed, faults=chosen, failure=failure, promise=broken.promise, story=story, events=cluster.handled
         )
@@ -105,7 +106,7 @@ def run_seed(seed: int, wanted: list[Fault] | None = None) -> Outcome:
 
 
 def _run(cluster: Cluster, over: float) -> float:
-    """Gives how long it took to agree after the last fault. Raises Violation."""
+    """Gives how long it took to agree after the last fault. Raises PromiseError."""
     while cluster.now < over:
         cluster.run(min(over, cluster.now + _CHECK_EVERY_S))
         cluster.promises.check_state()
@@ -115,5 +116,5 @@ def _run(cluster: Cluster, over: float) -> float:
         cluster.promises.check_state()
         found = disagreements(cluster)
     if found:
-        raise Violation("all agree in the end", "; ".join(found[:10]))
+        raise PromiseError("all agree in the end", "; ".join(found[:10]))
     return cluster.now - over

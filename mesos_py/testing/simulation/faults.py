@@ -13,8 +13,8 @@ from mesos_py.testing.simulation.timeline import Dice
 
 __all__ = [
     "Bad",
-    "CrashExecutor",
     "Crash",
+    "CrashExecutor",
     "CutOff",
     "CutOffZookeeper",
     "Drift",
@@ -27,8 +27,8 @@ __all__ = [
     "Operate",
     "RestartBroker",
     "Rival",
-    "Storm",
     "StopZookeeper",
+    "Storm",
     "WantTasks",
     "draw",
     "read",
@@ -313,5 +313,8 @@ def draw(
     at = 5.0
     while (at := at + dice.expovariate(1.0 / every_s)) < until:
         faults.append(getattr(drawing, dice.choice(mixture))(round(at, 3)))
-    wishes = [WantTasks(at=float(when), who=dice.choice(users), tasks=dice.randint(1, 4)) for when in range(10, int(until), 12)]
+    wishes = [
+        WantTasks(at=float(when), who=dice.choice(users), tasks=dice.randint(1, 4))
+        for when in range(10, int(until), 12)
+    ]
     return sorted([*faults, *wishes], key=lambda fault: fault.at)

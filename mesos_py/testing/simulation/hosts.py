@@ -53,11 +53,9 @@ class Disk:
         """These are durable from now on."""
         self.records += records
         for record in records:
-            if type(record) is UpdateMade:
+            if isinstance(record, UpdateMade):
                 self.updates.add((record.framework_id, record.status.task_id, record.status.update_id or 0))
-            elif type(record) is TaskLaunched and record.container_id is not None:
-                self.launched.add(record.container_id)
-            elif type(record) is ExecutorLaunched:
+            elif isinstance(record, TaskLaunched | ExecutorLaunched) and record.container_id is not None:
                 self.launched.add(record.container_id)
 
 
@@ -79,7 +77,9 @@ class Host:
 
     agent: "AgentProcess"
 
-    def __init__(self, cluster: "Cluster", name: str, info: AgentInfo, behave: Callable[[str, Dice], Behaviour]) -> None:
+    def __init__(
+        self, cluster: "Cluster", name: str, info: AgentInfo, behave: Callable[[str, Dice], Behaviour]
+    ) -> None:
         """``name`` is of this machine alone; another that takes its place has another."""
         self.cluster = cluster
         self.name = name

@@ -9,20 +9,17 @@ from mesos_py.messages.agent import AgentHeartbeat, RegisterAgent, StatusUpdate
 from mesos_py.messages.codec import Malformed
 from mesos_py.testing.builders import a_framework, a_status, a_task, an_agent
 from mesos_py.testing.simulation import faults
-from mesos_py.testing.simulation.broker import FAIR, LONGEST_DELAY_S, Weather
+from mesos_py.testing.simulation.broker import FAIR, Weather
 from mesos_py.testing.simulation.cluster import Cluster
 from mesos_py.testing.simulation.masters import MasterProcess
 from mesos_py.testing.simulation.process import Death, Process
 from mesos_py.testing.simulation.promises import STRANGERS
-from mesos_py.testing.simulation.workload import RandomUser
+from mesos_py.testing.simulation.workload import SETTLED_S, RandomUser
 from mesos_py.types.containers import ContainerExit
 from mesos_py.types.ids import AgentID, FrameworkID, OfferID, Principal, TaskID
 from mesos_py.types.offers import Launch
 
 __all__ = ["ACTIONS", "Injector"]
-
-_SETTLED_S = LONGEST_DELAY_S + 1.0
-"""After so long nothing that a dead process sent is under way any more."""
 
 
 class Injector:
@@ -102,10 +99,14 @@ class Injector:
 
     def _weather(self) -> None:
         storms = self._storms
-        self._cluster.broker.weather = FAIR if not storms else Weather(
-            loss=max(storm.loss for storm in storms),
-            doubled=max(storm.doubled for storm in storms),
-            slow=max(storm.slow for storm in storms),
+        self._cluster.broker.weather = (
+            FAIR
+            if not storms
+            else Weather(
+                loss=max(storm.loss for storm in storms),
+                doubled=max(storm.doubled for storm in storms),
+                slow=max(storm.slow for storm in storms),
+            )
         )
 
     def _block(self, fault: faults.BlockBroker) -> None:
@@ -137,7 +138,7 @@ class Injector:
 
         def then() -> None:
             if process.kind == "scheduler":
-                after(_SETTLED_S + fault.for_s, self._begin_again, process)
+                after(SETTLED_S + fault.for_s, self._begin_again, process)
             else:
                 after(fault.for_s, self._begin_again, process)
 
@@ -193,7 +194,7 @@ class Injector:
             return
         queue = f"{STRANGERS}.{fault.at}"
         kinds: list[Any] = [*_BAD_CALLS, *_BAD_MESSAGES]
-        message = kinds[int(fault.pick * len(kinds))]
+        message = _pick(kinds, fault.pick)
         principal = Principal(STRANGERS)
         if message in _BAD_CALLS:
             leader.put(events.FrameworkSaid(principal, queue, True, message))
@@ -223,7 +224,7 @@ _BAD_MESSAGES: Final[tuple[Any, ...]] = (
 
 
 def _pick(of: list[Any], pick: float) -> Any:
-    return of[int(pick * len(of))] if of else None
+    return of[min(int(pick * len(of)), len(of) - 1)] if of else None
 
 
 def _kill(cluster: Cluster, pick: float) -> None:

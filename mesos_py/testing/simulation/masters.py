@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
@@ -21,7 +22,6 @@ from mesos_py.scheduler.events import MasterSaid as ToScheduler
 from mesos_py.testing.simulation.process import Death, Process
 from mesos_py.testing.simulation.timeline import Clock
 from mesos_py.testing.simulation.zookeeper import Store
-from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.types.ids import MasterID
 from mesos_py.types.infos import MasterInfo
 

@@ -7,12 +7,12 @@ was about to send, a part may have left.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from msgspec import Struct
 
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.testing.simulation.timeline import Clock, Dice
-from mesos_py.testing.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from mesos_py.testing.simulation.broker import Connection
@@ -42,6 +42,7 @@ class Process(ABC):
 
     tick: ClassVar[Any]
     """The event that tells the core the time."""
+    kind: ClassVar[Literal["master", "agent", "scheduler"]]
 
     def __init__(self, cluster: "Cluster", name: str, clock: Clock) -> None:
         """``name`` is of this process alone; ``clock`` is its host's."""
@@ -50,6 +51,7 @@ class Process(ABC):
         self.clock = clock
         self.dice = Dice(cluster.seed, name)
         self.core: Any = None
+        self.began_at = cluster.timeline.now
         self.alive = True
         self.frozen = False
         self.connection: Connection = cluster.broker.connection(self)
@@ -104,8 +106,7 @@ class Process(ABC):
     def now(self) -> float:
         """What its clock shows."""
         shown = self.clock.show(self.cluster.timeline.now)
-        if shown > self._shown:
-            self._shown = shown
+        self._shown = max(self._shown, shown)
         return self._shown
 
     def _turn(self, event: Any) -> None:
@@ -120,7 +121,7 @@ class Process(ABC):
                 self.handle(self.tick)
                 due = None if self.core is None else self.core.next_deadline()
                 if due is not None and due <= self._shown and self.alive:
-                    raise Violation("8 nothing stops a daemon", f"{self.name} spins: it is {self._shown}, due at {due}")
+                    raise PromiseError("8 nothing stops a daemon", f"{self.name} spins at {self._shown}, due {due}")
             if due is not None and due < self._wake_due:
                 self._plan(due)
         self.flush()
@@ -135,7 +136,7 @@ class Process(ABC):
         try:
             effects = core.handle(event, self.now())
         except Exception as error:
-            raise Violation("8 nothing stops a daemon", f"{self.name}: {error!r}") from error
+            raise PromiseError("8 nothing stops a daemon", f"{self.name}: {error!r}") from error
         self.watch(event, effects)
         if self._death is None:
             for effect in effects:
@@ -234,5 +235,6 @@ class Process(ABC):
         if death is not None:
             death.then()
 
+    @abstractmethod
     def ended(self, death: Death | None) -> None:
         """What else its end means."""

@@ -19,6 +19,7 @@ At the end ``agreement`` looks whether everybody agrees on everything.
 """
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from mesos_py.agent import effects as agent_effects
@@ -32,11 +33,11 @@ from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Error, Offers, Update
 from mesos_py.scheduler import events as scheduler_events
 from mesos_py.testing.brief import brief
-from mesos_py.testing.simulation.violation import Violation
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.ids import AgentID, FrameworkID, TaskID
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import TERMINAL, TaskState, TaskStatus
+from mesos_py.types.tasks import LIVE, TERMINAL, TaskState, TaskStatus
 
 if TYPE_CHECKING:
     from mesos_py.testing.simulation.agents import AgentProcess
@@ -59,12 +60,14 @@ _SOFT = "6 soft state"
 _BAD_INPUT = "8 bad input"
 _OUTAGE = "9 an outage is not a node's failure"
 
+_ROUNDING_S = 0.001
+_LIVE_AGAIN = LIVE | {TaskState.UNREACHABLE}
 _Key = tuple[str, str]
 """Framework and task."""
 
 
 class Promises:
-    """Told of each step; raises Violation."""
+    """Told of each step; raises PromiseError."""
 
     def __init__(self, cluster: "Cluster") -> None:
         """Nothing has happened."""
@@ -72,8 +75,10 @@ class Promises:
         self._began: Counter[_Key] = Counter()
         self._told: dict[_Key, int] = {}
         """The last update of each task that its user was told of."""
-        self._ended: set[_Key] = set()
-        """Tasks of whose end an agent has told the user."""
+        self._ended: dict[_Key, tuple[float, int]] = {}
+        """Tasks of whose end an agent has told the user: when, and in which epoch."""
+        self._ended_for: set[tuple[str, _Key]] = set()
+        """The same, by process."""
         self._welcomed: dict[AgentID, int] = {}
         """In which epoch an agent was let in last."""
         self._heard: dict[AgentID, float] = {}
@@ -105,26 +110,26 @@ class Promises:
     def container_asked(self, host: "Host", spec: ContainerSpec) -> None:
         """An agent asks for a container."""
         if spec.container_id not in host.disk.launched:
-            raise Violation(_ONCE, f"{host.agent.name} starts {spec.container_id} before that is on its disk")
+            raise PromiseError(_ONCE, f"{host.agent.name} starts {spec.container_id} before that is on its disk")
 
     def task_begins(self, framework_id: str, task_id: str, where: str) -> None:
         """It runs, in a container of its own or by its executor."""
         key = (framework_id, task_id)
         self._began[key] += 1
         if self._began[key] > 1:
-            raise Violation(_ONCE, f"task {key} runs again, on {where}")
+            raise PromiseError(_ONCE, f"task {key} runs again, on {where}")
 
     def host_used(self, host: "Host") -> None:
         """What its containers may use has changed."""
         if not host.info.resources.flatten().contains(host.used):
-            raise Violation(_OVERCOMMIT, f"{host.name} has {host.info.resources}, its containers {host.used}")
+            raise PromiseError(_OVERCOMMIT, f"{host.name} has {host.info.resources}, its containers {host.used}")
 
     def container_killed(self, host: "Host", spec: ContainerSpec) -> None:
         """Its agent wants it to end."""
         if spec.framework_id in self.doomed_frameworks or str(host.agent.core.view().agent_id) in self.doomed_agents:
             return
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
-            raise Violation(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
+            raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
 
     def container_ended(self, spec: ContainerSpec) -> None:
         """It is over: those of its group may follow."""
@@ -147,17 +152,15 @@ class Promises:
         status = message.status
         key = (message.framework_id, status.task_id, status.update_id or 0)
         if status.update_id is not None and key not in process.host.disk.updates:
-            raise Violation(_IN_ORDER, f"{process.name} sends {brief(status)} before that is on its disk")
+            raise PromiseError(_IN_ORDER, f"{process.name} sends {brief(status)} before that is on its disk")
 
-    def _fence(
-        self, process: "AgentProcess | SchedulerProcess", epoch: int, event: Any, effects: list[Any]
-    ) -> None:
+    def _fence(self, process: "AgentProcess | SchedulerProcess", epoch: int, event: Any, effects: list[Any]) -> None:
         """Orders of an older master than the newest known are not obeyed."""
         if epoch >= process.newest:
             process.newest = epoch
         elif effects:
             what = brief(effects[0])
-            raise Violation(_SPLIT, f"{process.name} knows of {process.newest} and obeys {brief(event)} with {what}")
+            raise PromiseError(_SPLIT, f"{process.name} knows of {process.newest} and obeys {brief(event)} with {what}")
 
     # Masters
 
@@ -165,7 +168,7 @@ class Promises:
         """It begins to lead."""
         before = max(self._leads, default=0)
         if master.epoch <= before:
-            raise Violation(_SPLIT, f"{master.name} leads in {master.epoch}, {self._leads[before]} did in {before}")
+            raise PromiseError(_SPLIT, f"{master.name} leads in {master.epoch}, {self._leads[before]} did in {before}")
         self._leads[master.epoch] = master.name
         self._heard.clear()
 
@@ -175,7 +178,7 @@ class Promises:
             agent_id = getattr(event.message, "agent_id", None)
             if agent_id is not None and self._is_newest(master):
                 self._heard[agent_id] = master.now()
-        if type(event) in _SAID and event.queue.startswith(STRANGERS):
+        if isinstance(event, _SAID) and event.queue.startswith(STRANGERS):
             self._answer_to_stranger(event, effects)
         for effect in effects:
             kind = type(effect)
@@ -193,12 +196,12 @@ class Promises:
         if type(event) is Offers:
             for offer in event.offers:
                 if self._welcomed.get(offer.agent_id) != master.epoch and self._is_newest(master):
-                    raise Violation(_OVERCOMMIT, f"{master.name} offers {offer.agent_id}, which is not back yet")
+                    raise PromiseError(_OVERCOMMIT, f"{master.name} offers {offer.agent_id}, which is not back yet")
                 self._check_account(master, offer.agent_id)
         elif type(event) is Update and event.status.state is TaskState.UNREACHABLE:
             agent_id = event.status.agent_id
             if self._is_newest(master) and agent_id not in self._given_up:
-                raise Violation(_SOFT, f"{master.name} calls {agent_id} unreachable, the registry does not")
+                raise PromiseError(_SOFT, f"{master.name} calls {agent_id} unreachable, the registry does not")
 
     def _order_sent(self, master: "MasterProcess", message: Any) -> None:
         kind = type(message)
@@ -209,7 +212,7 @@ class Promises:
                 return
             self._welcomed[message.agent_id] = master.epoch
             if message.agent_id not in self._cluster.ensemble.registry.admitted:
-                raise Violation(_SOFT, f"{master.name} lets {message.agent_id} in, which the registry does not hold")
+                raise PromiseError(_SOFT, f"{master.name} lets {message.agent_id} in, which the registry does not hold")
 
     def _check_account(self, master: "MasterProcess", agent_id: AgentID) -> None:
         """What the master offers and has launched on an agent fits into it."""
@@ -219,22 +222,24 @@ class Promises:
             return
         promised = Resources.sum([*(offer.resources for offer in agent.offers.values()), *agent.used().values()])
         if not agent.info.resources.contains(promised):
-            raise Violation(_OVERCOMMIT, f"{agent_id} has {agent.info.resources}, {master.name} promised {promised}")
+            raise PromiseError(_OVERCOMMIT, f"{agent_id} has {agent.info.resources}, {master.name} promised {promised}")
 
     def _given_up_by(self, master: "MasterProcess", operation: MarkUnreachable) -> None:
         """The master has listened, and the agent was silent, for as long as it takes."""
         assert master.core is not None
         config = master.core.state.config
-        patience = config.missed_heartbeats * config.heartbeat_s
-        if operation.agent_id not in master.core.state.agents:
-            patience = config.reregister_timeout_s
-        now = master.now()
-        since = master.connected_since
+        now, since = master.now(), master.connected_since
         if since is None:
-            raise Violation(_OUTAGE, f"{master.name} gives {operation.agent_id} up while it is cut off")
-        silent = now - max(since, self._heard.get(operation.agent_id, 0.0) if self._is_newest(master) else 0.0)
-        if silent < patience - 0.001:
-            raise Violation(_OUTAGE, f"{master.name} gives {operation.agent_id} up after {silent:.1f} s")
+            raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up while it is cut off")
+        silence = config.missed_heartbeats * config.heartbeat_s
+        known = operation.agent_id in master.core.state.agents
+        listened = silence if known else config.reregister_timeout_s
+        heard = self._heard.get(operation.agent_id, 0.0) if self._is_newest(master) else 0.0
+        if now - since < listened - _ROUNDING_S or now - heard < silence - _ROUNDING_S:
+            how_long = (
+                f"{now - since:.1f} s after the broker was back, {now - max(heard, since):.1f} s after its last word"
+            )
+            raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up {how_long}")
 
     def registered(self, registry: Registry, operation: RegistryOperation) -> None:
         """An operation was written."""
@@ -245,15 +250,13 @@ class Promises:
     def _answer_to_stranger(self, event: Any, effects: list[Any]) -> None:
         for effect in effects:
             if getattr(effect, "queue", None) != event.queue:
-                raise Violation(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
+                raise PromiseError(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
             if type(effect) is master_effects.SendToFramework and type(effect.event) is Error:
                 self._cluster.answered.add(event.queue)
 
     # Schedulers and users
 
-    def scheduler(
-        self, process: "SchedulerProcess", event: scheduler_events.MasterSaid, effects: list[Any]
-    ) -> None:
+    def scheduler(self, process: "SchedulerProcess", event: scheduler_events.MasterSaid, effects: list[Any]) -> None:
         """A scheduler has heard a master."""
         message = event.message
         self._fence(process, message.master.epoch if type(message) is Beacon else event.epoch, event, effects)
@@ -269,14 +272,21 @@ class Promises:
         if update_id is not None:
             last = self._told.get(key, 0)
             if update_id > last + 1:
-                raise Violation(_IN_ORDER, f"{process.name} is told {brief(status)} after #{last}")
+                raise PromiseError(_IN_ORDER, f"{process.name} is told {brief(status)} after #{last}")
             self._told[key] = max(last, update_id)
             if status.state in TERMINAL:
-                self._ended.add(key)
-        if key in self._ended and status.state not in TERMINAL:
-            before_its_end = update_id is not None and update_id < self._told[key]
-            if not before_its_end and status.state not in (TaskState.UNKNOWN, TaskState.UNREACHABLE):
-                raise Violation(_IN_ORDER, f"{process.name} is told {brief(status)} after its end")
+                self._ended.setdefault(key, (self._cluster.now, process.newest))
+                self._ended_for.add((process.name, key))
+        late = update_id is not None and update_id < self._told[key]
+        if status.state in _LIVE_AGAIN and not late and self._knows_its_end(process, key):
+            raise PromiseError(_IN_ORDER, f"{process.name} is told {brief(status)} after its end")
+
+    def _knows_its_end(self, process: "SchedulerProcess", key: _Key) -> bool:
+        """It was told, or whoever talks to it must know."""
+        if (process.name, key) in self._ended_for:
+            return True
+        at, epoch = self._ended.get(key, (inf, 0))
+        return process.began_at > at and process.newest >= epoch
 
     def end_was_told(self, framework_id: FrameworkID, task_id: TaskID) -> bool:
         """Whether the user was told of a task's end by its agent."""
@@ -292,7 +302,7 @@ class Promises:
                 try:
                     check()
                 except InvariantError as error:
-                    raise Violation("the core's own check", f"{process.name}: {error}") from error
+                    raise PromiseError("the core's own check", f"{process.name}: {error}") from error
 
 
 _SAID = (master_events.FrameworkSaid, master_events.AgentSaid)

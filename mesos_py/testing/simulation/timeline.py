@@ -23,7 +23,7 @@ class Timeline:
     def at(self, when: float, do: Callable[..., None], *args: Any) -> None:
         """Call ``do(*args)`` then, or now if that is past."""
         self._planned += 1
-        heapq.heappush(self._heap, (when if when > self.now else self.now, self._planned, do, args))
+        heapq.heappush(self._heap, (max(self.now, when), self._planned, do, args))
 
     def after(self, seconds: float, do: Callable[..., None], *args: Any) -> None:
         """Call ``do(*args)`` so much later."""

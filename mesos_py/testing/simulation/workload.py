@@ -2,25 +2,42 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mesos_py.messages.scheduler import Error, ErrorReason, TaskToReconcile, Update
+from mesos_py.messages.scheduler import (
+    Accept,
+    Acknowledge,
+    Decline,
+    Error,
+    ErrorReason,
+    Kill,
+    Offers,
+    Reconcile,
+    Revive,
+    TaskToReconcile,
+    Update,
+)
 from mesos_py.scheduler import effects, events
 from mesos_py.scheduler.events import OURS
 from mesos_py.testing.builders import a_framework, a_task, an_executor
+from mesos_py.testing.simulation.broker import LONGEST_DELAY_S
 from mesos_py.testing.simulation.hosts import Behaviour
 from mesos_py.testing.simulation.schedulers import SchedulerProcess
 from mesos_py.testing.simulation.timeline import Dice
 from mesos_py.types.ids import FrameworkID, TaskID
 from mesos_py.types.offers import Launch, LaunchGroup, Offer
+from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, CommandInfo, HealthCheck, TaskInfo, TaskState, TaskStatus
 
 if TYPE_CHECKING:
     from mesos_py.testing.simulation.cluster import Cluster
 
-__all__ = ["RandomUser", "any_behaviour"]
+__all__ = ["FAILOVER_S", "SETTLED_S", "RandomUser", "any_behaviour"]
 
+FAILOVER_S = 600.0
+"""No fault keeps a framework away for so long; what a leader removed and another does not know of is gone by then."""
 _FOREVER = "forever"
-_LONG_AGO_S = 5.0
-"""When a process has ended, nothing that it sent is under way any more."""
+_LEAST = Resources.parse("cpus:1;mem:64")
+SETTLED_S = LONGEST_DELAY_S + 1.0
+"""After so long nothing that an ended process sent is under way any more."""
 
 
 def any_behaviour(name: str, dice: Dice) -> Behaviour:
@@ -45,7 +62,7 @@ class RandomUser:
         self.name = name
         self.wanted = wanted
         self.auto_acknowledge = auto_acknowledge
-        self.framework = a_framework(name, failover_timeout_s=1e6)
+        self.framework = a_framework(name, failover_timeout_s=FAILOVER_S)
         self.framework_id: FrameworkID | None = None
         self.process: SchedulerProcess
         self.states: dict[TaskID, TaskState] = {}
@@ -59,7 +76,7 @@ class RandomUser:
     def want_more(self, tasks: int = 2) -> None:
         """She wants so many more tasks."""
         self.wanted += tasks
-        self._call(events.Revive(framework_id=OURS))
+        self._call(Revive(framework_id=OURS))
 
     def kill_something(self) -> None:
         """She has changed her mind about one."""
@@ -72,7 +89,7 @@ class RandomUser:
     def _kill(self, task_id: TaskID) -> None:
         if self.framework_id is not None:
             self.cluster.promises.kill_wanted(self.framework_id, task_id)
-        self._call(events.Kill(framework_id=OURS, task_id=task_id))
+        self._call(Kill(framework_id=OURS, task_id=task_id))
 
     def _call(self, call: events.UserCall) -> None:
         if self.process.alive:
@@ -85,18 +102,27 @@ class RandomUser:
         live = [task_id for task_id, state in self.states.items() if state not in TERMINAL]
         if live:
             questions = [TaskToReconcile(task_id=task_id) for task_id in live]
-            process.call(events.Reconcile(framework_id=OURS, tasks=questions))
+            process.call(Reconcile(framework_id=OURS, tasks=questions))
         for task_id in live:
             if task_id in self.killed:
                 self._kill(task_id)
 
     def stopped(self, error: str, process: SchedulerProcess) -> None:
-        """Part of User: another process of hers has pushed this one out, and serves now."""
-        rivals = [each for each in self.cluster.rivals if each.user is self and each.alive]
+        """Part of User: only processes of hers push each other out; if none is left, another is started."""
+        rivals = [each for each in self.cluster.rivals if each.user is self]
+        if not rivals:
+            self.cluster.fail(f"8 bad input: {process.name} was stopped: {error}")
         if process is self.process:
-            if not rivals:
-                self.cluster.fail(f"8 bad input: {process.name} was stopped: {error}")
-            self.process = rivals[-1]
+            living = [each for each in rivals if each.alive]
+            if living:
+                self.process = living[-1]
+                self.began(self.process)
+            else:
+                self.cluster.timeline.after(SETTLED_S, self._begin_again, process)
+
+    def _begin_again(self, old: SchedulerProcess) -> None:
+        if self.process is old:
+            self.cluster.start_scheduler(self)
 
     def hear(self, event: effects.UserEvent, process: SchedulerProcess) -> None:
         """Part of User."""
@@ -105,7 +131,7 @@ class RandomUser:
                 if not event.again and self.framework_id is not None:
                     self.cluster.fail(f"6 soft state: {self.name} has a second identity")
                 self.framework_id = event.framework_id
-            case effects.Offers():
+            case Offers():
                 for offer in event.offers:
                     self.cluster.timeline.after(self._dice.wait(1.0), self._answer, offer, process)
             case Update():
@@ -124,7 +150,7 @@ class RandomUser:
 
     def _acknowledge(self, status: TaskStatus, process: SchedulerProcess) -> None:
         if process.alive and status.update_id is not None and status.agent_id is not None:
-            call = events.Acknowledge(
+            call = Acknowledge(
                 framework_id=OURS, agent_id=status.agent_id, task_id=status.task_id, update_id=status.update_id
             )
             process.call(call)
@@ -136,7 +162,7 @@ class RandomUser:
             return
         number = min(self.wanted, int(offer.resources.cpus), self._dice.randint(1, 3))
         if not number:
-            refuse = events.Decline(framework_id=OURS, offer_ids=[offer.offer_id], refuse_seconds=300)
+            refuse = Decline(framework_id=OURS, offer_ids=[offer.offer_id], refuse_seconds=300)
             process.call(refuse)
             return
         self.wanted -= number
@@ -144,7 +170,7 @@ class RandomUser:
         tasks = [self._task(by_executor=kind < 0.25) for _ in range(number)]
         self.states.update((task.task_id, TaskState.STAGING) for task in tasks)
         operation = self._operation(tasks, together=0.2 < kind < 0.4)
-        accept = events.Accept(framework_id=OURS, offer_ids=[offer.offer_id], operations=[operation], refuse_seconds=1)
+        accept = Accept(framework_id=OURS, offer_ids=[offer.offer_id], operations=[operation], refuse_seconds=1)
         process.call(accept)
 
     def _operation(self, tasks: list[TaskInfo], *, together: bool) -> Launch | LaunchGroup:
@@ -157,7 +183,7 @@ class RandomUser:
     def _task(self, *, by_executor: bool) -> TaskInfo:
         self._made += 1
         chance = self._dice.random()
-        task_id = f"{_FOREVER if chance < 0.07 else 'task'}-{self.name}-{self._made}"
+        task_id = f"{_FOREVER if chance < 0.04 else 'task'}-{self.name}-{self._made}"
         if by_executor:
             executor = an_executor(f"exec-{self.name}", "cpus:0.1;mem:16")
             return a_task(task_id, "cpus:0.7;mem:64", executor=executor)
@@ -179,7 +205,7 @@ class RandomUser:
         framework = master.core.state.frameworks.get(self.framework_id) if master is not None and master.core else None
         if framework is None or framework.queue != self.process.name:
             return [f"the leader does not serve {self.process.name}"]
-        if self.wanted > 0:
+        if self.wanted > 0 and self.cluster.has_room_for(_LEAST):
             found.append(f"{self.name} is not offered enough: wants {self.wanted} more")
         for task_id, state in self.states.items():
             task = framework.tasks.get(task_id)

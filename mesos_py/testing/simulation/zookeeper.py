@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from mesos_py.master.registry import Registry, RegistryOperation, operations
+from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.testing.simulation.timeline import Dice
-from mesos_py.testing.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from mesos_py.testing.simulation.cluster import Cluster
@@ -260,7 +260,7 @@ class Ensemble:
         if not self.may_write(epoch):
             return False
         if epoch != self.epoch:
-            raise Violation("5 no split brain", f"epoch {epoch} writes {operation} during epoch {self.epoch}")
+            raise PromiseError("5 no split brain", f"epoch {epoch} writes {operation} during epoch {self.epoch}")
         operation.apply(self.registry)
         self._cluster.promises.registered(self.registry, operation)
         return True

@@ -14,6 +14,7 @@ from mesos_py.messages.scheduler import (
     Revive,
     SchedulerHeartbeat,
     Suppress,
+    TaskToReconcile,
     Teardown,
     Update,
 )
@@ -202,6 +203,16 @@ def test_a_removed_framework_goes_on_with_a_fresh_id_and_says_so(bench):
     assert not bench.sent_of(Reconcile)
 
 
+def test_a_removed_framework_is_told_of_tasks_that_it_asked_for_in_vain(bench):
+    bench.join()
+    bench.call(Reconcile(framework_id=OURS, tasks=[TaskToReconcile(task_id="t7")]))
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    assert bench.states == [("t7", "KILLED")]
+
+
 def test_a_removed_framework_that_must_keep_its_id_stops():
     bench = Bench(keep_id=True, framework_id="F1")
     bench.connect()
@@ -230,6 +241,15 @@ def test_a_removal_of_an_id_long_left_changes_nothing(bench):
     bench.subscribed()
     assert bench.told_of(Registered)[-1].again
     assert bench.core.subscribed
+
+
+def test_a_late_answer_to_a_subscription_without_an_id_makes_nobody_else_of_us(bench):
+    bench.join()
+    bench.subscribed("F2")
+    assert not bench.core.subscribed
+    assert bench.core.framework_id == "F1"
+    bench.wait(1)
+    assert bench.subscribes[-1].framework_id == "F1"
 
 
 def test_suppressed_roles_and_demands_are_said_again(bench):

@@ -1,9 +1,9 @@
 """What a simulation fails with."""
 
-__all__ = ["Violation"]
+__all__ = ["PromiseError"]
 
 
-class Violation(AssertionError):
+class PromiseError(AssertionError):
     """A promise is broken; the message says how."""
 
     def __init__(self, promise: str, message: str) -> None:

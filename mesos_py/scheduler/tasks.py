@@ -161,9 +161,8 @@ class TaskBook:
         return known.agent_id if known is not None else None
 
     def forget(self) -> list[tuple[TaskID, AgentID | None]]:
-        """Forget everything; gives what lived, and what the user asked for and was not answered."""
+        """Forget everything; what lived is given back."""
         lived = [(task_id, known.agent_id) for task_id, known in self._live.items()]
-        lived += [(task_id, None) for task_id in self._wanted if task_id not in self._live]
         self._live.clear()
         self._ended.clear()
         self._unspoken.clear()

@@ -153,6 +153,11 @@ class Agent:
         state = self._state
         return AgentAway(agent_id=state.agent_id) if state.registered and state.agent_id is not None else None
 
+    @property
+    def state(self) -> AgentState:
+        """What it knows; to be read only."""
+        return self._state
+
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)

@@ -213,6 +213,11 @@ class Scheduler:
     def _on_subscribed(self, message: Subscribed, now: float) -> None:
         if self._link.phase is Phase.OFFLINE:
             return  # left over from before the connection broke
+        if self._framework_id not in (None, message.framework_id):
+            # The late answer to a SUBSCRIBE from before we had an id: as somebody else we have no tasks.
+            self._lose("the master takes us for a new framework")
+            self._link.begin(now)
+            return
         doubled = self._link.subscribed
         if doubled:
             # The answer to a repeated SUBSCRIBE. Offers made before it are void, or about to be.

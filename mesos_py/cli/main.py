@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
     "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),
@@ -39,6 +40,7 @@ _SECTIONS: Final = {
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
+    "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }
 

@@ -80,6 +80,7 @@ class Master:
             OperatorSaid: self._operators.serve,
             events.BrokerConnected: self._on_connected,
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
         }

@@ -10,7 +10,17 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Outcome", "Persist", "Reply", "SendToAgent", "SendToFramework"]
+__all__ = [
+    "Announce",
+    "Answer",
+    "MasterEffect",
+    "Outcome",
+    "Persist",
+    "Reply",
+    "SendEcho",
+    "SendToAgent",
+    "SendToFramework",
+]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -32,6 +42,12 @@ class Announce(Struct, frozen=True, tag=True, gc=False):
     """Tell everybody who leads."""
 
     beacon: Beacon
+
+
+class SendEcho(Struct, frozen=True, tag=True, gc=False):
+    """Send to our own inboxes; each that works answers with EchoHeard."""
+
+    sent: float
 
 
 class Persist(Struct, frozen=True, tag=True, gc=False):
@@ -67,5 +83,5 @@ class Answer(Struct, frozen=True, tag=True, gc=False):
     message: str
 
 
-MasterEffect = SendToFramework | SendToAgent | Announce | Persist | Answer
+MasterEffect = SendToFramework | SendToAgent | Announce | SendEcho | Persist | Answer
 """Whatever a master's core can ask for."""

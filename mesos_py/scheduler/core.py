@@ -53,6 +53,7 @@ from mesos_py.scheduler.events import (
     OURS,
     BrokerConnected,
     BrokerLost,
+    EventsMissed,
     MasterSaid,
     SchedulerEvent,
     StopOrdered,
@@ -137,6 +138,8 @@ class Scheduler:
             case BrokerLost():
                 self._lose(event.reason)
                 self._link.go_offline()
+            case EventsMissed():
+                self._on_events_missed(event.epoch, now)
             case StopOrdered():
                 self._on_stop(event.teardown, now)
             case _:
@@ -201,9 +204,20 @@ class Scheduler:
             self._lose("another master leads now")
             self._link.begin(now, spread_s=spread_s)
 
+    def _on_events_missed(self, epoch: int, now: float) -> None:
+        """Whatever they were: subscribing makes void what was offered, and asks how all tasks stand."""
+        if epoch == self._link.epoch and self._link.subscribed:
+            self._lose("events were lost on their way to us")
+            self._link.begin(now, gap_s=self._config.subscribing.first_s)
+
     def _on_subscribed(self, message: Subscribed, now: float) -> None:
         if self._link.phase is Phase.OFFLINE:
             return  # left over from before the connection broke
+        if self._framework_id not in (None, message.framework_id):
+            # The late answer to a SUBSCRIBE from before we had an id: as somebody else we have no tasks.
+            self._lose("the master takes us for a new framework")
+            self._link.begin(now)
+            return
         doubled = self._link.subscribed
         if doubled:
             # The answer to a repeated SUBSCRIBE. Offers made before it are void, or about to be.

@@ -299,7 +299,7 @@ def test_quotas(mesos, cluster):
     )
     assert "uses 0.2 cpus and would be limited to 0.1" in mesos("quota", "set", "*", "--limit", "cpus:0.1", code=1)
     assert mesos("quota", "set", "*", "--limit", "cpus:0.1", "--force") == b"quotas set of *\n"
-    assert mesos("quota", "remove", "*") == b"quotas set of *\n"
+    assert mesos("quota", "remove", "*") == b"quotas taken away of *\n"
     assert "role * has no quota" in mesos("quota", "remove", "*", code=1)
     assert mesos("quota", "show") == b""
 
@@ -310,6 +310,6 @@ def test_weights(mesos, cluster):
     assert [tuple(row.values()) for row in rows(mesos("weights", "show"))] == [("eng/ops", "0.5"), ("web", "2")]
     assert [row["role"] for row in json.loads(mesos("weights", "show", "--json"))] == ["eng/ops", "web"]
     assert [row["WEIGHT"] for row in rows(mesos("roles")) if row["ROLE"] == "web"] == ["2"]
-    assert mesos("weights", "remove", "web", "eng/ops") == b"weights set of web, eng/ops\n"
+    assert mesos("weights", "remove", "web", "eng/ops") == b"weights taken away of web, eng/ops\n"
     assert mesos("weights", "show") == b""
     assert "must be a number above 0, not 0" in mesos("weights", "set", "web=0", code=1)

@@ -258,7 +258,10 @@ class Scheduler:
                     self._lose(error.message)
                     self._link.begin(now, gap_s=self._config.subscribing.first_s)
             case ErrorReason.FRAMEWORK_REMOVED:
-                if error.framework_id is not None or not self._link.subscribed:  # else it may be of an id long left
+                is_ours = (
+                    error.framework_id is not None or not self._link.subscribed
+                )  # else of an id long left, perhaps
+                if is_ours and self._framework_id is not None:
                     self._on_removed(error, now)
             case ErrorReason.FAILED_OVER if error.call not in ("", "SUBSCRIBE") and not self._link.subscribed:
                 pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE
@@ -274,11 +277,11 @@ class Scheduler:
             return
         stays_removed = self._config.keep_id or (self._link.subscribed and not error.call)
         self._tell(error if stays_removed else replace(error, fatal=False))
-        self._lose(error.message)
         self._tell_of_removed_tasks(now)
         if stays_removed:
             self._end(error)
             return
+        self._lose(error.message)
         self._replaces, self._framework_id = self._framework_id, None
         self._had_id = self._is_heir = False
         self._link.begin(now)

@@ -19,7 +19,7 @@ _COMMANDS: Final = {
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
     "kill": ("operate", "kill", "Kill a task."),
-    "agent": ("daemons", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
+    "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),

@@ -28,6 +28,7 @@ from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
 from mesos_py.master.registry import Registry
+from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -121,7 +122,7 @@ class CandidateDaemon:
         host = urlsplit(self.url).hostname or config.http_host
         lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
         self._election = self._coordination.election(Candidate(self.url, lifeline))
-        self._connected = False
+        self._outage = Outage("broker")
         self._leadership: Leadership | None = None
         self._store: Store | None = None
         """Of a leadership, also while it is being read."""
@@ -173,6 +174,19 @@ class CandidateDaemon:
         if self._leadership is not None:
             self._leadership.last_words()
 
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        if self._outage.text:
+            return Condition(is_ready=False, text=self._outage.text)
+        if self._leadership is not None:
+            return Condition(not self._suspended, self._leadership.text())
+        if self._leader is not None:
+            return Condition(is_ready=True, text=f"standing by for {self._leader.url}")
+        return Condition(is_ready=False, text="elected, reading the registry" if self._store else "contending")
+
+    def reload(self, config: MasterConfig) -> None:
+        """Part of Daemon."""
+
     # From the election (ElectionListener)
 
     def elected(self, epoch: int) -> None:
@@ -211,7 +225,7 @@ class CandidateDaemon:
         self._leadership = Leadership(
             self._config, self._loop, self._transport, self._store, registry, info, self._overtaken
         )
-        self._leadership.start(connected=self._connected)
+        self._leadership.start(connected=not self._outage.text)
         if self._suspended:
             self._leadership.suspend()
 
@@ -232,7 +246,7 @@ class CandidateDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
-        self._connected = True
+        self._outage.end()
         if self._leadership is not None:
             self._leadership.connected()
         else:
@@ -240,7 +254,7 @@ class CandidateDaemon:
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._connected = False
+        self._outage.begin(reason)
         if self._leadership is not None:
             self._leadership.disconnected(reason)
         else:

@@ -84,7 +84,7 @@ class Leadership:
         self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
-            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="master")
+            loop, self.core, self._perform, Ticked(), watcher(self._story, role="master")
         )
         self._log = get_log(role="master", master_id=info.master_id)
         self._to_frameworks = Outbox(transport, SCHEDULER_EVENTS.encode, epoch=info.epoch)
@@ -122,6 +122,17 @@ class Leadership:
         self._transport.unsubscribe(self._inbox.name)
         for ticket in list(self._answers):
             self._answer(effects.Answer(ticket, effects.Outcome.BUSY, CEASED))
+
+    def text(self) -> str:
+        """What it is doing, for people."""
+        state = self.core.state
+        if state.suspended:
+            return f"suspended in epoch {state.info.epoch}: ZooKeeper is not reached, another may lead by now"
+        agents = sum(map(len, state.agent_ids.values()))
+        tasks = sum(len(framework.tasks) for framework in state.frameworks.values())
+        return (
+            f"leading epoch {state.info.epoch} with {agents} agents, {len(state.frameworks)} frameworks, {tasks} tasks"
+        )
 
     def suspend(self) -> None:
         """Whether we still lead is not known."""

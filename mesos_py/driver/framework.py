@@ -27,6 +27,7 @@ from mesos_py.messages.scheduler import (
     Offers,
     Update,
 )
+from mesos_py.runtime.credentials import read_credential
 from mesos_py.runtime.loop import Loop
 from mesos_py.scheduler.config import Backoff, SchedulerConfig
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered, UserEvent
@@ -198,7 +199,7 @@ class Framework(Calls):
 
         Args:
             broker: ``amqp://user:password@host``, ``amqps://...`` or ``memory://name``; by default the environment's
-                MESOS_BROKER.
+                MESOS_BROKER, or what systemd's LoadCredential=broker:FILE gives.
 
         Raises:
             ConfigError: The broker URL or the state file cannot be used.
@@ -480,7 +481,7 @@ class Framework(Calls):
 
 def _broker(given: str | None) -> str:
     """The broker URL to use. Raises ConfigError if none is given."""
-    url = given or os.environ.get("MESOS_BROKER")
+    url = given or os.environ.get("MESOS_BROKER") or read_credential("broker")
     if not url:
         raise ConfigError("no broker is given: neither as an argument nor in MESOS_BROKER")
     return url

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_py.master.desk import Desk
+from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Outcome
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
@@ -38,13 +39,16 @@ _FAILURES: Final = {
 class AgentDesk:
     """Owns the agents: who is admitted, who is connected."""
 
-    def __init__(self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, returns: ReturnDesk) -> None:
+    def __init__(
+        self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, returns: ReturnDesk, draining: DrainDesk
+    ) -> None:
         """One per master."""
         self._desk = desk
         self._state = desk.state
         self._offers = offers
         self._tasks = tasks
         self._returns = returns
+        self._draining = draining
         self._joining: set[tuple[str, str]] = set()
         """Queue and name of agents whose admission is being written."""
         self._leaving: set[AgentID] = set()
@@ -147,6 +151,7 @@ class AgentDesk:
         self._connect(agent, queue, message.agent, now)
         state.counters["agents_reregistered"] += 1
         self._returns.take_back(agent, message, now, was_unreachable=was_unreachable)
+        self._draining.returned(agent, now)
         if was_unreachable:
             for framework in state.frameworks.values():
                 if framework.agent_returns:
@@ -200,7 +205,9 @@ class AgentDesk:
         self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def mark_gone(self, agent_id: AgentID, now: float, then: Callable[[], None]) -> tuple[Outcome, str] | None:
+    def mark_gone(
+        self, agent_id: AgentID, now: float, then: Callable[[], None] = lambda: None
+    ) -> tuple[Outcome, str] | None:
         """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
         registry = self._state.registry
         if agent_id in registry.gone:

@@ -1,7 +1,7 @@
 """Who is alive: shows everybody that we are, and finds out who is not.
 
 Agents learn from the beacon how often to show themselves: less often in a large cluster, so that their heartbeats do
-not drown the master. While we are cut off from the broker, silence proves nothing; and when many fall silent at once,
+not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from the broker, silence proves nothing; and when many fall silent at once,
 the fault is more likely in between: they are offered no more, but given up only slowly (promise 9).
 """
 
@@ -76,12 +76,16 @@ class LivenessDesk:
 
     def beacon(self) -> Beacon:
         """Our sign of life."""
-        return Beacon(master=self._state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s)
+        state = self._state
+        spread_s = len(state.registry.admitted) / state.config.returns_per_s
+        return Beacon(
+            master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s
+        )
 
     def _announce(self, now: float) -> None:
         """Say how often to show oneself. It may double at once, but only halve: a beacon may be missed."""
         config = self._state.config
-        wanted = max(config.heartbeat_s, len(self._state.agents) / config.heartbeats_per_s)
+        wanted = max(config.heartbeat_s, len(self._state.registry.admitted) / config.heartbeats_per_s)
         before = self._interval_s
         self._interval_s = max(wanted, before / 2)
         self._slowest_s = max(self._interval_s, before)

@@ -11,6 +11,7 @@ from mesos_py.errors import InvariantError
 from mesos_py.master.registry import Registry
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Offer
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus
@@ -27,6 +28,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """How often agents and schedulers are to show that they live, in a small cluster."""
     heartbeats_per_s: float = 400.0
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
+    returns_per_s: float = 4000.0
+    """Agents that come back, as after a change of leader, are asked to spread so that no more than this do."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
     reregister_timeout_s: float = 600.0
@@ -203,6 +206,8 @@ class MasterState:
         """Admitted agents that are not connected, and since when they are silent."""
         self.returning: set[AgentID] = set()
         """Agents that are back and wait for the registry to say so."""
+        self.emptied: dict[AgentID, None] = {}
+        """Draining agents that may just have been emptied: it is looked at when the event at hand is dealt with."""
         self.frameworks: dict[FrameworkID, Framework] = {}
         self.framework_ids: dict[str, FrameworkID] = {}
         """Connected frameworks by their queue."""
@@ -275,7 +280,13 @@ class MasterState:
         executor = agent.executors.pop((framework_id, executor_id), None)
         if executor is not None:
             del self.frameworks[framework_id].executors[agent.agent_id, executor_id]
+            self.note_emptied(agent)
         return executor
+
+    def note_emptied(self, agent: Agent) -> None:
+        """Something on it has ended: if it is draining, it may have been the last."""
+        if agent.agent_id in self.registry.drains:
+            self.emptied[agent.agent_id] = None
 
     # Check
 
@@ -291,6 +302,9 @@ class MasterState:
             raise InvariantError("an admitted agent is neither connected nor absent, or both")
         if sum(map(len, self.agent_ids.values())) != len(connected):
             raise InvariantError("an agent that is not connected has a queue")
+        for agent_id in (*self.registry.drains, *self.registry.deactivated):
+            if not self.registry.knows(agent_id):
+                raise InvariantError(f"agent {agent_id} is not known, and not to be offered")
 
     def _check_offers(self) -> None:
         for offer_id, (offer, _) in self.offers.items():
@@ -309,6 +323,8 @@ class MasterState:
             raise InvariantError(f"agent {agent.agent_id} has {agent.info.resources}, promised is {promised}")
         if agent.offers and not agent.connected:
             raise InvariantError(f"agent {agent.agent_id} is not connected and offered")
+        if agent.offers and self.registry.mode_of(agent.agent_id) is not AgentMode.ACTIVE:
+            raise InvariantError(f"agent {agent.agent_id} is not to be offered and is")
         if agent.connected and self.agent_ids[agent.queue][agent.info.name] != agent.agent_id:
             raise InvariantError(f"agent {agent.agent_id} cannot be found by its queue")
         for task in agent.tasks:

@@ -168,7 +168,7 @@ class Scheduler:
         if epoch < link.epoch:
             return  # a deposed leader has no say
         if epoch > link.epoch:
-            self._on_new_leader(epoch, now)
+            self._on_new_leader(epoch, message.spread_s if isinstance(message, Beacon) else 0.0, now)
         match message:
             case Update():
                 link.heard(now)
@@ -194,12 +194,12 @@ class Scheduler:
             case _:
                 assert_never(message)
 
-    def _on_new_leader(self, epoch: int, now: float) -> None:
+    def _on_new_leader(self, epoch: int, spread_s: float, now: float) -> None:
         """What we had with the old leader is void."""
         self._link.epoch = epoch
         if self._link.phase is not Phase.OFFLINE:
             self._lose("another master leads now")
-            self._link.begin(now)
+            self._link.begin(now, spread_s=spread_s)
 
     def _on_subscribed(self, message: Subscribed, now: float) -> None:
         if self._link.phase is Phase.OFFLINE:

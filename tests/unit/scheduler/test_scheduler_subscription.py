@@ -21,6 +21,7 @@ from mesos_py.messages.scheduler import (
     Teardown,
     Update,
 )
+from mesos_py.scheduler.config import Backoff
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered
 from mesos_py.scheduler.events import OURS
 from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
@@ -29,8 +30,9 @@ from mesos_py.types.tasks import Reason
 from tests.unit.scheduler.conftest import HEARTBEAT_S, Bench, an_offer, launch
 
 
-def beacon(epoch):
-    return Beacon(master=MasterInfo(master_id=f"M{epoch}", epoch=epoch), heartbeat_s=15, interval_s=30)
+def beacon(epoch, spread_s=1.0):
+    info = MasterInfo(master_id=f"M{epoch}", epoch=epoch)
+    return Beacon(master=info, heartbeat_s=15, interval_s=30, spread_s=spread_s)
 
 
 def error(reason, *, fatal=False, **more):
@@ -408,9 +410,22 @@ def test_stop_before_anything_was_asked_is_at_once(bench):
     assert bench.stopped == ""
 
 
-def test_jitter_shortens_waits():
-    from mesos_py.scheduler.config import Backoff
+@pytest.mark.parametrize(("spread_s", "wait_s"), [(-5, 0.0), (0.001, 0.0005), (0.5, 0.25), (12.5, 0.5)])
+def test_schedulers_spread_when_a_new_master_speaks_but_never_for_long(spread_s, wait_s):
+    bench = Bench(subscribing=Backoff(first_s=1, cap_s=30, jitter=0.5))
+    bench.connect()
+    bench.subscribed()
+    bench.wait(10)
+    bench.look()
+    bench.says(beacon(2, spread_s), epoch=2)
+    if wait_s:
+        assert not bench.subscribes
+        assert bench.core.next_deadline() == pytest.approx(bench.now + wait_s)
+        bench.wait(wait_s)
+    assert len(bench.subscribes) == 1
 
+
+def test_jitter_shortens_waits():
     assert Backoff(first_s=1, cap_s=60).after(3) == 4
     assert Backoff(first_s=1, cap_s=60, jitter=0.5).after(3) == 2
     assert Backoff(first_s=1, cap_s=60).after(10_000) == 60

@@ -21,6 +21,7 @@ from mesos_py.agent.events import (
     HealthChecked,
     LeaveOrdered,
     MasterSaid,
+    OrdersMissed,
     Recovered,
     Ticked,
 )
@@ -88,6 +89,8 @@ class Agent:
         match event:
             case MasterSaid():
                 self._master_said(event, now)
+            case OrdersMissed():
+                self._orders_missed(event.epoch, now)
             case Checkpointed():
                 self._out.confirm(event.serial, now)
             case ContainerStarted() | ContainerEnded() | ContainerFailed() | HealthChecked():
@@ -140,10 +143,20 @@ class Agent:
         """What may be written in place of all that was ever written, whenever no event is being handled."""
         return records_of(self._state)
 
+    @property
+    def registered(self) -> bool:
+        """The master has us, as far as we know."""
+        return self._state.registered
+
     def farewell(self) -> AgentAway | None:
         """What to send before the process ends, while all it runs goes on; None if nobody would listen."""
         state = self._state
         return AgentAway(agent_id=state.agent_id) if state.registered and state.agent_id is not None else None
+
+    @property
+    def state(self) -> AgentState:
+        """What it knows; to be read only."""
+        return self._state
 
     def view(self) -> AgentView:
         """A snapshot for the operator."""
@@ -170,6 +183,12 @@ class Agent:
             self._registration.stop()
 
     # The master
+
+    def _orders_missed(self, epoch: int, now: float) -> None:
+        """The master shall hear what we have, so that it finds out what we have not."""
+        if epoch == self._state.epoch and self._state.registered:
+            self._state.count("orders_missed")
+            self._registration.asked_to_reregister(now)
 
     def _master_said(self, event: MasterSaid, now: float) -> None:
         message = event.message

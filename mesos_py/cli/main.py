@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
     "version": ("shell", "version", "Print the version."),
@@ -36,6 +37,7 @@ _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
     "Be the cluster": ("local", "master", "agent"),
+    "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }
 

@@ -76,6 +76,7 @@ class Master:
             OperatorSaid: self._operators.serve,
             events.BrokerConnected: lambda event, now: self._liveness.connected(now),
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
         }

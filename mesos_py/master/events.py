@@ -1,5 +1,7 @@
 """What can happen to a master."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from mesos_py.messages.agent import FromAgent
@@ -11,6 +13,7 @@ __all__ = [
     "AgentSaid",
     "BrokerConnected",
     "BrokerLost",
+    "EchoHeard",
     "FrameworkSaid",
     "LeadershipResumed",
     "LeadershipSuspended",
@@ -38,7 +41,14 @@ class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
 
 
 class BrokerLost(Struct, frozen=True, tag=True, gc=False):
-    """We are cut off: silence proves nothing until BrokerConnected."""
+    """Nothing we send arrives until BrokerConnected, nor what others send, perhaps: their silence proves nothing."""
+
+
+class EchoHeard(Struct, frozen=True, tag=True, gc=False):
+    """What we sent to our own inbox for agents or frameworks has come: so does what others send there."""
+
+    inbox: Literal["agent", "framework"]
+    sent: float
 
 
 class LeadershipSuspended(Struct, frozen=True, tag=True, gc=False):
@@ -142,6 +152,7 @@ MasterEvent = (
     Ticked
     | BrokerConnected
     | BrokerLost
+    | EchoHeard
     | LeadershipSuspended
     | LeadershipResumed
     | FrameworkSaid

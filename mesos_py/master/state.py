@@ -216,6 +216,8 @@ class MasterState:
         self.completed: dict[FrameworkID, CompletedFramework] = {}
         """Removed frameworks, oldest first, bounded."""
         self.counters: Counter[str] = Counter()
+        self.inbox_lag_s: dict[str, float] = {}
+        """How long what we sent to our own inboxes took last."""
         self._next = Counter[str]()
 
     # Ids

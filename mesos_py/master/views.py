@@ -154,6 +154,8 @@ class StateView(Struct, frozen=True, kw_only=True, gc=False):
     offers: list[OfferView]
     roles: list[RoleView]
     counters: dict[str, int] = field(default_factory=dict)
+    inbox_lag_s: dict[str, float] = field(default_factory=dict)
+    """How far the master is behind with what each kind of sender sends."""
 
 
 EVERYTHING = Page(0, 10**9)
@@ -338,4 +340,5 @@ def state_view(state: MasterState, shares: list[RoleShare]) -> StateView:
         offers=offer_views(state),
         roles=role_views(shares),
         counters=dict(state.counters),
+        inbox_lag_s=dict(state.inbox_lag_s),
     )

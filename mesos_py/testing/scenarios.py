@@ -12,7 +12,8 @@
 ``t=`` sets the clock. ``queue: verb ...`` is a message from there, and its principal is what stands before a slash in
 the queue. Words are read as in a shell, ``|`` starts the next task or record, ``name=value`` is an option. Ids are
 written without the master's part (``O1`` for ``M-O1``). The script is played against the real core and the default
-policy; the registry answers at once unless told ``registry slow``. After every event the core checks itself.
+policy; echoes come back at once, and so does the registry's answer unless told ``registry slow``. After every event the
+core checks itself.
 """
 
 import re
@@ -49,6 +50,7 @@ _OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
 }
 
 T = TypeVar("T", bound=msgspec.Struct)
+_Shown = effects.SendToFramework | effects.SendToAgent | effects.Announce | effects.Persist | effects.Answer
 
 Witness = Callable[[type], object]
 
@@ -130,6 +132,9 @@ class _Player:
     def _tick(self) -> list[str]:
         lines = self._handle(events.Ticked())
         due = self._master.next_deadline()
+        if due is not None and due <= self._now:  # because of what an echo has shown
+            lines += self._handle(events.Ticked())
+            due = self._master.next_deadline()
         if due is not None and due <= self._now:
             raise InvariantError(f"at {self._now} the next deadline is {due}: the loop would spin")
         return lines
@@ -138,10 +143,14 @@ class _Player:
         self._witness(type(event))
         done = self._master.handle(event, self._now)
         self._master.check()
-        lines = [self._show(effect) for effect in done]
+        lines = [self._show(effect) for effect in done if not isinstance(effect, effects.SendEcho)]
         serials = [effect.serial for effect in done if isinstance(effect, effects.Persist)]
         if serials and not self._registry_is_slow:
             lines += self._handle(events.RegistryWritten(serials[-1]))
+        for echo in (effect for effect in done if isinstance(effect, effects.SendEcho)):
+            self._witness(type(echo))
+            lines += self._handle(events.EchoHeard("framework", echo.sent))
+            lines += self._handle(events.EchoHeard("agent", echo.sent))
         return lines
 
     def _said(self, queue: str, verb: str, words: Words) -> events.MasterEvent:
@@ -156,7 +165,7 @@ class _Player:
         self._witness(type(message))
         return events.AgentSaid(principal, queue, message)
 
-    def _show(self, effect: effects.MasterEffect) -> str:
+    def _show(self, effect: _Shown) -> str:
         self._witness(type(effect))
         match effect:
             case effects.SendToFramework() | effects.SendToAgent():

@@ -336,6 +336,15 @@ def test_a_removal_of_an_id_long_left_is_ignored(bench, framework_id):
     assert bench.core.subscribed
 
 
+def test_a_late_answer_to_a_subscription_without_an_id_makes_nobody_else_of_us(bench):
+    bench.join()
+    bench.subscribed("F2")
+    assert not bench.core.subscribed
+    assert bench.core.framework_id == "F1"
+    bench.wait(1)
+    assert bench.subscribes[-1].framework_id == "F1"
+
+
 def test_suppressed_roles_and_demands_are_said_again(bench):
     bench.join()
     demand = [Demand(slice=Resources.of(cpus=1), count=3)]

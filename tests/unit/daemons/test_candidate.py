@@ -54,6 +54,7 @@ class Place:
         self.elections = []
         self.stores = []
         self.at_once = True
+        self.standing_by = False
 
     @property
     def registry(self):
@@ -63,7 +64,11 @@ class Place:
         self.elections.append(self._world.ensemble.election(self._world.loop, us))
         return self.elections[-1]
 
+    def stand_by(self):
+        self.standing_by = True
+
     def store(self, epoch, overtaken):
+        self.standing_by = False
         self.stores.append(Store(self, overtaken))
         return self.stores[-1]
 

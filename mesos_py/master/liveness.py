@@ -1,8 +1,9 @@
 """Who is alive: shows everybody that we are, and finds out who is not.
 
 Agents learn from the beacon how often to show themselves: less often in a large cluster, so that their heartbeats do
-not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from the broker, silence proves nothing; and when many fall silent at once,
-the fault is more likely in between: they are offered no more, but given up only slowly (promise 9).
+not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from
+the broker, silence proves nothing; and when many fall silent at once, the fault is more likely in between: they are
+offered no more, but given up only slowly (promise 9).
 """
 
 from mesos_py.master.agents import AgentDesk
@@ -77,9 +78,7 @@ class LivenessDesk:
         """Our sign of life."""
         state = self._state
         spread_s = len(state.registry.admitted) / state.config.returns_per_s
-        return Beacon(
-            master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s
-        )
+        return Beacon(master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s)
 
     def _announce(self, now: float) -> None:
         """Say how often to show oneself. It may double at once, but only halve: a beacon may be missed."""

@@ -3,7 +3,7 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, then allocate
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from mesos_py.allocator.base import Allocator, RoleShare
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import Desk
+from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import MasterEffect
 from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, OperatorSaid
 from mesos_py.master.frameworks import FrameworkDesk
@@ -59,9 +60,10 @@ class Master:
         self._tasks = TaskDesk(self._desk)
         self._frameworks = FrameworkDesk(self._desk, self._offers, self._tasks)
         returns = ReturnDesk(self._desk, self._tasks, self._frameworks)
-        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns)
+        self._draining = DrainDesk(self._desk, self._offers, self._tasks)
+        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
-        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks)
+        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks, self._draining)
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: set[FrameworkID] = set()
@@ -74,6 +76,7 @@ class Master:
             OperatorSaid: self._operators.serve,
             events.BrokerConnected: lambda event, now: self._liveness.connected(now),
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
         }
@@ -111,6 +114,8 @@ class Master:
     def handle(self, event: MasterEvent, now: float) -> list[MasterEffect]:
         """Take in what happened; say what to do. ``now`` is in seconds since the epoch and never goes back."""
         self._events[type(event)](event, now)
+        if self.state.emptied:
+            self._draining.settle(now, self._agents.mark_gone)
         return self._desk.take()
 
     def next_deadline(self) -> float | None:
@@ -119,8 +124,9 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        offers = self._offers.next_deadline()
-        return due if offers is None else min(due, offers)
+        for other in (self._offers.next_deadline(), self._draining.next_deadline()):
+            due = due if other is None else min(due, other)
+        return due
 
     def shares(self) -> list[RoleShare]:
         """How the roles stand, for views."""
@@ -139,6 +145,7 @@ class Master:
         self._offers.expire(now)
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
+        self._draining.run_due(now)
         self._offers.make(now)
 
     # Frameworks
@@ -204,7 +211,7 @@ class Master:
             reason, why = ErrorReason.NOT_SUBSCRIBED, f"framework {framework_id} is not subscribed; subscribe (again)"
         fatal = reason is not ErrorReason.NOT_SUBSCRIBED
         tag = str(call.__struct_config__.tag)
-        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal)
+        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal, framework_id=framework_id)
 
     # Agents
 

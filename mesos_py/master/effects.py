@@ -9,7 +9,16 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Outcome", "Persist", "SendToAgent", "SendToFramework"]
+__all__ = [
+    "Announce",
+    "Answer",
+    "MasterEffect",
+    "Outcome",
+    "Persist",
+    "SendEcho",
+    "SendToAgent",
+    "SendToFramework",
+]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -31,6 +40,12 @@ class Announce(Struct, frozen=True, tag=True, gc=False):
     """Tell everybody who leads."""
 
     beacon: Beacon
+
+
+class SendEcho(Struct, frozen=True, tag=True, gc=False):
+    """Send to our own inboxes; each that works answers with EchoHeard."""
+
+    sent: float
 
 
 class Persist(Struct, frozen=True, tag=True, gc=False):
@@ -62,5 +77,5 @@ class Answer(Struct, frozen=True, tag=True, gc=False):
     message: str
 
 
-MasterEffect = SendToFramework | SendToAgent | Announce | Persist | Answer
+MasterEffect = SendToFramework | SendToAgent | Announce | SendEcho | Persist | Answer
 """Whatever a master's core can ask for."""

@@ -13,21 +13,26 @@ import msgspec
 from msgspec import Struct
 
 from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import AgentMode, Drain
 from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
     "AgentRecord",
+    "Deactivate",
     "Document",
+    "MarkDrained",
     "MarkGone",
     "MarkReachable",
     "MarkUnreachable",
     "RaiseEpoch",
+    "Reactivate",
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
     "SetQuotas",
     "SetWeights",
+    "StartDraining",
     "decode_operation",
     "decode_records",
     "encode_document",
@@ -66,10 +71,33 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.drains: dict[AgentID, Drain] = {}
+        """Of admitted and unreachable agents that are draining or drained."""
+        self.deactivated: dict[AgentID, None] = {}
+        """Admitted and unreachable agents that are only not to be offered."""
         self.weights: dict[Role, float] = {}
         """That operators have set; of other roles the configuration says the weight."""
         self.quotas: dict[Role, Quota] = {}
         """None of them is empty."""
+
+    def knows(self, agent_id: AgentID) -> bool:
+        """True if it may run tasks, or may be doing so out of our sight."""
+        return agent_id in self.admitted or agent_id in self.unreachable
+
+    def mode_of(self, agent_id: AgentID) -> AgentMode:
+        """What an operator has decided of it."""
+        drain = self.drains.get(agent_id)
+        if drain is not None:
+            return AgentMode.DRAINING if drain.drained is None else AgentMode.DRAINED
+        return AgentMode.DEACTIVATED if agent_id in self.deactivated else AgentMode.ACTIVE
+
+    def drop(self, agent_id: AgentID) -> None:
+        """Forget all there is of an agent, but not that it is gone."""
+        self.admitted.pop(agent_id, None)
+        self.unreachable.pop(agent_id, None)
+        self.principals.pop(agent_id, None)
+        self.drains.pop(agent_id, None)
+        self.deactivated.pop(agent_id, None)
 
 
 class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
@@ -100,7 +128,7 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
         registry.unreachable[self.agent_id] = self.time
         forgotten = _forget_old(registry.unreachable, self.time)
         for agent_id in forgotten:
-            registry.principals.pop(agent_id, None)
+            registry.drop(agent_id)
         return (self.agent_id, *forgotten)
 
 
@@ -125,9 +153,7 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+        registry.drop(self.agent_id)
         registry.gone[self.agent_id] = self.time
         return (self.agent_id, *_forget_old(registry.gone, self.time))
 
@@ -139,9 +165,60 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+        registry.drop(self.agent_id)
+        return (self.agent_id,)
+
+
+class StartDraining(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent emptied; a later order replaces an earlier one."""
+
+    agent_id: AgentID
+    drain: Drain
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.knows(self.agent_id):
+            registry.drains[self.agent_id] = self.drain
+            registry.deactivated.pop(self.agent_id, None)
+        return (self.agent_id,)
+
+
+class MarkDrained(Struct, frozen=True, tag=True, gc=False):
+    """Nothing runs any more on an agent that was draining."""
+
+    agent_id: AgentID
+    time: float
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        drain = registry.drains.get(self.agent_id)
+        if drain is not None:
+            registry.drains[self.agent_id] = msgspec.structs.replace(drain, drained=self.time)
+        return (self.agent_id,)
+
+
+class Deactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent not to be offered."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.mode_of(self.agent_id) is AgentMode.ACTIVE and registry.knows(self.agent_id):
+            registry.deactivated[self.agent_id] = None
+        return (self.agent_id,)
+
+
+class Reactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent to be offered again, unless it is draining."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.mode_of(self.agent_id) is not AgentMode.DRAINING:
+            registry.drains.pop(self.agent_id, None)
+            registry.deactivated.pop(self.agent_id, None)
         return (self.agent_id,)
 
 
@@ -189,7 +266,18 @@ class SetQuotas(Struct, frozen=True, tag=True, gc=False):
 
 
 RegistryOperation = (
-    AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch | SetWeights | SetQuotas
+    AdmitAgent
+    | MarkUnreachable
+    | MarkReachable
+    | MarkGone
+    | RemoveAgent
+    | StartDraining
+    | MarkDrained
+    | Deactivate
+    | Reactivate
+    | RaiseEpoch
+    | SetWeights
+    | SetQuotas
 )
 """Whatever can change the registry."""
 
@@ -216,6 +304,8 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     for agent_id, since in registry.unreachable.items():
         way.append(AdmitAgent(agent_id, "", principals.get(agent_id, Principal(""))))
         way.append(MarkUnreachable(agent_id, since))
+    way += [StartDraining(agent_id, drain) for agent_id, drain in registry.drains.items()]
+    way += [Deactivate(agent_id) for agent_id in registry.deactivated]
     return way
 
 
@@ -230,6 +320,8 @@ class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
     """When it was given up, seconds since the epoch."""
     gone: float | None
     """When an operator declared it gone, seconds since the epoch."""
+    drain: Drain | None = None
+    deactivated: bool = False
 
 
 encode_records = msgspec.msgpack.Encoder().encode
@@ -247,7 +339,8 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     unreachable, gone = registry.unreachable.get(agent_id), registry.gone.get(agent_id)
     if hostname is None and principal is None and unreachable is None and gone is None:
         return None
-    return AgentRecord(agent_id, hostname, principal, unreachable, gone)
+    drain, deactivated = registry.drains.get(agent_id), agent_id in registry.deactivated
+    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
 
 
 class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -287,6 +380,10 @@ def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
             registry.admitted[record.agent_id] = record.hostname
         if record.principal is not None:
             registry.principals[record.agent_id] = record.principal
+        if record.drain is not None:
+            registry.drains[record.agent_id] = record.drain
+        if record.deactivated:
+            registry.deactivated[record.agent_id] = None
         if record.unreachable is not None:
             unreachable.append((record.unreachable, record.agent_id))
         if record.gone is not None:

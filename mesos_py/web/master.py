@@ -12,24 +12,27 @@ from litestar.params import Parameter, QueryParameter
 from mesos_py.master.core import Master
 from mesos_py.master.views import (
     AgentView,
+    DrainView,
     FrameworkView,
     OfferView,
     RoleView,
     StateView,
     TaskView,
     agent_views,
+    drain_view,
     framework_views,
     offer_views,
     role_views,
     state_view,
     task_views,
 )
+from mesos_py.types.ids import AgentID
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
-from mesos_py.web.operating import FrameworkFilter, Operate, OperatorSite, TaskInPath
+from mesos_py.web.operating import AgentInPath, FrameworkFilter, Operate, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
 
@@ -37,6 +40,7 @@ __all__ = ["make_master_app"]
 
 T = TypeVar("T")
 
+NodeFilter = Annotated[str | None, Parameter(description="Only with this id, name or host name.")]
 AgentFilter = Annotated[str | None, Parameter(description="Only on this agent.")]
 StateFilter = Annotated[
     list[TaskState] | None, QueryParameter(name="state", description="Only in this state; may be given several times.")
@@ -101,6 +105,9 @@ class _MasterSite:
         return [
             get("/state", summary="The whole cluster", **look, responses=state)(self.state),
             get("/agents", summary="Agents", **listing)(self.agents),
+            get("/agents/{agent_id:str}/drain", summary="How far one is drained", **look, responses=may_fail(404, 503))(
+                self.progress
+            ),
             get("/frameworks", summary="Frameworks", **listing)(self.frameworks),
             get("/tasks", summary="Tasks", **listing)(self.tasks),
             get("/tasks/{task_id:str}", summary="One task", **look, responses=may_fail(404, 503))(self.task),
@@ -119,10 +126,19 @@ class _MasterSite:
             self._reader.charge(snapshot, time.monotonic() - start)
         return Response(snapshot.body, media_type=MediaType.JSON)
 
-    async def agents(self, limit: Limit = 100, offset: Offset = 0) -> AgentPage:
+    async def agents(self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None) -> AgentPage:
         """Agents in the order in which they came."""
-        snapshot = await self._snapshot("agents", lambda master: agent_views(master.state))
-        return cut(AgentPage, snapshot.value, offset, limit)
+        agents = (await self._snapshot("agents", lambda master: agent_views(master.state))).value
+        if node is not None:
+            agents = [agent for agent in agents if node in (agent.agent_id, agent.name, agent.hostname)]
+        return cut(AgentPage, agents, offset, limit)
+
+    async def progress(self, agent_id: AgentInPath) -> DrainView:
+        """How far an agent is emptied, also one that is away."""
+        view = await self._reader.read(lambda: drain_view(self._leading().state, AgentID(agent_id)))
+        if view is None:
+            raise problem(404, f"no agent {agent_id} is known")
+        return view
 
     async def frameworks(self, limit: Limit = 100, offset: Offset = 0) -> FrameworkPage:
         """Frameworks in the order in which they came, then those that were removed."""

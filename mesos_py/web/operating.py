@@ -11,8 +11,16 @@ from litestar.params import Parameter, PathParameter
 from msgspec import Struct
 
 from mesos_py.master.effects import Answer, Outcome
-from mesos_py.master.events import OperatorCall, OperatorKill, OperatorTeardown
-from mesos_py.types.ids import FrameworkID, TaskID
+from mesos_py.master.events import (
+    OperatorCall,
+    OperatorDeactivate,
+    OperatorDrain,
+    OperatorKill,
+    OperatorMarkGone,
+    OperatorReactivate,
+    OperatorTeardown,
+)
+from mesos_py.types.ids import AgentID, FrameworkID, TaskID
 from mesos_py.web.app import may_fail, problem
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
 from mesos_py.web.reader import BusyError, Reader
@@ -26,6 +34,10 @@ _TIMEOUT_S: Final = 10.0
 
 _STATUS: Final = {Outcome.INVALID: 400, Outcome.UNKNOWN: 404, Outcome.CONFLICT: 409, Outcome.BUSY: 503}
 
+AgentInPath = Annotated[str, PathParameter(description="Id of an agent.")]
+Grace = Annotated[float | None, Parameter(description="No task gets longer than this to end, in seconds.", ge=0)]
+DeadlineS = Annotated[float | None, Parameter(description="Kill what is left after so many seconds.", ge=0)]
+Gone = Annotated[bool, Parameter(description="Declare it gone once it is empty.")]
 FrameworkFilter = Annotated[str | None, Parameter(description="Only of this framework.")]
 FrameworkInPath = Annotated[str, PathParameter(description="Id of a framework.")]
 TaskInPath = Annotated[str, PathParameter(description="Id of a task.")]
@@ -57,6 +69,14 @@ class OperatorSite:
             post("/frameworks/{framework_id:str}/teardown", status_code=200, summary="Remove a framework", **act)(
                 self.teardown
             ),
+            post("/agents/{agent_id:str}/drain", status_code=202, summary="Empty an agent", **act)(self.drain),
+            post("/agents/{agent_id:str}/deactivate", status_code=200, summary="Stop offering an agent", **act)(
+                self.deactivate
+            ),
+            post("/agents/{agent_id:str}/reactivate", status_code=200, summary="Offer an agent again", **act)(
+                self.reactivate
+            ),
+            post("/agents/{agent_id:str}/gone", status_code=200, summary="Declare an agent gone", **act)(self.gone),
         ]
 
     async def kill(self, task_id: TaskInPath, framework_id: FrameworkFilter = None) -> Done:
@@ -67,6 +87,28 @@ class OperatorSite:
     async def teardown(self, framework_id: FrameworkInPath) -> Done:
         """Remove a framework and all that it runs, for good."""
         return await self._do(OperatorTeardown(FrameworkID(framework_id)))
+
+    async def drain(
+        self,
+        agent_id: AgentInPath,
+        max_grace_period_s: Grace = None,
+        deadline_s: DeadlineS = None,
+        mark_gone: Gone = False,
+    ) -> Done:
+        """Offer an agent no more, and end all that runs there; asked again, the newest wishes hold."""
+        return await self._do(OperatorDrain(AgentID(agent_id), max_grace_period_s, deadline_s, mark_gone))
+
+    async def deactivate(self, agent_id: AgentInPath) -> Done:
+        """Offer an agent no more; what runs there runs on."""
+        return await self._do(OperatorDeactivate(AgentID(agent_id)))
+
+    async def reactivate(self, agent_id: AgentInPath) -> Done:
+        """Offer an agent again that was deactivated or drained."""
+        return await self._do(OperatorReactivate(AgentID(agent_id)))
+
+    async def gone(self, agent_id: AgentInPath) -> Done:
+        """Declare, for ever, that an agent will not be back; if it is all the same, it is sent away."""
+        return await self._do(OperatorMarkGone(AgentID(agent_id)))
 
     async def _do(self, call: OperatorCall) -> Done:
         await self._reader.read(self._leading)

@@ -15,17 +15,22 @@ from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.daemons.registry import RegistryFile, RegistryMemory
 from mesos_py.master.registry import (
     AdmitAgent,
+    Deactivate,
+    MarkDrained,
     MarkGone,
     MarkReachable,
     MarkUnreachable,
+    Reactivate,
     Registry,
     RemoveAgent,
     SetQuotas,
     SetWeights,
+    StartDraining,
 )
 from mesos_py.runtime.election import Candidate
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import Drain
 from mesos_py.types.quota import Quota
 from tests.support.elections import PATIENCE_S, SESSION_S, Peer
 
@@ -159,9 +164,9 @@ def place(request):
 
 def content(registry):
     principals = {agent_id: principal for agent_id, principal in registry.principals.items() if principal}
-    return (
-        registry.admitted, registry.unreachable, registry.gone, principals, registry.weights, registry.quotas
-    )  # fmt: skip
+    of_roles = (registry.weights, registry.quotas)
+    held_back = (registry.drains, registry.deactivated)
+    return (registry.admitted, registry.unreachable, registry.gone, principals, *of_roles, *held_back)
 
 
 def test_it_begins_empty_and_every_leadership_has_a_higher_epoch(place):
@@ -240,6 +245,10 @@ OPERATIONS = st.lists(
         st.builds(MarkGone, NAMES, TIMES),
         st.builds(SetWeights, st.dictionaries(ROLES, st.none() | st.sampled_from([0.5, 1.0, 2.0]), max_size=3)),
         st.builds(SetQuotas, st.dictionaries(ROLES, st.builds(Quota, AMOUNTS, AMOUNTS), max_size=3)),
+        st.builds(StartDraining, NAMES, st.builds(Drain, TIMES, st.none() | TIMES, st.none() | TIMES, st.booleans())),
+        st.builds(MarkDrained, NAMES, TIMES),
+        st.builds(Deactivate, NAMES),
+        st.builds(Reactivate, NAMES),
     ),
     max_size=12,
 )

@@ -8,6 +8,7 @@ from mesos_py.master.core import Master
 from mesos_py.master.events import (
     BrokerConnected,
     BrokerLost,
+    EchoHeard,
     LeadershipResumed,
     LeadershipSuspended,
     MasterEvent,
@@ -162,6 +163,9 @@ class MasterProcess(Process):
                 self._outbox.append((effect.queue, ToScheduler(self.epoch, effect.event)))
             case effects.Announce():
                 self._outbox.append(("", effect.beacon))
+            case effects.SendEcho():
+                for kind in ("framework", "agent"):
+                    self._outbox.append((self._inbox(), EchoHeard(kind, effect.sent)))
             case effects.Persist():
                 assert self.store is not None
                 self.store.write(effect.serial, effect.operation, self._written)

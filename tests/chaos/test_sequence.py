@@ -1,0 +1,31 @@
+"""Several faults in a row and at once, drawn from a seed: MESOS_CHAOS_SEED replays one, MESOS_CHAOS_STEPS draws more."""
+
+import os
+import random
+import secrets
+
+import pytest
+
+from tests.chaos.faults import FAULTS
+
+SEED = int(os.environ.get("MESOS_CHAOS_SEED") or secrets.randbelow(10**6))
+STEPS = int(os.environ.get("MESOS_CHAOS_STEPS") or 6)
+
+pytestmark = [pytest.mark.integration, pytest.mark.chaos, pytest.mark.timeout(120 + 60 * STEPS)]
+
+
+def test_faults_by_seed(site, tmp_path, measured):
+    print(f"MESOS_CHAOS_SEED={SEED} MESOS_CHAOS_STEPS={STEPS}")
+    draw = random.Random(SEED)
+    with site.under_load(tmp_path) as loads, measured(f"{STEPS} times faults by seed {SEED}", loads):
+        for step in range(STEPS):
+            faults = draw.sample(list(FAULTS.values()), draw.choice([1, 2, 2, 3]))
+            seconds = draw.uniform(0, 4)
+            print(f"step {step}: {', '.join(fault.name for fault in faults)}, for {seconds:.1f} s")
+            for fault in faults:
+                fault.strike(site, loads)
+            site.hold(seconds)
+            site.mend()
+            loads.mend()
+            site.wait_whole()
+            loads.wait_progress()

@@ -1,6 +1,7 @@
 """The site that is broken, and the table of what that took."""
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -13,7 +14,9 @@ from tests.chaos.load import Loads
 from tests.chaos.site import SERVERS, Site
 from tests.support.netns import network_namespace
 from tests.support.rabbitmq import RabbitMQ
-from tests.support.zookeeper import Zookeeper, installed
+from tests.support.rabbitmq import installed as rabbitmq_installed
+from tests.support.zookeeper import Zookeeper
+from tests.support.zookeeper import installed as zookeeper_installed
 
 COLUMNS = ("another leads", "without offers", "whole again", "load done", "jobs", "launched again")
 
@@ -23,7 +26,10 @@ Measure = Callable[[str, Loads], AbstractContextManager[None]]
 @pytest.fixture(scope="session")
 def one_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Started once for all tests."""
-    installed()
+    rabbitmq_installed()
+    zookeeper_installed()
+    if os.geteuid() != 0:
+        pytest.skip("needs root: one agent has a network namespace")
     with contextlib.ExitStack() as stack:
         remote = stack.enter_context(network_namespace())
         rabbitmq = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), remote.ours)

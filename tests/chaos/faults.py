@@ -59,7 +59,7 @@ def _leader_killed(site: Site, loads: Loads) -> Iterator[None]:
 @_fault("leader: TERM")
 def _leader_stopped(site: Site, loads: Loads) -> Iterator[None]:
     leader = site.some_leader()
-    site.daemon(leader).popen.terminate()
+    site.terminate(leader)
     yield
     assert site.daemon(leader).wait() == 0
     site.wait_leader(other_than=leader)
@@ -118,6 +118,18 @@ def _ensemble_killed(site: Site, loads: Loads) -> Iterator[None]:
     leader, now = site.some_leader(), time.time()
     for number in range(SERVERS):
         site.kill_server(number)
+    yield
+    wait_for(lambda: site.logged(leader, "suspended", now), "the leader noticed")
+    site.hold(BEYOND_SESSION_S)
+    assert site.leads(leader)
+
+
+@_fault("ZooKeeper: all servers SIGSTOP")
+def _ensemble_frozen(site: Site, loads: Loads) -> Iterator[None]:
+    """When it wakes up it may end all sessions, the leader's as well: any master may lead then."""
+    leader, now = site.some_leader(), time.time()
+    for number in range(SERVERS):
+        site.freeze_server(number)
     yield
     wait_for(lambda: site.logged(leader, "suspended", now), "the leader noticed")
     site.hold(BEYOND_SESSION_S)

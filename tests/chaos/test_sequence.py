@@ -1,8 +1,9 @@
-"""Several faults in a row and at once, drawn from a seed: MESOS_CHAOS_SEED replays one, MESOS_CHAOS_STEPS draws more."""
+"""Several faults in a row and at once, by seed: MESOS_CHAOS_SEED replays one, MESOS_CHAOS_STEPS makes it longer."""
 
 import os
 import random
 import secrets
+import time
 
 import pytest
 
@@ -24,8 +25,12 @@ def test_faults_by_seed(site, tmp_path, measured):
             print(f"step {step}: {', '.join(fault.name for fault in faults)}, for {seconds:.1f} s")
             for fault in faults:
                 fault.strike(site, loads)
+            began = time.monotonic()
             site.hold(seconds)
             site.mend()
             loads.mend()
+            print(f"mended after {time.monotonic() - began:.1f} s")
             site.wait_whole()
+            print(f"whole after {time.monotonic() - began:.1f} s")
             loads.wait_progress()
+            print(f"the load gets on after {time.monotonic() - began:.1f} s")

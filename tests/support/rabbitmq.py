@@ -219,13 +219,18 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A running broker, shared by the tests of one process; whoever stops it starts it again."""
+def installed() -> None:
+    """Skip or fail where the package is missing."""
     if not (SCRIPTS / "rabbitmq-server").exists():
         if os.geteuid() == 0 and Path("/etc/debian_version").exists():
             pytest.fail("RabbitMQ is not installed: run `make test` or `apt-get install rabbitmq-server`")
         pytest.skip("needs RabbitMQ: install the package rabbitmq-server (Debian) for these tests")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A running broker, shared by the tests of one process; whoever stops it starts it again."""
+    installed()
     broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     try:
         broker.start()

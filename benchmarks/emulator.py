@@ -74,6 +74,12 @@ class Emulator:
     def disconnected(self, _reason: str) -> None:
         self._tell_all(events.BrokerLost())
 
+    def blocked(self, reason: str) -> None:
+        self.disconnected(reason)
+
+    def unblocked(self) -> None:
+        self.connected()
+
     def undeliverable(self, address: Address) -> None:
         pass
 

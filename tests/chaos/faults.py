@@ -56,6 +56,15 @@ def _leader_killed(site: Site, loads: Loads) -> Iterator[None]:
     site.wait_leader(other_than=leader)
 
 
+@_fault("standby: kill -9")
+def _standby_killed(site: Site, loads: Loads) -> Iterator[None]:
+    leader = site.some_leader()
+    site.kill(next(name for name in site.masters if name != leader))
+    yield
+    loads.wait_progress()
+    assert site.leads(leader)
+
+
 @_fault("leader: TERM")
 def _leader_stopped(site: Site, loads: Loads) -> Iterator[None]:
     leader = site.some_leader()

@@ -150,7 +150,7 @@ class Loads:
         return iter(self.all)
 
     def wait_going(self) -> None:
-        wait_for(lambda: all(load.is_going() for load in self.all), "the load runs")
+        wait_for(lambda: all(load.is_going() for load in self.all), "the load runs", PATIENCE_S)
 
     def wait_progress(self) -> None:
         """Each framework hears of the end of a task that is launched from now on."""

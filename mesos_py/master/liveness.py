@@ -78,9 +78,7 @@ class LivenessDesk:
         """Our sign of life."""
         state = self._state
         spread_s = len(state.registry.admitted) / state.config.returns_per_s
-        return Beacon(
-            master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s
-        )
+        return Beacon(master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s)
 
     def _announce(self, now: float) -> None:
         """Say how often to show oneself. It may double at once, but only halve: a beacon may be missed."""

@@ -36,6 +36,7 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.ids import AgentID, FrameworkID, TaskID
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskState, TaskStatus
 
@@ -89,6 +90,8 @@ class Promises:
         """Whose end somebody wants."""
         self.doomed_frameworks: set[str] = set()
         self.doomed_agents: set[str] = set()
+        self.drained_agents: set[str] = set()
+        """Whose tasks somebody wants to end."""
         self._groups: dict[_Key, list[_Key]] = {}
 
     # What is wanted
@@ -126,7 +129,8 @@ class Promises:
 
     def container_killed(self, host: "Host", spec: ContainerSpec) -> None:
         """Its agent wants it to end."""
-        if spec.framework_id in self.doomed_frameworks or str(host.agent.core.view().agent_id) in self.doomed_agents:
+        agent_id = str(host.agent.core.state.agent_id)
+        if spec.framework_id in self.doomed_frameworks or agent_id in self.doomed_agents | self.drained_agents:
             return
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
             raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
@@ -197,6 +201,11 @@ class Promises:
             for offer in event.offers:
                 if self._welcomed.get(offer.agent_id) != master.epoch and self._is_newest(master):
                     raise PromiseError(_OVERCOMMIT, f"{master.name} offers {offer.agent_id}, which is not back yet")
+                if (
+                    master.core is not None
+                    and master.core.state.registry.mode_of(offer.agent_id) is not AgentMode.ACTIVE
+                ):
+                    raise PromiseError(_SOFT, f"{master.name} offers {offer.agent_id}, which an operator has taken out")
                 self._check_account(master, offer.agent_id)
         elif type(event) is Update and event.status.state is TaskState.UNREACHABLE:
             agent_id = event.status.agent_id

@@ -81,8 +81,6 @@ class Cluster:
         self.users: dict[str, User] = {}
         self.rivals: list[SchedulerProcess] = []
         """Processes that another of their framework has taken over from, or is about to."""
-        self.answered: set[str] = set()
-        """Strangers who were told what is wrong."""
         self._behave = behave
         self._clocks: dict[str, Clock] = {}
         self._made = 0

@@ -6,8 +6,10 @@ from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
+    AgentSaid,
     BrokerConnected,
     BrokerLost,
+    FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
     MasterEvent,
@@ -173,7 +175,7 @@ class MasterProcess(Process):
 
     def watch(self, event: MasterEvent, effects: list[Any]) -> None:
         """Part of Process."""
-        if effects:
+        if effects or isinstance(event, FrameworkSaid | AgentSaid):
             self.cluster.promises.master(self, event, effects)
 
     def freeze(self) -> None:

@@ -111,13 +111,17 @@ class Agent:
                 self._leaving.order(now)
             case _:
                 assert_never(event)
+        self._go_on(now)
+        return self._out.take()
+
+    def _go_on(self, now: float) -> None:
+        """What the agent is in the middle of, and this event may have brought further."""
         if self._state.recovering:
             self._recovering.proceed(now)
-        if self._state.drain is not None and not self._state.recovering:
+        elif self._state.drain is not None:
             self._draining.proceed(now)
         if self._state.leaving:
             self._leave(now)
-        return self._out.take()
 
     def next_deadline(self) -> float | None:
         """When to send Ticked if nothing else happens first."""

@@ -6,8 +6,11 @@ from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
+    AgentSaid,
     BrokerConnected,
     BrokerLost,
+    EchoHeard,
+    FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
     MasterEvent,
@@ -162,6 +165,9 @@ class MasterProcess(Process):
                 self._outbox.append((effect.queue, ToScheduler(self.epoch, effect.event)))
             case effects.Announce():
                 self._outbox.append(("", effect.beacon))
+            case effects.SendEcho():
+                for kind in ("framework", "agent"):
+                    self._outbox.append((self._inbox(), EchoHeard(kind, effect.sent)))
             case effects.Persist():
                 assert self.store is not None
                 self.store.write(effect.serial, effect.operation, self._written)
@@ -173,7 +179,7 @@ class MasterProcess(Process):
 
     def watch(self, event: MasterEvent, effects: list[Any]) -> None:
         """Part of Process."""
-        if effects:
+        if effects or isinstance(event, FrameworkSaid | AgentSaid):
             self.cluster.promises.master(self, event, effects)
 
     def freeze(self) -> None:

@@ -1,0 +1,127 @@
+"""Whoever does not read, or sends without end, grows neither the master nor the broker, and starves nobody."""
+
+import contextlib
+import json
+import threading
+import time
+
+import amqp
+import psutil
+import pytest
+
+from mesos_py import Framework, command_task
+from mesos_py.messages.codec import JSON
+from tests.support.cluster import cluster, one_cluster, wait_for
+
+__all__ = ["cluster", "one_cluster"]
+
+pytestmark = pytest.mark.integration
+
+MB = 2**20
+GROWTH = 60 * MB
+"""What a master may grow by, whatever is sent to it: buffers of 8 MB here and there, and what the allocator keeps."""
+FLOOD_S = 5.0
+
+
+def rss(cluster):
+    return psutil.Process(cluster.daemon("master").popen.pid).memory_info().rss
+
+
+class Client:
+    """A bare AMQP client, subscribed under its own name."""
+
+    def __init__(self, cluster, name, **queue_arguments):
+        host = cluster.broker.partition("@")[2].partition("/")[0]
+        self.connection = amqp.Connection(host=host, userid="guest", password="guest", virtual_host="/")
+        self.connection.connect()
+        self.channel = self.connection.channel()
+        self.queue = f"mesos.framework.guest.{name}"
+        self.channel.queue_declare(self.queue, exclusive=True, arguments=queue_arguments)
+        self.call(type="SUBSCRIBE", framework={"name": name})
+
+    def call(self, **fields):
+        self.publish(json.dumps(fields))
+
+    def publish(self, body):
+        message = amqp.Message(body, content_type=JSON, reply_to=self.queue)
+        self.channel.basic_publish(message, exchange="mesos.master", routing_key="framework.guest")
+
+    def close(self):
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            self.connection.close()
+
+
+def waits(rabbitmq, queue):
+    """Bodies and bytes."""
+    for line in rabbitmq.ctl("list_queues", "name", "messages", "message_bytes").splitlines():
+        name, *numbers = line.split("\t")
+        if name == queue:
+            return tuple(map(int, numbers))
+    return 0, 0
+
+
+def test_a_framework_that_never_reads(cluster, rabbitmq):
+    """It asks and asks; the answers push each other out of its queue."""
+    before = rss(cluster)
+    client = Client(cluster, "deaf", **{"x-max-length": 1000})
+    try:
+        deadline = time.monotonic() + FLOOD_S
+        asked = 0
+        while time.monotonic() < deadline:
+            client.publish(json.dumps([{"type": "RECONCILE", "framework_id": "nobody"}] * 200))
+            asked += 200
+        wait_for(lambda: waits(rabbitmq, client.queue)[0] > 0, "answers wait")
+        bodies, _ = waits(rabbitmq, client.queue)
+        grown = rss(cluster) - before
+        print(f"{asked} calls, {bodies} answers wait, the master grew by {grown / MB:.1f} MB")
+        assert bodies <= 1000
+        assert grown < GROWTH
+    finally:
+        client.close()
+
+
+def test_a_framework_that_floods_starves_nobody(cluster, rabbitmq):
+    before = rss(cluster)
+    body = json.dumps([{"type": "KILL", "framework_id": "nobody", "task_id": "t" * 50}] * 100)
+    over = threading.Event()
+    clients = [Client(cluster, f"flood{number}", **{"x-max-length": 1000}) for number in range(2)]
+    sent = [0] * len(clients)
+
+    def flood(number):
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            while not over.is_set():
+                clients[number].publish(body)
+                sent[number] += 1
+
+    threads = [threading.Thread(target=flood, args=(number,)) for number in range(len(clients))]
+    deepest, highest, done = 0, 0, 0
+    for thread in threads:
+        thread.start()
+    began = time.monotonic()
+    try:
+        with Framework("modest").start(cluster.broker) as framework:
+            while time.monotonic() < began + FLOOD_S:
+                task_id = f"modest{done}"
+                assert framework.run_task(command_task(task_id, "true", cpus=0.1, mem=16), timeout=60).exit_code == 0
+                done += 1
+                highest = max(highest, rss(cluster))
+                deepest = max(deepest, *(waits(rabbitmq, f"mesos.master.{epoch(cluster)}.frameworks")))
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+        for client in clients:
+            client.close()
+    took = time.monotonic() - began
+    print(
+        f"{sum(sent)} bodies of 100 calls in {took:.0f} s, {deepest / MB:.1f} MB waited at most, "
+        f"the master grew by {(highest - before) / MB:.1f} MB; {done} tasks of another framework ran meanwhile"
+    )
+    assert highest - before < GROWTH
+    assert deepest <= 65 * MB
+    assert all(agent["connected"] for agent in cluster.items("/agents"))
+    assert done >= 1
+
+
+def epoch(cluster):
+    return cluster.get("/state")["master"]["epoch"]

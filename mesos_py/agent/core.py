@@ -5,6 +5,7 @@ from typing import assert_never
 
 from mesos_py.agent.checkpoint import Record
 from mesos_py.agent.config import AgentCoreConfig
+from mesos_py.agent.draining import Draining
 from mesos_py.agent.effects import AgentEffect
 from mesos_py.agent.events import (
     AgentEvent,
@@ -37,11 +38,12 @@ from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.agent.tasks import Tasks
 from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
-from mesos_py.agent.views import AgentView, view_of
+from mesos_py.agent.views import AgentView, how_it_fares, view_of
 from mesos_py.messages.agent import (
     AgentAway,
     AgentRegistered,
     AgentReregistered,
+    DrainAgent,
     FrameworkToExecutor,
     KillTask,
     PleaseReregister,
@@ -78,6 +80,7 @@ class Agent:
         self._launches = Launches(*parts)
         self._frameworks = Frameworks(*parts)
         self._leaving = Leaving(*parts)
+        self._draining = Draining(self._state, self._out, self._timers, self._tasks, self._executors)
         self._registration = Registration(self._state, self._out, self._updates)
         self._recovering = Recovering(self._state, self._tasks, self._executors, self._registration, self._leaving)
 
@@ -103,15 +106,22 @@ class Agent:
                 self._registration.broker_lost()
             case Recovered():
                 self._recovering.take_in(event.fates, now)
+                self._draining.begin(now)
             case LeaveOrdered():
                 self._leaving.order(now)
             case _:
                 assert_never(event)
+        self._go_on(now)
+        return self._out.take()
+
+    def _go_on(self, now: float) -> None:
+        """What the agent is in the middle of, and this event may have brought further."""
         if self._state.recovering:
             self._recovering.proceed(now)
+        elif self._state.drain is not None:
+            self._draining.proceed(now)
         if self._state.leaving:
             self._leave(now)
-        return self._out.take()
 
     def next_deadline(self) -> float | None:
         """When to send Ticked if nothing else happens first."""
@@ -147,9 +157,18 @@ class Agent:
         state = self._state
         return AgentAway(agent_id=state.agent_id) if state.registered and state.agent_id is not None else None
 
+    @property
+    def state(self) -> AgentState:
+        """What it knows; to be read only."""
+        return self._state
+
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)
+
+    def how_it_fares(self) -> tuple[bool, str]:
+        """Whether it is registered, and what it is doing, for people."""
+        return how_it_fares(self._state)
 
     def check(self) -> None:
         """Raise InvariantError if something cannot be."""
@@ -184,7 +203,7 @@ class Agent:
         elif state.recovering and not isinstance(message, Beacon):
             state.count("orders_during_recovery")
         elif isinstance(message, (Beacon, AgentRegistered, RegistrationRefused)):
-            self._note_epoch(epoch, now)
+            self._note_epoch(epoch, now, by_beacon=isinstance(message, Beacon))
             self._standing(message, now)
         elif message.agent_id != state.agent_id:
             state.count("orders_for_others")
@@ -192,9 +211,9 @@ class Agent:
             self._note_epoch(epoch, now)
             self._order(message, now)
 
-    def _note_epoch(self, epoch: int, now: float) -> None:
+    def _note_epoch(self, epoch: int, now: float, *, by_beacon: bool = False) -> None:
         if epoch > self._state.epoch:
-            self._registration.new_epoch(epoch, now)
+            self._registration.new_epoch(epoch, now, by_beacon=by_beacon)
 
     def _standing(self, message: Beacon | AgentRegistered | RegistrationRefused, now: float) -> None:
         match message:
@@ -219,6 +238,8 @@ class Agent:
                 self._launches.run(message, now)
             case KillTask():
                 self._frameworks.kill(message, now)
+            case DrainAgent():
+                self._draining.order(message, now)
             case ReconcileTasks():
                 self._frameworks.reconcile(message, now)
             case FrameworkToExecutor():

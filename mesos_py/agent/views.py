@@ -7,9 +7,9 @@ from mesos_py.types.containers import ContainerExit
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
+from mesos_py.types.tasks import LIVE, ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
-__all__ = ["AgentView", "ExecutorView", "FrameworkView", "TaskView", "view_of"]
+__all__ = ["AgentView", "ExecutorView", "FrameworkView", "TaskView", "how_it_fares", "view_of"]
 
 
 class TaskView(Struct, frozen=True, kw_only=True):
@@ -62,6 +62,8 @@ class AgentView(Struct, frozen=True, kw_only=True):
     connected: bool
     registered: bool
     leaving: bool
+    draining: bool = False
+    """All it runs is being ended by its master's order, and nothing is taken on until then."""
     recovering: bool = False
     """What an earlier process left is not taken in yet."""
     epoch: int
@@ -74,6 +76,18 @@ class AgentView(Struct, frozen=True, kw_only=True):
     counters: dict[str, int]
 
 
+def how_it_fares(state: AgentState) -> tuple[bool, str]:
+    """Whether it is registered, and what it is doing, for people."""
+    tasks = f"{sum(task.state in LIVE for task in state.tasks())} tasks"
+    if state.leaving:
+        return False, f"leaving, {tasks} are left"
+    if not state.connected:
+        return False, f"cut off from the broker, {tasks} run on"
+    if state.registered:
+        return True, f"registered as {state.agent_id}, {tasks}"
+    return False, f"looking for a master to register with, {tasks}"
+
+
 def view_of(state: AgentState) -> AgentView:
     """The state at this moment."""
     return AgentView(
@@ -82,6 +96,7 @@ def view_of(state: AgentState) -> AgentView:
         connected=state.connected,
         registered=state.registered,
         leaving=state.leaving,
+        draining=state.drain is not None,
         recovering=state.recovering,
         epoch=state.epoch,
         master_id=state.master_id,

@@ -77,14 +77,21 @@ class Accounts:
         self.idle: dict[Agent, None] = {}
         """Active, with something free that is worth offering."""
 
-    def open(self, agent_id: AgentID, total: Resources, site: Site) -> Agent:
-        """An agent joins; nothing of it is charged yet."""
+    def open(
+        self, agent_id: AgentID, total: Resources, site: Site, charged: dict[Claim, Resources], free: Resources
+    ) -> Agent:
+        """An agent joins, of which so much is charged already, nowhere nothing, and the rest is free."""
         size = self._sizes.get(total)
         if size is None:
             size = self._sizes[total] = Size(total, self.is_worth_offering(total))
         size.agents += 1
         agent = self.agents[agent_id] = Agent(agent_id, size, site)
         self._sorter.add_total(total)
+        if charged:
+            agent.charged, agent.free = charged, free
+        for claim, resources in charged.items():
+            claim.held[agent] = None
+            self._sorter.charge(claim, self._vector(agent, resources))
         self.sort_out(agent)
         return agent
 

@@ -124,15 +124,11 @@ class HierarchicalAllocator:
         """See Allocator."""
         if agent_id in self._accounts.agents:
             self.remove_agent(agent_id)
-        rest = agent.resources
-        for (framework_id, role), resources in used.items():
-            if not rest.contains(resources):
-                raise InvariantError(f"{framework_id} in {role} cannot use {resources} of {rest} on {agent_id}")
-            rest -= resources
-        account = self._accounts.open(agent_id, agent.resources, self._filters.add_site(agent))
-        for (framework_id, role), resources in used.items():
-            if resources:
-                self._accounts.charge(account, self._claim(framework_id, role), resources)
+        free = agent.resources.without(used.values())
+        if free is None:
+            raise InvariantError(f"{agent_id} has {agent.resources}, in use there are {used}")
+        charged = {self._claim(*user): resources for user, resources in used.items() if resources}
+        account = self._accounts.open(agent_id, agent.resources, self._filters.add_site(agent), charged, free)
         self._note(self._due, account)
 
     def remove_agent(self, agent_id: AgentID) -> None:

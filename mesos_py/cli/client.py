@@ -10,7 +10,7 @@ import httpx
 
 from mesos_py.cli.errors import CliError
 
-__all__ = ["DEFAULT_MASTER", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
+__all__ = ["DEFAULT_MASTER", "BusyError", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
 
 DEFAULT_MASTER: Final = "http://127.0.0.1:5050"
 _PAGE: Final = 1000
@@ -22,6 +22,10 @@ Params = Mapping[str, str | int | list[str]]
 
 class NotFoundError(CliError):
     """There is no such thing there."""
+
+
+class BusyError(CliError):
+    """Not now: nobody leads, or the daemon has too much to do."""
 
 
 class UnreachableError(CliError):
@@ -87,7 +91,7 @@ class Client:
             why = answer.json()["error"]
         except (ValueError, KeyError, TypeError):
             raise self._stranger(f" (status {answer.status_code})") from None
-        raise (NotFoundError if answer.status_code == 404 else CliError)(why)
+        raise {404: NotFoundError, 503: BusyError}.get(answer.status_code, CliError)(why)
 
     def _stranger(self, detail: str = "") -> CliError:
         return CliError(f"what answers at {self.url} is not mesos_py{detail}")

@@ -59,7 +59,8 @@ def _used(name: str, text: Callable[..., str]) -> Callable[[dict[str, Any]], str
 def agents(master: str, limit: int | None, as_json: bool) -> None:
     """Show the agents and what they have free.
 
-    CPUS, MEM, DISK and GPUS are used/total; what is offered at this moment counts as free.
+    CPUS, MEM, DISK and GPUS are used/total; what is offered at this moment counts as free. MODE says of an agent
+    that is not offered why: an operator has it DRAINING, DRAINED or DEACTIVATED.
 
     Examples:
       mesos agents
@@ -69,6 +70,7 @@ def agents(master: str, limit: int | None, as_json: bool) -> None:
         Column("AGENT", lambda a: a["agent_id"]),
         Column("HOST", lambda a: a["hostname"]),
         Column("STATE", lambda a: "connected" if a["connected"] else "disconnected", state=True),
+        Column("MODE", lambda a: "" if a["mode"] == "ACTIVE" else a["mode"], state=True),
         Column("TASKS", lambda a: str(a["tasks"]), right=True),
         Column("CPUS", _used("cpus", cpus), right=True),
         Column("MEM", _used("mem", megabytes), right=True),

@@ -24,6 +24,9 @@ STYLES: Final = {
     "disconnected": "red",
     "recovered": "yellow",
     "removed": "dim",
+    "DRAINING": "yellow",
+    "DRAINED": "blue",
+    "DEACTIVATED": "yellow",
 }
 """Colours of states."""
 

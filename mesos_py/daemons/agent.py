@@ -24,10 +24,11 @@ from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
-from mesos_py.daemons.service import logged, private_dir, run, story_file, watcher
+from mesos_py.daemons.service import Reread, logged, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
+from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -47,9 +48,9 @@ from mesos_py.web.server import WebServer
 __all__ = ["AgentDaemon", "agent_info", "main"]
 
 
-def main(config: AgentConfig) -> int:
+def main(config: AgentConfig, reread: Reread | None = None) -> int:
     """Run an agent until it is told to stop; gives the exit code."""
-    return run(config, lambda loop: AgentDaemon(config, loop), {signal.SIGUSR1: AgentDaemon.leave})
+    return run(config, lambda loop: AgentDaemon(config, loop), {signal.SIGUSR1: AgentDaemon.leave}, reread)
 
 
 def agent_info(config: AgentConfig, url: str) -> AgentInfo:
@@ -101,6 +102,7 @@ class AgentDaemon:
         self.failure = ""
         self._config = config
         self._loop = loop
+        self._outage = Outage("broker")
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
@@ -126,7 +128,7 @@ class AgentDaemon:
             self.core,
             self._perform,
             Ticked(),
-            watcher(config, self._story, role="agent", agent=core_config.info.name),
+            watcher(self._story, role="agent", agent=core_config.info.name),
         )
         self._queue = topology.agent_queue(self._transport.principal, incarnation)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
@@ -198,6 +200,14 @@ class AgentDaemon:
         """Kill what runs, leave the cluster, and go."""
         self._on_stopped = on_stopped
         self._mailbox.put(events.LeaveOrdered())
+
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        is_registered, text = self.core.how_it_fares()
+        return Condition(is_registered and not self._outage.text, ": ".join(filter(None, (text, self._outage.text))))
+
+    def reload(self, config: AgentConfig) -> None:
+        """Part of Daemon."""
 
     def abandon(self) -> None:
         """Give back what was taken; for one that is never started."""
@@ -273,21 +283,25 @@ class AgentDaemon:
     def connected(self) -> None:
         """Part of Listener."""
         self._broker.good("broker connected")
+        self._outage.end()
         self._reach_broker(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
         self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
         self._reach_broker(reached=False)
 
     def blocked(self, reason: str) -> None:
         """Part of Listener."""
         self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
         self._reach_broker(reached=False)
 
     def unblocked(self) -> None:
         """Part of Listener."""
         self._broker.good("broker unblocked")
+        self._outage.end()
         self._reach_broker(reached=True)
 
     def _reach_broker(self, *, reached: bool) -> None:

@@ -19,14 +19,16 @@ from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig, without_passwords
-from mesos_py.daemons.leadership import Leadership, new_master_id, tell
+from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
 from mesos_py.daemons.service import logged, private_dir
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
+from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
 from mesos_py.master.registry import Registry
+from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -120,6 +122,7 @@ class CandidateDaemon:
         host = urlsplit(self.url).hostname or config.http_host
         lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
         self._election = self._coordination.election(Candidate(self.url, lifeline))
+        self._outage = Outage("broker")
         self._broker = logged(loop, self._log)
         self._reached = False
         """Whether what we send to the broker goes anywhere."""
@@ -173,6 +176,19 @@ class CandidateDaemon:
         """Leave the story of what broke."""
         if self._leadership is not None:
             self._leadership.last_words()
+
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        if self._outage.text:
+            return Condition(is_ready=False, text=self._outage.text)
+        if self._leadership is not None:
+            return Condition(not self._suspended, self._leadership.text())
+        if self._leader is not None:
+            return Condition(is_ready=True, text=f"standing by for {self._leader.url}")
+        return Condition(is_ready=False, text="elected, reading the registry" if self._store else "contending")
+
+    def reload(self, config: MasterConfig) -> None:
+        """Part of Daemon."""
 
     # From the election (ElectionListener)
 
@@ -234,21 +250,25 @@ class CandidateDaemon:
     def connected(self) -> None:
         """Part of Listener."""
         self._broker.good("broker connected")
+        self._outage.end()
         self._reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
         self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
         self._reach(reached=False)
 
     def blocked(self, reason: str) -> None:
         """Part of Listener."""
         self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
         self._reach(reached=False)
 
     def unblocked(self) -> None:
         """Part of Listener."""
         self._broker.good("broker unblocked")
+        self._outage.end()
         self._reach(reached=True)
 
     def _reach(self, *, reached: bool) -> None:
@@ -268,12 +288,12 @@ class CandidateDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
-        """Have the core do something for an operator; from any thread. ``answer`` gets (message, is an error)."""
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+        """Have the core do something for an operator; from any thread."""
 
         def put() -> None:
             if self._leadership is None:
-                tell(loop, answer, "this master has ceased to lead; ask again", error=True)
+                tell(loop, answer, Answer(0, Outcome.BUSY, CEASED))
             else:
                 self._leadership.operate(call, loop, answer)
 

@@ -47,7 +47,9 @@ from mesos_py.runtime.story import Story
 from mesos_py.types.ids import MasterID, Principal
 from mesos_py.types.infos import MasterInfo
 
-__all__ = ["Leadership", "new_master_id", "tell"]
+__all__ = ["CEASED", "Leadership", "new_master_id", "tell"]
+
+CEASED: Final = "this master has ceased to lead; ask again"
 
 _RECEIVERS_KEPT: Final = 100_000
 
@@ -84,7 +86,7 @@ class Leadership:
         self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
-            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="master")
+            loop, self.core, self._perform, Ticked(), watcher(self._story, role="master")
         )
         self._log = get_log(role="master", master_id=info.master_id)
         self._to_frameworks = Outbox(transport, SCHEDULER_EVENTS.encode, epoch=info.epoch)
@@ -94,7 +96,7 @@ class Leadership:
         self._overflow = logged(loop, self._log, well=True)
         self._receivers: dict[tuple[str, bool], Receiver] = {}
         self._tickets = itertools.count(1)
-        self._answers: dict[int, tuple[AbstractEventLoop, Future[tuple[str, bool]]]] = {}
+        self._answers: dict[int, tuple[AbstractEventLoop, Future[effects.Answer]]] = {}
         self._performers: dict[type, Callable[[Any], None]] = {
             effects.SendToFramework: self._send_to_framework,
             effects.SendToAgent: self._send_to_agent,
@@ -127,7 +129,18 @@ class Leadership:
         for inbox in self._inboxes.values():
             self._transport.unsubscribe(inbox.name)
         for ticket in list(self._answers):
-            self._answer(effects.Answer(ticket, "this master has ceased to lead; ask again", error=True))
+            self._answer(effects.Answer(ticket, effects.Outcome.BUSY, CEASED))
+
+    def text(self) -> str:
+        """What it is doing, for people."""
+        state = self.core.state
+        if state.suspended:
+            return f"suspended in epoch {state.info.epoch}: ZooKeeper is not reached, another may lead by now"
+        agents = sum(map(len, state.agent_ids.values()))
+        tasks = sum(len(framework.tasks) for framework in state.frameworks.values())
+        return (
+            f"leading epoch {state.info.epoch} with {agents} agents, {len(state.frameworks)} frameworks, {tasks} tasks"
+        )
 
     def suspend(self) -> None:
         """Whether we still lead is not known."""
@@ -257,21 +270,21 @@ class Leadership:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]") -> None:
-        """Have the core do something for an operator. ``answer`` gets (message, is an error)."""
+    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[effects.Answer]") -> None:
+        """Have the core do something for an operator."""
         ticket = next(self._tickets)
         self._answers[ticket] = (loop, answer)
         self._mailbox.put(OperatorSaid(ticket, call))
 
     def _answer(self, effect: effects.Answer) -> None:
         loop, answer = self._answers.pop(effect.ticket)
-        tell(loop, answer, effect.message, effect.error)
+        tell(loop, answer, effect)
 
 
-def tell(loop: AbstractEventLoop, answer: "Future[tuple[str, bool]]", message: str, error: bool) -> None:
+def tell(loop: AbstractEventLoop, answer: "Future[effects.Answer]", said: effects.Answer) -> None:
     """Answer an operator in the loop where the answer is waited for."""
     with contextlib.suppress(RuntimeError):  # the web has stopped meanwhile
-        loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result((message, error)))
+        loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(said))
 
 
 def _core_config(config: MasterConfig) -> CoreConfig:

@@ -207,7 +207,7 @@ class Run:
         with contextlib.suppress(ValueError, KeyError):
             self._placed[self._options.name].remove(Place.of(offer))
         again, state = None, status.state
-        if state in _LOST or status.reason == Reason.AGENT_REMOVED:
+        if state in _LOST or status.reason in (Reason.AGENT_REMOVED, Reason.AGENT_DRAINING):
             state = TaskState.GONE  # no fault of its own
         if state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
             again = self._retries.ended(instance, state, time.time())

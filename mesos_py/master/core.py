@@ -2,23 +2,26 @@
 
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), then allocate
+OperatorSaid  ─▶ operators
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, then allocate
 """
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, assert_never
+from typing import Any, Final
 
 from mesos_py.allocator.base import Allocator, RoleShare
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import Desk
-from mesos_py.master.effects import Answer, MasterEffect
+from mesos_py.master.draining import DrainDesk
+from mesos_py.master.effects import MasterEffect
 from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, OperatorSaid
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.launches import LaunchDesk
 from mesos_py.master.liveness import LivenessDesk
 from mesos_py.master.offers import OfferDesk
+from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
 from mesos_py.master.returns import ReturnDesk
 from mesos_py.master.state import Agent, Framework, MasterConfig, MasterState
@@ -29,7 +32,6 @@ from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import ErrorReason
 from mesos_py.types.ids import FrameworkID
 from mesos_py.types.infos import MasterInfo
-from mesos_py.types.tasks import LIVE
 
 __all__ = ["Master"]
 
@@ -61,8 +63,10 @@ class Master:
         self._tasks = TaskDesk(self._desk)
         self._frameworks = FrameworkDesk(self._desk, self._offers, self._tasks)
         returns = ReturnDesk(self._desk, self._tasks, self._frameworks)
-        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns)
+        self._draining = DrainDesk(self._desk, self._offers, self._tasks)
+        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
+        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks, self._draining)
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: Counter[FrameworkID] = Counter()
@@ -73,7 +77,7 @@ class Master:
             events.Ticked: self._on_ticked,
             events.RegistryWritten: lambda event, now: self._desk.written(event.serial, now),
             events.QueueGone: self._on_queue_gone,
-            OperatorSaid: self._on_operator_said,
+            OperatorSaid: self._operators.serve,
             events.BrokerConnected: lambda event, now: self._liveness.connected(now),
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
             events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
@@ -114,6 +118,8 @@ class Master:
     def handle(self, event: MasterEvent, now: float) -> list[MasterEffect]:
         """Take in what happened; say what to do. ``now`` is in seconds since the epoch and never goes back."""
         self._events[type(event)](event, now)
+        if self.state.emptied:
+            self._draining.settle(now, self._agents.mark_gone)
         return self._desk.take()
 
     def next_deadline(self) -> float | None:
@@ -122,8 +128,9 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        offers = self._offers.next_deadline()
-        return due if offers is None else min(due, offers)
+        for other in (self._offers.next_deadline(), self._draining.next_deadline()):
+            due = due if other is None else min(due, other)
+        return due
 
     def shares(self) -> list[RoleShare]:
         """How the roles stand, for views."""
@@ -142,6 +149,7 @@ class Master:
         self._offers.expire(now)
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
+        self._draining.run_due(now)
         self._offers.make(now)
 
     # Frameworks
@@ -210,7 +218,7 @@ class Master:
             reason, why = ErrorReason.NOT_SUBSCRIBED, f"framework {framework_id} is not subscribed; subscribe (again)"
         fatal = reason is not ErrorReason.NOT_SUBSCRIBED
         tag = str(call.__struct_config__.tag)
-        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal)
+        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal, framework_id=framework_id)
 
     # Agents
 
@@ -261,42 +269,3 @@ class Master:
             self._frameworks.disconnect(self.state.frameworks[framework_id], now)
         for agent_id in list(self.state.agent_ids.get(event.queue, {}).values()):
             self._agents.disconnect(self.state.agents[agent_id], now)
-
-    # Operators
-
-    def _on_operator_said(self, event: OperatorSaid, now: float) -> None:
-        match event.call:
-            case events.OperatorKill():
-                message, error = self._operator_kill(event.call)
-                self._desk.ask(Answer(event.ticket, message, error))
-            case events.OperatorTeardown():
-                message, error = self._operator_teardown(event.call, now)
-                self._desk.ask(Answer(event.ticket, message, error))
-            case events.OperatorMarkGone(agent_id):
-                done = Answer(event.ticket, f"agent {agent_id} is gone")
-                if why := self._agents.mark_gone(agent_id, now, lambda: self._desk.ask(done)):
-                    self._desk.ask(Answer(event.ticket, why, error=True))
-            case _:
-                assert_never(event.call)
-
-    def _operator_teardown(self, call: events.OperatorTeardown, now: float) -> tuple[str, bool]:
-        framework = self.state.frameworks.get(call.framework_id)
-        if framework is None:
-            return f"framework {call.framework_id} is not known", True
-        self._frameworks.remove(framework, now, "an operator has removed this framework")
-        return f"framework {call.framework_id} removed", False
-
-    def _operator_kill(self, call: events.OperatorKill) -> tuple[str, bool]:
-        found = [
-            framework.tasks[call.task_id]
-            for framework in self.state.frameworks.values()
-            if call.task_id in framework.tasks and call.framework_id in (None, framework.framework_id)
-        ]
-        live = [task for task in found if task.state in LIVE]
-        if len(live) > 1:
-            owners = ", ".join(task.framework_id for task in live)
-            return f"several frameworks have a task {call.task_id}: {owners}; name one", True
-        if not live:
-            return f"no task {call.task_id} is running", True
-        self._tasks.order_kill(live[0], None)
-        return f"task {call.task_id} is being killed", False

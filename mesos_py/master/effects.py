@@ -1,5 +1,7 @@
 """What a master can ask for."""
 
+from enum import StrEnum
+
 from msgspec import Struct
 
 from mesos_py.master.registry import RegistryOperation
@@ -7,7 +9,16 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Persist", "SendEcho", "SendToAgent", "SendToFramework"]
+__all__ = [
+    "Announce",
+    "Answer",
+    "MasterEffect",
+    "Outcome",
+    "Persist",
+    "SendEcho",
+    "SendToAgent",
+    "SendToFramework",
+]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -44,12 +55,26 @@ class Persist(Struct, frozen=True, tag=True, gc=False):
     operation: RegistryOperation
 
 
+class Outcome(StrEnum):
+    """What became of an operator's request."""
+
+    DONE = "DONE"
+    INVALID = "INVALID"
+    """It makes no sense, whatever the state of the cluster."""
+    UNKNOWN = "UNKNOWN"
+    """There is nothing of that name."""
+    CONFLICT = "CONFLICT"
+    """As things are it cannot be done."""
+    BUSY = "BUSY"
+    """Not now; ask again."""
+
+
 class Answer(Struct, frozen=True, tag=True, gc=False):
-    """Answer an operator: ``error`` is empty if it was done."""
+    """Answer an operator."""
 
     ticket: int
+    outcome: Outcome
     message: str
-    error: bool = False
 
 
 MasterEffect = SendToFramework | SendToAgent | Announce | SendEcho | Persist | Answer

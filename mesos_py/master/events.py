@@ -19,8 +19,11 @@ __all__ = [
     "LeadershipSuspended",
     "MasterEvent",
     "OperatorCall",
+    "OperatorDeactivate",
+    "OperatorDrain",
     "OperatorKill",
     "OperatorMarkGone",
+    "OperatorReactivate",
     "OperatorSaid",
     "OperatorTeardown",
     "QueueGone",
@@ -108,7 +111,33 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
-OperatorCall = OperatorKill | OperatorTeardown | OperatorMarkGone
+class OperatorDrain(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent no more and end all that runs there; asked again, the newest wishes hold."""
+
+    agent_id: AgentID
+    max_grace_period_s: float | None = None
+    """No task gets longer than this to end; a shorter grace of its own holds."""
+    deadline_s: float | None = None
+    """So many seconds from now, what is left is killed without grace."""
+    mark_gone: bool = False
+    """Once it is empty, declare it gone."""
+
+
+class OperatorDeactivate(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent no more; what runs there runs on."""
+
+    agent_id: AgentID
+
+
+class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent again that was deactivated or drained."""
+
+    agent_id: AgentID
+
+
+OperatorCall = (
+    OperatorKill | OperatorTeardown | OperatorMarkGone | OperatorDrain | OperatorDeactivate | OperatorReactivate
+)
 """Whatever an operator may ask to be changed."""
 
 

@@ -1,8 +1,9 @@
 """Who is alive: shows everybody that we are, and finds out who is not.
 
 Agents learn from the beacon how often to show themselves: less often in a large cluster, so that their heartbeats do
-not drown the master. While we are cut off from the broker, silence proves nothing; and when many fall silent at once,
-the fault is more likely in between: they are offered no more, but given up only slowly (promise 9).
+not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from
+the broker, silence proves nothing; and when many fall silent at once, the fault is more likely in between: they are
+offered no more, but given up only slowly (promise 9).
 
 Nor does silence prove anything while we do not hear ourselves. So before we look who is silent we send an **echo** to
 our own inboxes, and look when it comes: all that was there before it has been heard by then. If it comes late, or not
@@ -61,9 +62,10 @@ class LivenessDesk:
         """Silence until now proves nothing: everybody gets a fresh start."""
         state = self._state
         state.cut_off = False
+        state.connected_since = now
         state.patient_until = now + state.config.missed_heartbeats * state.config.heartbeat_s
         self._begin_afresh(now)
-        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at)
+        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at, now)
         self._lost_at = None
         self._ask_about_launches()
         self._frameworks_due = now + state.config.heartbeat_s
@@ -92,7 +94,9 @@ class LivenessDesk:
 
     def beacon(self) -> Beacon:
         """Our sign of life."""
-        return Beacon(master=self._state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s)
+        state = self._state
+        spread_s = len(state.registry.admitted) / state.config.returns_per_s
+        return Beacon(master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s)
 
     def _begin_afresh(self, now: float) -> None:
         """Silence counts from now."""
@@ -106,7 +110,7 @@ class LivenessDesk:
     def _announce(self, now: float) -> None:
         """Say how often to show oneself. It may double at once, but only halve: a beacon may be missed."""
         config = self._state.config
-        wanted = max(config.heartbeat_s, len(self._state.agents) / config.heartbeats_per_s)
+        wanted = max(config.heartbeat_s, len(self._state.registry.admitted) / config.heartbeats_per_s)
         before = self._interval_s
         self._interval_s = max(wanted, before / 2)
         self._slowest_s = max(self._interval_s, before)

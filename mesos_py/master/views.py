@@ -9,11 +9,13 @@ from mesos_py.master.state import Agent, Framework, MasterState, Task
 from mesos_py.types.attributes import Attributes
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import MasterInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskState
 
 __all__ = [
     "AgentView",
+    "DrainView",
     "FrameworkView",
     "OfferView",
     "Page",
@@ -21,6 +23,7 @@ __all__ = [
     "StateView",
     "TaskView",
     "agent_views",
+    "drain_view",
     "framework_views",
     "offer_views",
     "role_views",
@@ -52,6 +55,29 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     registered: float
     """Seconds since the epoch."""
     version: str
+    mode: AgentMode
+
+
+class DrainView(Struct, frozen=True, kw_only=True, gc=False):
+    """How far an agent has been emptied; ``status`` is connected, disconnected, unreachable or gone."""
+
+    agent_id: AgentID
+    hostname: str
+    """Empty if it is not known any more."""
+    status: str
+    mode: AgentMode
+    tasks: int
+    """That live there, as far as is known."""
+    unacknowledged: int
+    """Tasks that have ended, of which their framework has not dealt with the last update."""
+    executors: int
+    since: float | None = None
+    """When the order was given, seconds since the epoch; None where there is none."""
+    max_grace_period_s: float | None = None
+    deadline: float | None = None
+    mark_gone: bool = False
+    drained: float | None = None
+    """When it was found empty."""
 
 
 class FrameworkView(Struct, frozen=True, kw_only=True, gc=False):
@@ -137,10 +163,10 @@ EVERYTHING = Page(0, 10**9)
 
 def agent_views(state: MasterState, page: Page = EVERYTHING) -> list[AgentView]:
     """Agents in the order in which they came."""
-    return [_agent(agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
+    return [_agent(state, agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
 
 
-def _agent(agent: Agent) -> AgentView:
+def _agent(state: MasterState, agent: Agent) -> AgentView:
     return AgentView(
         agent_id=agent.agent_id,
         name=agent.info.name,
@@ -154,7 +180,40 @@ def _agent(agent: Agent) -> AgentView:
         tasks=sum(task.is_live for task in agent.tasks),
         registered=agent.registered,
         version=agent.info.version,
+        mode=state.registry.mode_of(agent.agent_id),
     )
+
+
+def drain_view(state: MasterState, agent_id: AgentID) -> DrainView | None:
+    """One agent, wherever it is; None if it was never here, or is forgotten."""
+    registry = state.registry
+    agent = state.agents.get(agent_id)
+    if not registry.knows(agent_id) and agent_id not in registry.gone:
+        return None
+    drain = registry.drains.get(agent_id)
+    live = sum(task.is_live for task in agent.tasks) if agent is not None else 0
+    return DrainView(
+        agent_id=agent_id,
+        hostname=registry.admitted.get(agent_id, ""),
+        status=_status(state, agent_id),
+        mode=registry.mode_of(agent_id),
+        tasks=live,
+        unacknowledged=len(agent.tasks) - live if agent is not None else 0,
+        executors=len(agent.executors) if agent is not None else 0,
+        since=drain.since if drain is not None else None,
+        max_grace_period_s=drain.max_grace_period_s if drain is not None else None,
+        deadline=drain.deadline if drain is not None else None,
+        mark_gone=drain is not None and drain.mark_gone,
+        drained=drain.drained if drain is not None else None,
+    )
+
+
+def _status(state: MasterState, agent_id: AgentID) -> str:
+    if agent_id in state.registry.gone:
+        return "gone"
+    if agent_id in state.registry.unreachable:
+        return "unreachable"
+    return "disconnected" if agent_id in state.absent else "connected"
 
 
 def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[FrameworkView]:

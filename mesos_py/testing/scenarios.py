@@ -19,13 +19,15 @@ core checks itself.
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -34,15 +36,20 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
 from mesos_py.types.ids import AgentID
+from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
 
-_OPERATORS: Final[dict[str, Callable[..., events.OperatorCall]]] = {
+_OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
     "kill": events.OperatorKill,
     "teardown": events.OperatorTeardown,
     "gone": events.OperatorMarkGone,
+    "drain": events.OperatorDrain,
+    "deactivate": events.OperatorDeactivate,
+    "reactivate": events.OperatorReactivate,
 }
 
+T = TypeVar("T", bound=msgspec.Struct)
 _Shown = effects.SendToFramework | effects.SendToAgent | effects.Announce | effects.Persist | effects.Answer
 
 Witness = Callable[[type], object]
@@ -89,7 +96,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _OPERATORS[verb](*rest)))
+                self._witness(type(call := _from_words(_OPERATORS[verb], Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -116,6 +123,9 @@ class _Player:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "draining", agent_id, since, *settings]:
+                drain = _from_words(Drain, Words([since, *settings]))
+                StartDraining(AgentID(agent_id), drain).apply(self._registry)
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no command")
 
@@ -172,6 +182,13 @@ class _Player:
             case effects.Persist():
                 queue, message = "registry", effect.operation
             case effects.Answer():
-                return f"operator <- {'ERROR' if effect.error else 'OK'} {effect.message}".replace("M-", "")
+                return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _from_words(kind: type[T], words: Words) -> T:
+    """``A1 mark_gone=true``: plain words are the first fields, the others are named."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    given = dict(zip(fields, words.plain, strict=False)) | words.options
+    return kind(**{name: msgspec.convert(word, fields[name], strict=False) for name, word in given.items()})

@@ -1,57 +1,50 @@
-"""The master's HTTP API: what the cluster is and does, and the few things an operator may change."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating`` what changes it."""
 
-import asyncio
 import time
-from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.params import Parameter, PathParameter, QueryParameter
-from msgspec import Struct
+from litestar.params import Parameter, QueryParameter
 
 from mesos_py.master.core import Master
-from mesos_py.master.events import OperatorCall, OperatorKill, OperatorTeardown
 from mesos_py.master.views import (
     AgentView,
+    DrainView,
     FrameworkView,
     OfferView,
     RoleView,
     StateView,
     TaskView,
     agent_views,
+    drain_view,
     framework_views,
     offer_views,
     role_views,
     state_view,
     task_views,
 )
-from mesos_py.types.ids import FrameworkID, TaskID
+from mesos_py.types.ids import AgentID
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
-from mesos_py.web.app import Problem, health, make_app, may_fail, problem, version
+from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.encode import encode_in_pieces
+from mesos_py.web.leading import Leading, NotLeading, elsewhere
+from mesos_py.web.operating import AgentInPath, FrameworkFilter, Operate, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
-from mesos_py.web.reader import BusyError, Reader, Snapshot
+from mesos_py.web.reader import Reader, Snapshot
 
-__all__ = ["Operate", "make_master_app"]
-
-Operate = Callable[[OperatorCall, AbstractEventLoop, "Future[tuple[str, bool]]"], None]
-"""Has the core do it and sets the future, from any thread, to (message, is an error)."""
+__all__ = ["make_master_app"]
 
 T = TypeVar("T")
 
-_OPERATE_TIMEOUT_S: Final = 10.0
-
+NodeFilter = Annotated[str | None, Parameter(description="Only with this id, name or host name.")]
 AgentFilter = Annotated[str | None, Parameter(description="Only on this agent.")]
-FrameworkFilter = Annotated[str | None, Parameter(description="Only of this framework.")]
 StateFilter = Annotated[
     list[TaskState] | None, QueryParameter(name="state", description="Only in this state; may be given several times.")
 ]
-TaskInPath = Annotated[str, PathParameter(description="Id of a task.")]
-FrameworkInPath = Annotated[str, PathParameter(description="Id of a framework.")]
 TaskFilter = Annotated[str | None, Parameter(description="Only with this id.")]
 
 
@@ -75,12 +68,6 @@ class RolePage(Items[RoleView], frozen=True, kw_only=True):
     """Roles."""
 
 
-class Done(Struct, frozen=True):
-    """What was done."""
-
-    message: str
-
-
 def make_master_app(
     reader: Reader,
     master: Callable[[], Master | None],
@@ -97,52 +84,35 @@ def make_master_app(
         access: who may do what.
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
     """
-    site = _MasterSite(reader, master, operate, leader_url)
+    leading = Leading(master, leader_url)
+    routes = [*_MasterSite(reader, leading).routes(), *OperatorSite(reader, leading, operate).routes()]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
-    return make_app("mesos_py master", description, [health(reader), version(), *site.routes()], access)
-
-
-class _NotLeading(Exception):  # noqa: N818  (not an error)
-    """This process does not lead; ``leader`` may."""
-
-    def __init__(self, leader: str) -> None:
-        super().__init__(leader)
-        self.leader = leader
+    return make_app("mesos_py master", description, [health(reader), version(), *routes], access)
 
 
 class _MasterSite:
     """The routes, and what they need."""
 
-    def __init__(
-        self,
-        reader: Reader,
-        master: Callable[[], Master | None],
-        operate: Operate,
-        leader_url: Callable[[], str],
-    ) -> None:
+    def __init__(self, reader: Reader, leading: Leading) -> None:
         self._reader = reader
-        self._master = master
-        self._operate = operate
-        self._leader_url = leader_url
+        self._leading = leading
 
     def routes(self) -> list[HTTPRouteHandler]:
         """All of them."""
-        look: dict[str, Any] = {"tags": ["cluster"], "exception_handlers": {_NotLeading: _elsewhere}}
-        act: dict[str, Any] = {**look, "tags": ["operator"], "responses": may_fail(400, 403, 404, 409, 503)}
+        look: dict[str, Any] = {"tags": ["cluster"], "exception_handlers": {NotLeading: elsewhere}}
         listing = {**look, "responses": may_fail(400, 503)}
         state = {200: ResponseSpec(StateView, description="The cluster", generate_examples=False), **may_fail(503)}
         return [
             get("/state", summary="The whole cluster", **look, responses=state)(self.state),
             get("/agents", summary="Agents", **listing)(self.agents),
+            get("/agents/{agent_id:str}/drain", summary="How far one is drained", **look, responses=may_fail(404, 503))(
+                self.progress
+            ),
             get("/frameworks", summary="Frameworks", **listing)(self.frameworks),
             get("/tasks", summary="Tasks", **listing)(self.tasks),
             get("/tasks/{task_id:str}", summary="One task", **look, responses=may_fail(404, 503))(self.task),
             get("/offers", summary="Outstanding offers", **listing)(self.offers),
             get("/roles", summary="Roles", **listing)(self.roles),
-            post("/tasks/{task_id:str}/kill", status_code=202, summary="Kill a task", **act)(self.kill),
-            post("/frameworks/{framework_id:str}/teardown", status_code=200, summary="Remove a framework", **act)(
-                self.teardown
-            ),
         ]
 
     # Looking
@@ -156,14 +126,23 @@ class _MasterSite:
             self._reader.charge(snapshot, time.monotonic() - start)
         return Response(snapshot.body, media_type=MediaType.JSON)
 
-    async def agents(self, limit: Limit = 100, offset: Offset = 0) -> AgentPage:
+    async def agents(self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None) -> AgentPage:
         """Agents in the order in which they came."""
-        snapshot = await self._snapshot("agents", lambda master: agent_views(master.state))
-        return cut(AgentPage, snapshot.value, offset, limit)
+        agents = (await self._snapshot("agents", lambda master: agent_views(master.state))).value
+        if node is not None:
+            agents = [agent for agent in agents if node in (agent.agent_id, agent.name, agent.hostname)]
+        return cut(AgentPage, agents, offset, limit)
+
+    async def progress(self, agent_id: AgentInPath) -> DrainView:
+        """How far an agent is emptied, also one that is away."""
+        view = await self._reader.read(lambda: drain_view(self._leading().state, AgentID(agent_id)))
+        if view is None:
+            raise problem(404, f"no agent {agent_id} is known")
+        return view
 
     async def frameworks(self, limit: Limit = 100, offset: Offset = 0) -> FrameworkPage:
         """Frameworks in the order in which they came, then those that were removed."""
-        snapshot = await self._frameworks()
+        snapshot = await self._snapshot("frameworks", lambda master: framework_views(master.state))
         return cut(FrameworkPage, snapshot.value, offset, limit)
 
     async def tasks(
@@ -205,53 +184,13 @@ class _MasterSite:
         snapshot = await self._snapshot("roles", lambda master: role_views(master.shares()))
         return cut(RolePage, snapshot.value, offset, limit)
 
-    # Changing
-
-    async def kill(self, task_id: TaskInPath, framework_id: FrameworkFilter = None) -> Done:
-        """Stop a task as its framework would; name the framework where two have a task of that id."""
-        owner = None if framework_id is None else FrameworkID(framework_id)
-        message, error = await self._do(OperatorKill(TaskID(task_id), owner))
-        if error:
-            found = await self._find_tasks(task_id, framework_id)
-            raise problem(409, message) if found else problem(404, _no_task(task_id, framework_id))
-        return Done(message)
-
-    async def teardown(self, framework_id: FrameworkInPath) -> Done:
-        """Remove a framework and all that it runs, for good."""
-        message, error = await self._do(OperatorTeardown(FrameworkID(framework_id)))
-        if not error:
-            return Done(message)
-        if any(framework.framework_id == framework_id for framework in (await self._frameworks()).value):
-            raise problem(409, f"framework {framework_id} is removed already")
-        raise problem(404, message)
-
-    async def _do(self, call: OperatorCall) -> tuple[str, bool]:
-        await self._reader.read(self._leading)
-        asking = asyncio.get_running_loop()
-        answer: Future[tuple[str, bool]] = asking.create_future()
-        self._operate(call, asking, answer)
-        try:
-            async with asyncio.timeout(_OPERATE_TIMEOUT_S):
-                return await answer
-        except TimeoutError:
-            raise BusyError("the master did not answer in time; see what happened before you try again") from None
-
     # Reading the core
-
-    def _leading(self) -> Master:
-        master = self._master()
-        if master is None:
-            raise _NotLeading(self._leader_url())
-        return master
 
     async def _snapshot(self, key: str, build: Callable[[Master], T]) -> Snapshot[T]:
         return await self._reader.snapshot(key, lambda: build(self._leading()))
 
     async def _tasks(self) -> Snapshot[list[TaskView]]:
         return await self._snapshot("tasks", lambda master: task_views(master.state))
-
-    async def _frameworks(self) -> Snapshot[list[FrameworkView]]:
-        return await self._snapshot("frameworks", lambda master: framework_views(master.state))
 
     async def _find_tasks(self, task_id: str, framework_id: str | None) -> list[TaskView]:
         """All with this id, also those that came after the latest snapshot."""
@@ -269,13 +208,3 @@ class _MasterSite:
 
 def _no_task(task_id: str, framework_id: str | None) -> str:
     return f"no task {task_id} is known" + (f" of framework {framework_id}" if framework_id else "")
-
-
-def _elsewhere(request: Request[Any, Any, Any], not_leading: _NotLeading) -> Response[Problem]:
-    """Sends the client to the leader, if one is known."""
-    if not not_leading.leader:
-        error = "this master does not lead, and does not know who does"
-        return Response(Problem(error), status_code=503, headers={"Retry-After": "1"})
-    query = f"?{request.url.query}" if request.url.query else ""
-    there = f"{not_leading.leader.rstrip('/')}{request.url.path}{query}"
-    return Response(Problem(f"this master does not lead; see {there}"), status_code=307, headers={"Location": there})

@@ -10,8 +10,8 @@ from mesos_py.adapters.zookeeper.election import ZookeeperElection
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.errors import ConfigError, MesosError
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable
-from mesos_py.types.ids import AgentID, Principal
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, SetWeights
+from mesos_py.types.ids import AgentID, Principal, Role
 from tests.support.elections import SESSION_S, Peer, ZookeeperBench
 
 pytestmark = pytest.mark.integration
@@ -154,15 +154,58 @@ def test_what_is_forgotten_is_no_longer_there(bench):
     assert Store(bench, only).wait_loaded().registry.unreachable == {"A3": 40 * day}
 
 
-def test_a_registry_that_cannot_be_read_is_not_written_over(bench):
+def test_a_document_is_a_node_of_its_own(bench):
+    """Weights are written without any agent, and what a later version keeps beside them is left alone."""
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    store.admit("A1")
+    store.wait()
+    client = bench.client()
+
+    def nodes():
+        names = client.get_children(f"{bench.base}/registry")
+        return {name: client.get(f"{bench.base}/registry/{name}") for name in names}
+
+    client.create(f"{bench.base}/registry/later", b"of another version")
+    before = {
+        name: client.get(f"{bench.base}/registry/{name}") for name in client.get_children(f"{bench.base}/registry")
+    }
+    store.serial += 1
+    store.store.write(store.serial, SetWeights({Role("ads"): 2.0}), store._written)
+    store.wait()
+    after = {
+        name: client.get(f"{bench.base}/registry/{name}") for name in client.get_children(f"{bench.base}/registry")
+    }
+    client.stop()
+    client.close()
+    assert [name for name in before if after[name] != before[name]] == ["roles"]
+    assert Store(bench, only).wait_loaded().registry.weights == {"ads": 2.0}
+
+
+def test_a_registry_of_before_there_were_documents_is_read(bench):
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    store.admit("A1")
+    store.wait()
+    client = bench.client()
+    client.delete(f"{bench.base}/registry/roles")
+    client.stop()
+    client.close()
+    again = Store(bench, only).wait_loaded()
+    assert set(again.registry.admitted) == {"A1"}
+    assert again.registry.weights == {}
+
+
+@pytest.mark.parametrize("name", ["007", "roles"])
+def test_a_registry_that_cannot_be_read_is_not_written_over(bench, name):
     only = bench.peer("only")
     Store(bench, only).wait_loaded()
     client = bench.client()
-    client.set(f"{bench.base}/registry/007", b"what is this")
+    client.set(f"{bench.base}/registry/{name}", b"what is this")
     client.stop()
     client.close()
     broken = Store(bench, only)
-    with pytest.raises(MesosError, match=r"registry/007 in ZooKeeper cannot be read"):
+    with pytest.raises(MesosError, match=rf"registry/{name} in ZooKeeper cannot be read"):
         broken.wait_loaded()
 
 

@@ -142,6 +142,10 @@ class Cluster:
     def daemon(self, name: str) -> Process:
         return self._daemons[name]
 
+    def forget(self, name: str) -> None:
+        """A daemon that is not to be there for the next test."""
+        self._daemons.pop(name).stop()
+
     def processes(self) -> list[psutil.Process]:
         """Those of tasks: they work in sandboxes."""
         return [process for process in psutil.process_iter() if _works_below(process, f"{self.work}/")]

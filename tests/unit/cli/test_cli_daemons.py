@@ -4,10 +4,12 @@ import sys
 import tomllib
 from types import ModuleType
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from mesos_py.cli.daemons import agent, field_docs, local, master
+from mesos_py.cli.agent import agent
+from mesos_py.cli.daemons import field_docs, local, master
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
 from mesos_py.errors import ConfigError
 
@@ -21,7 +23,7 @@ def ran(monkeypatch):
 
     def daemon(name):
         module = ModuleType(name)
-        module.main = lambda config: configs.append(config) or 3
+        module.main = lambda config, _reread: configs.append(config) or 3
         return module
 
     for name in ("master", "agent", "local"):
@@ -45,6 +47,23 @@ def test_each_field_is_an_option_with_help(command, kind):
 def test_without_options_the_defaults_hold(mesos, ran, command, kind):
     assert mesos(command.name).code == 3
     assert ran == [kind()]
+
+
+def test_what_a_daemon_is_configured_with_can_be_read_again(mesos, monkeypatch, tmp_path):
+    file = tmp_path / "master.toml"
+    file.write_text('log_level = "info"\n')
+    levels = []
+
+    def main(config, reread):
+        file.write_text('log_level = "debug"\n')
+        levels.extend([config.log_level, reread().log_level, reread().http_port])
+        return 0
+
+    module = ModuleType("master")
+    module.main = main
+    monkeypatch.setitem(sys.modules, "mesos_py.daemons.master", module)
+    assert mesos("master", "--config", str(file), "--http-port", "7").code == 0
+    assert levels == ["info", "debug", 7]
 
 
 def test_flags_win_over_environment_and_file(mesos, ran, tmp_path, monkeypatch):
@@ -90,7 +109,7 @@ def test_a_bad_file_is_one_line_and_no_reason_to_start_again(mesos, ran, tmp_pat
 def test_a_daemon_that_cannot_be_configured_says_so_in_one_line(mesos, monkeypatch):
     module = ModuleType("master")
 
-    def cannot(_config):
+    def cannot(_config, _reread):
         raise ConfigError("the HTTP API cannot listen on 127.0.0.1:80: permission denied")
 
     module.main = cannot
@@ -111,3 +130,23 @@ def test_isolation_is_listed_with_its_state():
 def test_an_isolator_that_there_is_not():
     done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "colour"])
     assert "isolation: there is no isolator 'colour'; there are user, " in str(done.exception)
+
+
+def test_an_agent_is_run_or_operated(mesos, ran):
+    assert mesos("agent", "--name", "node7").code == 3
+    assert ran[0].name == "node7"
+    said = mesos("agent", "--name", "node7", "drain", "node8")
+    assert (said.code, said.err) == (
+        2,
+        "mesos: options of the daemon do not go with the command 'drain' (see mesos agent --help)\n",
+    )
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize("name", sorted(agent.commands))
+def test_each_command_about_an_agent_has_help(mesos, name):
+    said = mesos("agent", name, "--help")
+    assert said.code == 0
+    assert "Examples:" in said.out
+    assert all(param.help for param in agent.commands[name].params if isinstance(param, click.Option))
+    assert mesos("agent", name).err.startswith("mesos: missing argument 'NODE'")

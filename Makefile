@@ -63,7 +63,7 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
-	@for name in allocation launch_rate processes containers recovery idle; do $(BIN)/python -m benchmarks.$$name; done
+	@for name in allocation launch_rate processes containers recovery idle failover; do $(BIN)/python -m benchmarks.$$name; done
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

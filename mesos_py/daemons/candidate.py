@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
 from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.copy import RegistryCopy
 from mesos_py.adapters.zookeeper.election import ZookeeperElection
 from mesos_py.adapters.zookeeper.lifeline import Lifeline
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
@@ -54,6 +55,9 @@ class Coordination(Protocol):
     def election(self, us: Candidate) -> Election:
         """Ours; called once."""
 
+    def stand_by(self) -> None:
+        """Keep at hand what will be needed when we are elected, until ``store`` is called."""
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
         """The registry for the leadership of this epoch; ``overtaken(why)`` is told if a newer one is found."""
 
@@ -64,6 +68,7 @@ class _Zookeeper:
     def __init__(self, config: MasterConfig, loop: Loop) -> None:
         self._loop = loop
         self._session = Session(parse_address(config.zookeeper), loop, config.zookeeper_session_timeout_s)
+        self._copy = RegistryCopy(self._session, loop)
         self._where = without_passwords(config.zookeeper)
         self._log = get_log(role="master")
         self._patient_until: float | None = loop.clock() + config.zookeeper_session_timeout_s
@@ -91,8 +96,11 @@ class _Zookeeper:
         self._session.listen(self)
         return ZookeeperElection(self._session, self._loop, us)
 
+    def stand_by(self) -> None:
+        self._copy.stand_by()
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
-        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken)
+        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken, self._copy.take())
 
 
 class CandidateDaemon:
@@ -220,6 +228,7 @@ class CandidateDaemon:
     def led_by(self, leader: Candidate | None) -> None:
         """Part of ElectionListener."""
         self._leader = leader
+        self._coordination.stand_by()
         self._log.info("standing by", leader=self._leader_url())
 
     def _lead(self, epoch: int, registry: Registry) -> None:

@@ -72,6 +72,11 @@ class Server:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def wait_serving(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         while "Mode:" not in self.ask("srvr"):

@@ -3,7 +3,7 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, roles (limits), then allocate
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
 from mesos_py.master.returns import ReturnDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.state import Agent, Framework, MasterConfig, MasterState
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.messages import agent as to_master
@@ -63,7 +64,10 @@ class Master:
         self._draining = DrainDesk(self._desk, self._offers, self._tasks)
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
-        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks, self._draining)
+        self._roles = RoleDesk(self._desk)
+        self._operators = OperatorDesk(
+            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._roles
+        )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: set[FrameworkID] = set()
@@ -74,7 +78,7 @@ class Master:
             events.RegistryWritten: lambda event, now: self._desk.written(event.serial, now),
             events.QueueGone: self._on_queue_gone,
             OperatorSaid: self._operators.serve,
-            events.BrokerConnected: lambda event, now: self._liveness.connected(now),
+            events.BrokerConnected: self._on_connected,
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
             events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
@@ -124,7 +128,7 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        for other in (self._offers.next_deadline(), self._draining.next_deadline()):
+        for other in (self._offers.next_deadline(), self._draining.next_deadline(), self._roles.next_deadline()):
             due = due if other is None else min(due, other)
         return due
 
@@ -146,7 +150,12 @@ class Master:
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
         self._draining.run_due(now)
+        self._roles.run_due(now)
         self._offers.make(now)
+
+    def _on_connected(self, _event: events.BrokerConnected, now: float) -> None:
+        self._liveness.connected(now)
+        self._roles.connected(now)
 
     # Frameworks
 

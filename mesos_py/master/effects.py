@@ -1,5 +1,6 @@
 """What a master can ask for."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ __all__ = [
     "MasterEffect",
     "Outcome",
     "Persist",
+    "Reply",
     "SendEcho",
     "SendToAgent",
     "SendToFramework",
@@ -67,6 +69,10 @@ class Outcome(StrEnum):
     """As things are it cannot be done."""
     BUSY = "BUSY"
     """Not now; ask again."""
+
+
+Reply = Callable[[Outcome, str], None]
+"""Answers the operator who is being served."""
 
 
 class Answer(Struct, frozen=True, tag=True, gc=False):

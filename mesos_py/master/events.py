@@ -7,7 +7,8 @@ from msgspec import Struct
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AgentSaid",
@@ -25,6 +26,8 @@ __all__ = [
     "OperatorMarkGone",
     "OperatorReactivate",
     "OperatorSaid",
+    "OperatorSetQuotas",
+    "OperatorSetWeights",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -111,6 +114,22 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetWeights(Struct, frozen=True, tag=True, gc=False):
+    """Weigh roles, all or none of them."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+
+class OperatorSetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """Set the quotas of roles, all or none of them."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+    force: bool = False
+    """Also if more is guaranteed then than there is, or a role uses more than it may."""
+
+
 class OperatorDrain(Struct, frozen=True, tag=True, gc=False):
     """Offer an agent no more and end all that runs there; asked again, the newest wishes hold."""
 
@@ -136,7 +155,14 @@ class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
 
 
 OperatorCall = (
-    OperatorKill | OperatorTeardown | OperatorMarkGone | OperatorDrain | OperatorDeactivate | OperatorReactivate
+    OperatorKill
+    | OperatorTeardown
+    | OperatorMarkGone
+    | OperatorDrain
+    | OperatorDeactivate
+    | OperatorReactivate
+    | OperatorSetWeights
+    | OperatorSetQuotas
 )
 """Whatever an operator may ask to be changed."""
 

@@ -27,7 +27,7 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, StartDraining
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -35,7 +35,7 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
-from mesos_py.types.ids import AgentID
+from mesos_py.types.ids import AgentID, Role
 from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
@@ -68,6 +68,16 @@ def _play_block(player: "_Player", block: str) -> str:
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
 
 
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    match verb, words.plain:
+        case "weight", [role, number]:
+            return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
+        case "quota", _:
+            return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case _:
+            return _from_words(_OPERATORS[verb], words)
+
+
 class _Player:
     def __init__(self, witness: Witness) -> None:
         self._witness = witness
@@ -96,7 +106,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _from_words(_OPERATORS[verb], Words(rest))))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -119,6 +129,12 @@ class _Player:
                 config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
             case ["registry", "slow"]:
                 self._registry_is_slow = True
+            case ["registry", "quota" | "weight" as verb, *rest]:
+                call = _operator_call(verb, Words(rest))
+                if isinstance(call, events.OperatorSetQuotas):
+                    SetQuotas(call.quotas).apply(self._registry)
+                elif isinstance(call, events.OperatorSetWeights):
+                    SetWeights(call.weights).apply(self._registry)
             case ["registry", "admitted", agent_id, host]:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:

@@ -1,4 +1,4 @@
-"""The master's HTTP API; this module has what shows the cluster, ``operating`` what changes it."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating`` and ``roles`` what changes it."""
 
 import time
 from collections.abc import Callable
@@ -30,11 +30,13 @@ from mesos_py.types.ids import AgentID
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
+from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
-from mesos_py.web.operating import AgentInPath, FrameworkFilter, Operate, OperatorSite, TaskInPath
+from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
+from mesos_py.web.roles import RoleSite
 
 __all__ = ["make_master_app"]
 
@@ -85,7 +87,12 @@ def make_master_app(
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
     """
     leading = Leading(master, leader_url)
-    routes = [*_MasterSite(reader, leading).routes(), *OperatorSite(reader, leading, operate).routes()]
+    asker = Asker(reader, leading, operate)
+    routes = [
+        *_MasterSite(reader, leading).routes(),
+        *OperatorSite(asker).routes(),
+        *RoleSite(reader, leading, asker).routes(),
+    ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
     return make_app("mesos_py master", description, [health(reader), version(), *routes], access)
 
@@ -180,7 +187,7 @@ class _MasterSite:
         return cut(OfferPage, snapshot.value, offset, limit)
 
     async def roles(self, limit: Limit = 100, offset: Offset = 0) -> RolePage:
-        """Roles in the order in which they would be offered next."""
+        """Roles in the order in which they would be offered next, then those without a framework."""
         snapshot = await self._snapshot("roles", lambda master: role_views(master.shares()))
         return cut(RolePage, snapshot.value, offset, limit)
 

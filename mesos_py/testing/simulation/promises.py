@@ -30,12 +30,13 @@ from mesos_py.master import events as master_events
 from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered, RunTasks, StatusUpdate
 from mesos_py.messages.beacon import Beacon
-from mesos_py.messages.scheduler import Error, Offers, Update
+from mesos_py.messages.scheduler import Accept, Decline, Error, Offers, Rescind, Subscribed, Update
 from mesos_py.scheduler import events as scheduler_events
 from mesos_py.testing.brief import brief
 from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.ids import AgentID, FrameworkID, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskState, TaskStatus
 
@@ -83,12 +84,16 @@ class Promises:
         """In which epoch an agent was let in last."""
         self._heard: dict[AgentID, float] = {}
         """When, by its clock, the leader heard of an agent last."""
+        self._offers: dict[OfferID, tuple[int, FrameworkID]] = {}
+        """That were sent, and neither answered nor rescinded: in which epoch, to whom."""
         self._given_up: set[AgentID] = set()
         self._leads: dict[int, str] = {}
         self.doomed_tasks: set[_Key] = set()
         """Whose end somebody wants."""
         self.doomed_frameworks: set[str] = set()
         self.doomed_agents: set[str] = set()
+        self.drained_agents: set[str] = set()
+        """Whose tasks somebody wants to end."""
         self._groups: dict[_Key, list[_Key]] = {}
 
     # What is wanted
@@ -126,7 +131,8 @@ class Promises:
 
     def container_killed(self, host: "Host", spec: ContainerSpec) -> None:
         """Its agent wants it to end."""
-        if spec.framework_id in self.doomed_frameworks or str(host.agent.core.view().agent_id) in self.doomed_agents:
+        agent_id = str(host.agent.core.state.agent_id)
+        if spec.framework_id in self.doomed_frameworks or agent_id in self.doomed_agents | self.drained_agents:
             return
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
             raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
@@ -174,12 +180,8 @@ class Promises:
 
     def master(self, master: "MasterProcess", event: master_events.MasterEvent, effects: list[Any]) -> None:
         """A master has handled an event."""
-        if type(event) is master_events.AgentSaid:
-            agent_id = getattr(event.message, "agent_id", None)
-            if agent_id is not None and self._is_newest(master):
-                self._heard[agent_id] = master.now()
-        if isinstance(event, _SAID) and event.queue.startswith(STRANGERS):
-            self._answer_to_stranger(event, effects)
+        if isinstance(event, master_events.AgentSaid | master_events.FrameworkSaid):
+            self._said(master, event, effects)
         for effect in effects:
             kind = type(effect)
             if kind is master_effects.SendToFramework:
@@ -189,14 +191,50 @@ class Promises:
             elif kind is master_effects.Persist and type(effect.operation) is MarkUnreachable:
                 self._given_up_by(master, effect.operation)
 
+    def _said(
+        self,
+        master: "MasterProcess",
+        event: master_events.AgentSaid | master_events.FrameworkSaid,
+        effects: list[Any],
+    ) -> None:
+        """Somebody has said something."""
+        if event.queue.startswith(STRANGERS):
+            self._answered(event, effects)
+        elif isinstance(event, master_events.AgentSaid):
+            agent_id = getattr(event.message, "agent_id", None)
+            if agent_id is not None and self._is_newest(master):
+                self._heard[agent_id] = master.now()
+        elif isinstance(event.call, Accept | Decline):
+            for offer_id in event.call.offer_ids:
+                self._offers.pop(offer_id, None)
+
+    def _answered(self, event: master_events.AgentSaid | master_events.FrameworkSaid, effects: list[Any]) -> None:
+        """A stranger is told what is wrong, and nobody else hears of it."""
+        for effect in effects:
+            if getattr(effect, "queue", None) != event.queue:
+                raise PromiseError(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
+        told = [type(effect.event) for effect in effects if type(effect) is master_effects.SendToFramework]
+        if isinstance(event, master_events.FrameworkSaid) and told != [Error]:
+            raise PromiseError(_BAD_INPUT, f"{brief(event)} is answered with {told}")
+
     def _is_newest(self, master: "MasterProcess") -> bool:
         return master.epoch == self._cluster.ensemble.epoch
 
     def _event_sent(self, master: "MasterProcess", event: Any) -> None:
-        if type(event) is Offers:
+        if type(event) is Rescind:
+            self._offers.pop(event.offer_id, None)
+        elif type(event) is Subscribed:  # which voids what it held before
+            self._offers = {id_: held for id_, held in self._offers.items() if held[1] != event.framework_id}
+        elif type(event) is Offers:
             for offer in event.offers:
+                self._offers[offer.offer_id] = (master.epoch, offer.framework_id)
                 if self._welcomed.get(offer.agent_id) != master.epoch and self._is_newest(master):
                     raise PromiseError(_OVERCOMMIT, f"{master.name} offers {offer.agent_id}, which is not back yet")
+                if (
+                    master.core is not None
+                    and master.core.state.registry.mode_of(offer.agent_id) is not AgentMode.ACTIVE
+                ):
+                    raise PromiseError(_SOFT, f"{master.name} offers {offer.agent_id}, which an operator has taken out")
                 self._check_account(master, offer.agent_id)
         elif type(event) is Update and event.status.state is TaskState.UNREACHABLE:
             agent_id = event.status.agent_id
@@ -247,13 +285,6 @@ class Promises:
         if type(operation) is MarkUnreachable:
             self._given_up.add(operation.agent_id)
 
-    def _answer_to_stranger(self, event: Any, effects: list[Any]) -> None:
-        for effect in effects:
-            if getattr(effect, "queue", None) != event.queue:
-                raise PromiseError(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
-            if type(effect) is master_effects.SendToFramework and type(effect.event) is Error:
-                self._cluster.answered.add(event.queue)
-
     # Schedulers and users
 
     def scheduler(self, process: "SchedulerProcess", event: scheduler_events.MasterSaid, effects: list[Any]) -> None:
@@ -295,7 +326,8 @@ class Promises:
     # Now and then
 
     def check_state(self) -> None:
-        """Let every core check itself."""
+        """Let every core check itself; and no offer may have vanished unsaid."""
+        self._check_offers()
         for process in self._cluster.processes():
             check = getattr(process.core, "check", None)
             if check is not None:
@@ -304,5 +336,14 @@ class Promises:
                 except InvariantError as error:
                     raise PromiseError("the core's own check", f"{process.name}: {error}") from error
 
-
-_SAID = (master_events.FrameworkSaid, master_events.AgentSaid)
+    def _check_offers(self) -> None:
+        leader = self._cluster.leader
+        if leader is None or leader.core is None:
+            return
+        state = leader.core.state
+        for offer_id, (epoch, framework_id) in list(self._offers.items()):
+            framework = state.frameworks.get(framework_id)
+            if epoch != leader.epoch or framework is None or not framework.connected:
+                del self._offers[offer_id]
+            elif offer_id not in state.offers:
+                raise PromiseError(_OVERCOMMIT, f"offer {offer_id} is void, and {framework_id} was not told")

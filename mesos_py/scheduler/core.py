@@ -205,8 +205,7 @@ class Scheduler:
         if self._link.phase is Phase.OFFLINE:
             return  # left over from before the connection broke
         if self._framework_id not in (None, message.framework_id):
-            # The late answer to a SUBSCRIBE from before we had an id: as somebody else we have no tasks.
-            self._lose("the master takes us for a new framework")
+            self._lose("the master takes us for a new framework")  # by a SUBSCRIBE from before we had an id
             self._link.begin(now)
             return
         doubled = self._link.subscribed

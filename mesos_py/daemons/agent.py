@@ -105,8 +105,7 @@ class AgentDaemon:
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
-        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()), self._usage)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._web = self._make_web()
         self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
         core_config = self._core_config(incarnation, jitter)
@@ -133,6 +132,17 @@ class AgentDaemon:
         self._on_stopped: Callable[[], None] | None = None
         self._closed = False
         self._performers = self._who_performs()
+
+    def _make_web(self) -> WebServer:
+        app = make_agent_app(
+            Reader(self._loop),
+            self._view,
+            str(self._directory.absolute()),
+            self._usage,
+            condition=self.condition,
+            figures=lambda: self.core.metrics(),  # noqa: PLW0108 - there is no core yet
+        )
+        return WebServer(app, self._config.http_host, self._config.http_port)
 
     def _core_config(self, incarnation: str, jitter: float | None) -> AgentCoreConfig:
         config = self._config

@@ -108,7 +108,9 @@ class CandidateDaemon:
         make_allocator(
             config.allocator, AllocatorConfig()
         )  # what cannot be used is better told now than when we are elected
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate, leader_url=self._leader_url)
+        app = make_master_app(
+            Reader(loop), lambda: self.core, self.operate, leader_url=self._leader_url, condition=self.condition
+        )
         self._web = WebServer(app, config.http_host, config.http_port)
         self._lifeline: Lifeline | None = None
         try:

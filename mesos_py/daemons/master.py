@@ -43,7 +43,7 @@ class MasterDaemon:
         self._loop = loop
         self._outage = Outage("broker")
         directory = private_dir(config.work_dir)
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate)
+        app = make_master_app(Reader(loop), lambda: self.core, self.operate, condition=self.condition)
         self._web = WebServer(app, config.http_host, config.http_port)
         url = config.advertise_url or self._web.bind()
         self._store = store or RegistryFile(directory / "registry", loop)

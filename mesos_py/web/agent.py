@@ -13,7 +13,9 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from mesos_py.agent.views import AgentView
+from mesos_py.runtime.condition import Condition, always_ready
 from mesos_py.types.containers import ContainerUsage
+from mesos_py.types.metrics import Metric
 from mesos_py.types.tasks import LIVE
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import Problem, health, make_app, may_fail, version
@@ -28,6 +30,7 @@ from mesos_py.web.files import (
     OpenFile,
     Sandboxes,
 )
+from mesos_py.web.metrics import metrics
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import BusyError, Reader
 
@@ -63,6 +66,8 @@ def make_agent_app(
     work_dir: str,
     usage: Callable[[], Sequence[ContainerUsage]],
     access: Access = allow_all,
+    condition: Callable[[], Condition] = always_ready,
+    figures: Callable[[], Sequence[Metric]] = list,
 ) -> Litestar:
     """The ASGI application.
 
@@ -72,10 +77,13 @@ def make_agent_app(
         work_dir: where the sandboxes are, see :mod:`mesos_py.agent.paths`.
         usage: what each running container uses; called in the loop's thread only.
         access: who may do what.
+        condition: how this process fares; called in the loop's thread only.
+        figures: what is worth monitoring; called in the loop's thread only.
     """
     site = _AgentSite(reader, view, Sandboxes(work_dir), usage)
     description = "What runs on this agent, and the files in its sandboxes."
-    return make_app("mesos_py agent", description, [health(reader), version(), *site.routes()], access)
+    daemon = [*health(reader, condition), version(), metrics(reader, "mesos_agent", figures)]
+    return make_app("mesos_py agent", description, [*daemon, *site.routes()], access)
 
 
 class _AgentSite:

@@ -2,7 +2,7 @@
 
 import platform
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -17,6 +17,7 @@ from litestar.typing import FieldDefinition
 from msgspec import Struct
 
 import mesos_py
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.logs import get_log
 from mesos_py.types.resources import Resources
 from mesos_py.web.access import Access, guard
@@ -40,6 +41,13 @@ class Health(Struct, frozen=True):
     """The daemon answers."""
 
     healthy: bool = True
+
+
+class Readiness(Struct, frozen=True):
+    """The daemon does what it is there for."""
+
+    status: str
+    ready: bool = True
 
 
 class Version(Struct, frozen=True, kw_only=True):
@@ -92,15 +100,26 @@ def make_app(title: str, description: str, routes: Sequence[HTTPRouteHandler], a
     )
 
 
-def health(reader: Reader) -> HTTPRouteHandler:
-    """The route that says whether the daemon's loop turns."""
+def health(reader: Reader, condition: Callable[[], Condition]) -> list[HTTPRouteHandler]:
+    """The routes that say whether the daemon's loop turns, and whether it does what it is there for."""
 
     async def read_health() -> Health:
-        """200 if the daemon answers, 503 if it hangs."""
+        """200 if the daemon answers, 503 if it hangs: then it is to be started again."""
         await reader.read(lambda: None, timeout_s=_HEALTH_TIMEOUT_S)
         return Health()
 
-    return get("/health", summary="Health", tags=["daemon"], responses=may_fail(503))(read_health)
+    async def read_readiness() -> Readiness:
+        """200 if it leads, stands by or is registered, 503 if it waits for something: then it is to be left alone."""
+        now = await reader.read(condition, timeout_s=_HEALTH_TIMEOUT_S)
+        if not now.is_ready:
+            raise problem(503, now.text)
+        return Readiness(now.text)
+
+    daemon: dict[str, Any] = {"tags": ["daemon"], "responses": may_fail(503)}
+    return [
+        get(["/health", "/health/live"], summary="Liveness", **daemon)(read_health),
+        get("/health/ready", summary="Readiness", **daemon)(read_readiness),
+    ]
 
 
 def version() -> HTTPRouteHandler:

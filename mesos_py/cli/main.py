@@ -15,6 +15,7 @@ from mesos_py.errors import ConfigError, MesosError
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
@@ -24,6 +25,7 @@ _COMMANDS: Final = {
     "logs": ("logs", "logs", "Print what a task wrote."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
+    "password": ("access", "password", "Make a password or token for the HTTP API."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
@@ -36,6 +38,7 @@ _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
     "Be the cluster": ("local", "master", "agent"),
+    "Keep it safe": ("acl", "password"),
     "This command": ("completion", "version"),
 }
 

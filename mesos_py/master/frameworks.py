@@ -4,6 +4,7 @@ from math import inf
 
 import msgspec
 
+from mesos_py.master.authorization import why_not_subscribe_as
 from mesos_py.master.desk import Desk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.reconcile import answers
@@ -59,6 +60,8 @@ class FrameworkDesk:
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
         elif why is None and framework is not None and framework.info.principal not in ("", principal):
             reason, why = ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        elif why is None and (refusal := why_not_subscribe_as(state, principal, call.framework.roles)) is not None:
+            reason, why = ErrorReason.UNAUTHORIZED, refusal
         elif why is None and framework is None:
             why = self._why_not_one_more(principal)
         if why is not None:

@@ -21,6 +21,7 @@ from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.logs import get_log
 from mesos_py.types.resources import Resources
 from mesos_py.web.access import Access, guard
+from mesos_py.web.authentication import Authenticate
 from mesos_py.web.reader import BusyError, Reader
 
 __all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "version"]
@@ -60,6 +61,7 @@ class Version(Struct, frozen=True, kw_only=True):
 
 _MEANING: Final = {
     400: "A parameter has no possible value.",
+    401: "Say who you are.",
     403: "Not allowed.",
     404: "There is no such thing.",
     409: "Not possible in the present state.",
@@ -80,11 +82,13 @@ def problem(status_code: int, error: str) -> HTTPException:
     return HTTPException(status_code=status_code, detail=error)
 
 
-def make_app(title: str, description: str, routes: Sequence[HTTPRouteHandler], access: Access) -> Litestar:
+def make_app(
+    title: str, description: str, routes: Sequence[HTTPRouteHandler], access: Access, authenticate: Authenticate
+) -> Litestar:
     """An ASGI application."""
     return Litestar(
         list(routes),
-        middleware=[guard(access, lambda why: problem(403, why))],
+        middleware=[guard(access, _refusal, authenticate)],
         exception_handlers={BusyError: _busy, HTTPException: _refused, Exception: _broken},
         type_encoders={Resources: Resources.to_wire},
         plugins=[_ResourcesSchema()],
@@ -133,6 +137,13 @@ def version() -> HTTPRouteHandler:
 
 
 # Errors
+
+
+def _refusal(status_code: int, why: str) -> HTTPException:
+    error = problem(status_code, why)
+    if status_code == 401:
+        error.headers = {"WWW-Authenticate": 'Basic realm="mesos", charset="UTF-8"'}
+    return error
 
 
 def _busy(_request: Request[Any, Any, Any], error: BusyError) -> Response[Problem]:

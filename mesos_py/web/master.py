@@ -30,6 +30,7 @@ from mesos_py.types.metrics import Metric, gauge
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
+from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
 from mesos_py.web.metrics import metrics
@@ -75,6 +76,7 @@ def make_master_app(
     access: Access = allow_all,
     leader_url: Callable[[], str] = lambda: "",
     condition: Callable[[], Condition] = always_ready,
+    authenticate: Authenticate = nobody,
 ) -> Litestar:
     """The ASGI application.
 
@@ -85,12 +87,13 @@ def make_master_app(
         access: who may do what.
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
         condition: how this process fares; called in the loop's thread only.
+        authenticate: finds out who asks.
     """
     leading = Leading(master, leader_url)
     routes = [*_MasterSite(reader, leading).routes(), *OperatorSite(reader, leading, operate).routes()]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
     daemon = [*health(reader, condition), version(), metrics(reader, "mesos_master", lambda: _metrics(master()))]
-    return make_app("mesos_py master", description, [*daemon, *routes], access)
+    return make_app("mesos_py master", description, [*daemon, *routes], access, authenticate)
 
 
 def _metrics(master: Master | None) -> list[Metric]:

@@ -12,19 +12,26 @@ from msgspec import Struct
 
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall, OperatorKill, OperatorTeardown
-from mesos_py.types.ids import FrameworkID, TaskID
+from mesos_py.types.ids import FrameworkID, Principal, TaskID
+from mesos_py.web.access import asks
 from mesos_py.web.app import may_fail, problem
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
 from mesos_py.web.reader import BusyError, Reader
 
 __all__ = ["Done", "Operate", "OperatorSite"]
 
-Operate = Callable[[OperatorCall, AbstractEventLoop, "Future[Answer]"], None]
-"""Has the core do it and sets the future, from any thread."""
+Operate = Callable[[OperatorCall, Principal | None, AbstractEventLoop, "Future[Answer]"], None]
+"""Has the core do it for whoever asks and sets the future, from any thread."""
 
 _TIMEOUT_S: Final = 10.0
 
-_STATUS: Final = {Outcome.INVALID: 400, Outcome.UNKNOWN: 404, Outcome.CONFLICT: 409, Outcome.BUSY: 503}
+_STATUS: Final = {
+    Outcome.INVALID: 400,
+    Outcome.FORBIDDEN: 403,
+    Outcome.UNKNOWN: 404,
+    Outcome.CONFLICT: 409,
+    Outcome.BUSY: 503,
+}
 
 FrameworkFilter = Annotated[str | None, Parameter(description="Only of this framework.")]
 FrameworkInPath = Annotated[str, PathParameter(description="Id of a framework.")]
@@ -72,7 +79,7 @@ class OperatorSite:
         await self._reader.read(self._leading)
         asking = asyncio.get_running_loop()
         future: Future[Answer] = asking.create_future()
-        self._operate(call, asking, future)
+        self._operate(call, asks.get(), asking, future)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 answer = await future

@@ -87,11 +87,13 @@ class Cluster:
         update = StatusUpdate(agent_id=agent.agent_id, framework_id=framework_id, status=status)
         self.handle(AgentSaid(agent.principal, agent.queue, update))
 
-    def operate(self, loop: Loop, call: OperatorCall, asking: AbstractEventLoop, answer: "Future") -> None:
+    def operate(
+        self, loop: Loop, call: OperatorCall, principal: Principal | None, asking: AbstractEventLoop, answer: "Future"
+    ) -> None:
         """As the daemon does it."""
 
         def run() -> None:
-            self.handle(OperatorSaid(1, call))
+            self.handle(OperatorSaid(1, call, principal))
             said = next(effect for effect in reversed(self.sent) if isinstance(effect, effects.Answer))
             asking.call_soon_threadsafe(answer.set_result, said)
 

@@ -131,7 +131,10 @@ _EVENTS = [
     scheduler.Rescind(offer_id=OFFER_ID),
     scheduler.Update(status=RUNNING),
     scheduler.MessageReceived(agent_id=AGENT_ID, executor_id=EXECUTOR_ID, data=b"50 %"),
-    scheduler.Failure(agent_id=AGENT_ID, executor_id=EXECUTOR_ID, status=137),
+    scheduler.Failure(
+        agent_id=AGENT_ID, executor_id=EXECUTOR_ID, status=137, reason=scheduler.FailureReason.EXECUTOR_ENDED
+    ),
+    scheduler.AgentReturned(agent_id=AGENT_ID),
     scheduler.Error(
         reason=scheduler.ErrorReason.NOT_SUBSCRIBED,
         message="framework M7-F1 is not subscribed; subscribe (again)",
@@ -182,6 +185,7 @@ _TO_AGENT = [
         operations=[Launch(tasks=[PAINTED])],
     ),
     agent.KillTask(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID, task_id=TASK_ID),
+    agent.DrainAgent(agent_id=AGENT_ID, sequence=43, max_grace_period_s=30.0, deadline_s=600.0),
     agent.ShutdownExecutor(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID, executor_id=EXECUTOR_ID),
     agent.ShutdownFramework(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID),
     agent.UpdateAcknowledged(agent_id=AGENT_ID, framework_id=FRAMEWORK_ID, task_id=TASK_ID, update_id=2),

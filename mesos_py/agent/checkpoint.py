@@ -19,6 +19,8 @@ __all__ = [
     "AgentDescribed",
     "AgentNamed",
     "ContainerPid",
+    "DrainEnded",
+    "DrainOrdered",
     "Ending",
     "ExecutorEnded",
     "ExecutorLaunched",
@@ -152,6 +154,21 @@ class KillOrdered(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tru
     """From the order to the deadline; for a task of an executor what the framework wished, if it wished anything."""
 
 
+class DrainOrdered(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
+    """All that runs here is to end, and nothing is taken on until then."""
+
+    max_grace_period_s: float | None = None
+    """No task gets longer than this to end."""
+    deadline: float | None = None
+    """When what is left is killed without grace, by this host's clock."""
+    mark_gone: bool = False
+    """The agent will be gone then."""
+
+
+class DrainEnded(Struct, frozen=True, kw_only=True, tag=True, gc=False):
+    """Nothing is left here: tasks are taken on again."""
+
+
 class UpdateMade(Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, gc=False):
     """A status was added to a task's stream."""
 
@@ -202,6 +219,8 @@ Record = (
     | TaskLaunched
     | ContainerPid
     | KillOrdered
+    | DrainOrdered
+    | DrainEnded
     | UpdateMade
     | UpdateAcked
     | TaskForgotten

@@ -313,8 +313,8 @@ class Executors:
 
     # Ending
 
-    def shutdown(self, executor: Executor, now: float) -> None:
-        """Ask it to stop with all its tasks; with force when its grace period is over."""
+    def shutdown(self, executor: Executor, now: float, most_s: float = LONGEST_GRACE_S) -> None:
+        """Ask it to stop with all its tasks; with force when its grace period, or ``most_s`` of it, is over."""
         if executor.shutting_down:
             return
         if executor.stage is Stage.HELD:
@@ -323,7 +323,7 @@ class Executors:
         if not executor.seen:
             self._give_up(executor, _SHUT_DOWN, now)
             return
-        grace_s = min(executor.info.shutdown_grace_period_s, LONGEST_GRACE_S)
+        grace_s = min(executor.info.shutdown_grace_period_s, most_s)
         self._record_shutdown(executor, _SHUT_DOWN, now + grace_s)
         executor.kill_timer = self._timers.set(now + grace_s, self._destroy, executor)
         if executor.connected:
@@ -331,13 +331,13 @@ class Executors:
         else:
             self._out.effects.append(SignalContainer(executor.container_id, SIGTERM))
 
-    def destroy(self, executor: Executor, now: float) -> None:
-        """End it without grace."""
+    def destroy(self, executor: Executor, now: float, ending: Ending = _SHUT_DOWN) -> None:
+        """End it without grace; what it leaves ends as ``ending``."""
         if executor.stage is Stage.HELD:
             self.shutdown(executor, now)
             return
         self._timers.cancel(executor.kill_timer)
-        self._give_up(executor, executor.ending or _SHUT_DOWN, now)
+        self._give_up(executor, executor.ending or ending, now)
 
     def _record_shutdown(self, executor: Executor, ending: Ending, deadline: float) -> None:
         executor.shutting_down = True

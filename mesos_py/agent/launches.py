@@ -102,6 +102,8 @@ class Launches:
         state = self._state
         if state.leaving:
             return Ending(state=TaskState.DROPPED, reason=Reason.AGENT_REMOVED, message="the agent is leaving")
+        if state.drain is not None:
+            return Ending(state=TaskState.DROPPED, reason=Reason.AGENT_DRAINING, message="the agent is being drained")
         if why := why_not_an_id(framework.framework_id):
             return Ending(state=TaskState.ERROR, reason=Reason.INVALID_FRAMEWORK_ID, message=why)
         if executor is not None:

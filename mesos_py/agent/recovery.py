@@ -19,6 +19,8 @@ from mesos_py.agent.checkpoint import (
     AgentDescribed,
     AgentNamed,
     ContainerPid,
+    DrainEnded,
+    DrainOrdered,
     ExecutorEnded,
     ExecutorLaunched,
     ExecutorSeen,
@@ -100,7 +102,7 @@ class _Replay:
                 self._task_launched(record)
             case TaskCompleted():
                 self._task_completed(record)
-            case AgentDescribed() | AgentNamed() | SequenceSeen():
+            case AgentDescribed() | AgentNamed() | SequenceSeen() | DrainOrdered() | DrainEnded():
                 self._agent(record)
             case FrameworkSeen():
                 self._framework_seen(record)
@@ -136,7 +138,7 @@ class _Replay:
 
     # The agent and its frameworks
 
-    def _agent(self, record: AgentDescribed | AgentNamed | SequenceSeen) -> None:
+    def _agent(self, record: AgentDescribed | AgentNamed | SequenceSeen | DrainOrdered | DrainEnded) -> None:
         state = self.state
         match record:
             case AgentDescribed():
@@ -145,6 +147,10 @@ class _Replay:
                 state.agent_id = record.agent_id
             case SequenceSeen():
                 state.epoch, state.sequence, state.master_id = record.epoch, record.sequence, record.master_id
+            case DrainOrdered():
+                state.drain = record
+            case DrainEnded():
+                state.drain = None
             case _:
                 assert_never(record)
 

@@ -37,6 +37,8 @@ def records_of(state: AgentState) -> Iterator[Record]:
     if state.agent_id is not None:
         yield AgentNamed(agent_id=state.agent_id)
     yield SequenceSeen(epoch=state.epoch, sequence=state.sequence, master_id=state.master_id)
+    if state.drain is not None:
+        yield state.drain
     for task in state.completed_tasks.values():
         yield _completed(task)
     sizes = _group_sizes(state)

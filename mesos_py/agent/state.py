@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from enum import Enum, auto
 
-from mesos_py.agent.checkpoint import Ending
+from mesos_py.agent.checkpoint import DrainOrdered, Ending
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.health import Health
 from mesos_py.agent.paths import framework_sandboxes
@@ -197,6 +197,8 @@ class AgentState:
         self.registered = False
         self.leaving = False
         """No task is taken on any more."""
+        self.drain: DrainOrdered | None = None
+        """No task is taken on until all have ended and their updates are acknowledged."""
         self.recovering = False
         """What an earlier process left is not taken in yet: no master is spoken to."""
         self.frameworks: dict[FrameworkID, Framework] = {}

@@ -49,6 +49,7 @@ class Updates:
         number: int | None = None,
     ) -> None:
         """Append a status to a task's stream."""
+        state, reason = self._as_drained(state, reason)
         ephemeral = task.framework.removed
         status = TaskStatus(
             task_id=task.info.task_id,
@@ -74,6 +75,14 @@ class Updates:
         task.updates.append(status)
         self._out.record(UpdateMade(framework_id=task.framework.framework_id, status=status, number=number))
         self._out.when_durable(self._made_durable, task, now)
+
+    def _as_drained(self, state: TaskState, reason: Reason | None) -> tuple[TaskState, Reason | None]:
+        """Tasks that are killed while the agent is drained are so for that reason, and are to be run elsewhere."""
+        drain = self._state.drain
+        if drain is None or state not in (TaskState.KILLING, TaskState.KILLED):
+            return state, reason
+        is_lost = drain.mark_gone and state is TaskState.KILLED
+        return TaskState.GONE_BY_OPERATOR if is_lost else state, Reason.AGENT_DRAINING
 
     @staticmethod
     def is_full(task: Task) -> bool:

@@ -62,6 +62,8 @@ class AgentView(Struct, frozen=True, kw_only=True):
     connected: bool
     registered: bool
     leaving: bool
+    draining: bool = False
+    """All it runs is being ended by its master's order, and nothing is taken on until then."""
     recovering: bool = False
     """What an earlier process left is not taken in yet."""
     epoch: int
@@ -94,6 +96,7 @@ def view_of(state: AgentState) -> AgentView:
         connected=state.connected,
         registered=state.registered,
         leaving=state.leaving,
+        draining=state.drain is not None,
         recovering=state.recovering,
         epoch=state.epoch,
         master_id=state.master_id,

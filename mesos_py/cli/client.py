@@ -12,7 +12,7 @@ import httpx
 from mesos_py.cli.errors import CliError
 from mesos_py.runtime.login import http_options
 
-__all__ = ["DEFAULT_MASTER", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
+__all__ = ["DEFAULT_MASTER", "BusyError", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
 
 DEFAULT_MASTER: Final = "http://127.0.0.1:5050"
 _PAGE: Final = 1000
@@ -20,11 +20,15 @@ _TIMEOUT_S: Final = 15.0
 _REDIRECTS: Final = 5
 
 F = TypeVar("F", bound=Callable[..., Any])
-Params = Mapping[str, str | int | list[str]]
+Params = Mapping[str, str | int | bool | list[str]]
 
 
 class NotFoundError(CliError):
     """There is no such thing there."""
+
+
+class BusyError(CliError):
+    """Not now: nobody leads, or the daemon has too much to do."""
 
 
 class UnreachableError(CliError):
@@ -52,6 +56,14 @@ class Client:
         """Have something done. Raises CliError."""
         return self._ask("POST", path, params)
 
+    def put(self, path: str, body: Any, params: Params | None = None) -> Any:
+        """Have something set. Raises CliError."""
+        return self._ask("PUT", path, params, body)
+
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        """Have something taken away. Raises CliError."""
+        return self._ask("DELETE", path, params)
+
     def items(self, path: str, params: Params | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """A whole list, or its first ``limit`` items, fetched page by page."""
         offset, total = 0, limit
@@ -73,9 +85,9 @@ class Client:
             self._check(answer)
             yield answer
 
-    def _ask(self, method: str, path: str, params: Params | None) -> Any:
+    def _ask(self, method: str, path: str, params: Params | None, body: Any = None) -> Any:
         with self._explained():
-            answer = self._follow(self._http.request(method, path, params=dict(params or {})))
+            answer = self._follow(self._http.request(method, path, params=dict(params or {}), json=body))
             self._check(answer)
             try:
                 return answer.json()
@@ -100,7 +112,7 @@ class Client:
             why = answer.json()["error"]
         except (ValueError, KeyError, TypeError):
             raise self._stranger(f" (status {answer.status_code})") from None
-        raise (NotFoundError if answer.status_code == 404 else CliError)(why)
+        raise {404: NotFoundError, 503: BusyError}.get(answer.status_code, CliError)(why)
 
     def _stranger(self, detail: str = "") -> CliError:
         return CliError(f"what answers at {self.url} is not mesos_py{detail}")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["Command", "command", "keep_lists"]
+__all__ = ["Command", "Group", "command", "keep_lists"]
 
 _LIST: Final = re.compile(r"^(?=\S.*\n[ ]+\S)", re.MULTILINE)
 
@@ -19,6 +19,16 @@ def keep_lists(text: str) -> str:
 
 class Command(click.Command):
     """A command whose help keeps its examples."""
+
+    def __init__(self, name: str | None, **settings: Any) -> None:
+        settings["help"] = keep_lists(settings.get("help") or "")
+        super().__init__(name, **settings)
+
+
+class Group(click.Group):
+    """A command with commands of its own, whose help keeps its examples."""
+
+    command_class = Command
 
     def __init__(self, name: str | None, **settings: Any) -> None:
         settings["help"] = keep_lists(settings.get("help") or "")

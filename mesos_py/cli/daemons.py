@@ -8,16 +8,17 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import click
+from click.core import ParameterSource
 from msgspec import NODEFAULT, Meta, Struct, structs
 
 from mesos_py.cli.command import Command
 from mesos_py.cli.tables import Column, show
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig, load, print_config
 
-__all__ = ["agent", "local", "master"]
+__all__ = ["daemon", "local", "master"]
 
 _HELP = {
     "master": """Run a master: it shares the cluster among frameworks.
@@ -37,6 +38,9 @@ _HELP = {
 
     TERM and INT stop it and let its tasks run on; the next one takes them over.
     USR1 makes it leave the cluster with its tasks.
+
+    The commands below do not run one, but have an agent of a cluster emptied, spared or forgotten:
+      mesos agent drain node7 --wait
     """,
     "local": """Run a whole cluster in one process, to try things out.
 
@@ -51,10 +55,17 @@ Each option is also a key of the TOML file that --config names, with _ for -, an
 MESOS_<KEY>. Options win over the environment, and that over the file."""
 
 
-def _daemon(name: str, kind: type[Struct]) -> click.Command:
-    """The command that runs ``mesos_py.daemons.<name>``."""
+C = TypeVar("C", bound=click.Command)
+
+
+def daemon(name: str, kind: type[Struct], cls: type[C], **settings: Any) -> C:
+    """The command that runs ``mesos_py.daemons.<name>``, of class ``cls``, which gets the ``settings`` too."""
 
     def run(config_file: str | None, show_config: bool, show_isolation: bool = False, **flags: object) -> int:
+        ctx = click.get_current_context()
+        if ctx.invoked_subcommand is not None:
+            _expect_no_options(ctx)
+            return 0
         # MESOS_BROKER is where clients go; a cluster to try things out must not take that broker's master's place
         environ = {key: value for key, value in os.environ.items() if (name, key) != ("local", "MESOS_BROKER")}
 
@@ -87,7 +98,14 @@ def _daemon(name: str, kind: type[Struct]) -> click.Command:
     if kind is AgentConfig:
         help_ = "Print which isolation this host lets the agent enforce, and exit."
         options.insert(2, click.Option(["--print-isolation", "show_isolation"], is_flag=True, help=help_))
-    return Command(name, callback=run, params=[*options], help=_HELP[name], epilog=_EPILOG)
+    return cls(name, callback=run, params=[*options], help=_HELP[name], epilog=_EPILOG, **settings)
+
+
+def _expect_no_options(ctx: click.Context) -> None:
+    """A daemon is configured or one is operated, never both."""
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"options of the daemon do not go with the command {ctx.invoked_subcommand!r}", ctx)
 
 
 def _print_isolation(config: AgentConfig) -> None:
@@ -166,6 +184,5 @@ def _class_body(module: str, name: str) -> list[ast.stmt]:
     return next(node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == name)
 
 
-master = _daemon("master", MasterConfig)
-agent = _daemon("agent", AgentConfig)
-local = _daemon("local", LocalConfig)
+master = daemon("master", MasterConfig, Command)
+local = daemon("local", LocalConfig, Command)

@@ -20,16 +20,19 @@ _COMMANDS: Final = {
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
     "kill": ("operate", "kill", "Kill a task."),
-    "agent": ("daemons", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
+    "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
+    "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
+    "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),
     "version": ("shell", "version", "Print the version."),
 }
 """Name: module, attribute, and the first line of its help."""
@@ -37,8 +40,10 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
     "Keep it safe": ("acl", "password"),
+    "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }
 

@@ -84,11 +84,15 @@ class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_field
     allocator: str = "drf"
     """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
     weights: dict[str, Positive] = field(default_factory=dict)
-    """Weights of roles, such as web=2,batch=0.5; 1 where none is given."""
+    """Weights of roles, such as web=2,batch=0.5; 1 where none is given. What operators set goes before."""
     allocation_interval_s: Positive = 1.0
     """Declined resources are offered again after this long."""
     offer_timeout_s: Positive = 60.0
     """An offer that nobody answers is rescinded after this long."""
+    quota_recovery_agents: Annotated[float, Meta(ge=0, le=1)] = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back."""
+    quota_recovery_timeout_s: Annotated[float, Meta(ge=0)] = 600.0
+    """And no longer than this, whether the agents are back or not."""
     heartbeat_s: Positive = 15.0
     """How often agents and schedulers must show that they live."""
     missed_heartbeats: Count = 5

@@ -11,7 +11,7 @@ from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import Leadership, new_master_id
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
-from mesos_py.daemons.service import Reread, private_dir, run
+from mesos_py.daemons.service import Reread, logged, private_dir, run
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer
@@ -68,7 +68,7 @@ class MasterDaemon:
         except ConfigError:
             self.abandon()
             raise
-        self._log = get_log(role="master", master_id=master_id)
+        self._broker = logged(loop, get_log(role="master", master_id=master_id))
 
     @property
     def core(self) -> Master:
@@ -116,13 +116,27 @@ class MasterDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
+        self._broker.good("broker connected")
         self._outage.end()
-        self._leadership.connected()
+        self._leadership.reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._outage.begin(reason)
-        self._leadership.disconnected(reason)
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._leadership.reach(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._leadership.reach(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._leadership.reach(reached=True)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener."""

@@ -208,7 +208,7 @@ class Run:
         with contextlib.suppress(ValueError, KeyError):
             self._placed[self._options.name].remove(Place.of(offer))
         again, state = None, status.state
-        if state in _LOST or status.reason == Reason.AGENT_REMOVED:
+        if state in _LOST or status.reason in (Reason.AGENT_REMOVED, Reason.AGENT_DRAINING):
             state = TaskState.GONE  # no fault of its own
         if state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
             again = self._retries.ended(instance, state, time.time())
@@ -239,7 +239,7 @@ class Run:
 
     def _give_up_without_broker(self) -> None:
         if self._framework.framework_id is None and (why := self._framework.trouble):
-            self._give_up(f"the broker is not reached: {why}")
+            self._give_up(why)
 
     def _give_up_without_master(self) -> None:
         self._give_up_without_broker()

@@ -1,8 +1,10 @@
 """Agents register, return, fall silent and leave. Whatever the registry holds of them is written there first."""
 
 from collections.abc import Callable
+from typing import Final
 
 from mesos_py.master.desk import Desk
+from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Outcome
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
@@ -19,24 +21,34 @@ from mesos_py.messages.agent import (
     ReregisterAgent,
     UnregisterAgent,
 )
-from mesos_py.messages.scheduler import Failure, MessageReceived
+from mesos_py.messages.scheduler import AgentReturned, Failure, FailureReason, MessageReceived
 from mesos_py.types.ids import AgentID, Principal, why_not_an_id
 from mesos_py.types.infos import AgentInfo
 from mesos_py.types.tasks import Reason, TaskState
 
 __all__ = ["AgentDesk"]
 
+_FAILURES: Final = {
+    TaskState.UNREACHABLE: FailureReason.UNREACHABLE,
+    TaskState.GONE: FailureReason.LEFT,
+    TaskState.GONE_BY_OPERATOR: FailureReason.GONE,
+}
+"""What became of an agent, by what became of its tasks."""
+
 
 class AgentDesk:
     """Owns the agents: who is admitted, who is connected."""
 
-    def __init__(self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, returns: ReturnDesk) -> None:
+    def __init__(
+        self, desk: Desk, offers: OfferDesk, tasks: TaskDesk, returns: ReturnDesk, draining: DrainDesk
+    ) -> None:
         """One per master."""
         self._desk = desk
         self._state = desk.state
         self._offers = offers
         self._tasks = tasks
         self._returns = returns
+        self._draining = draining
         self._joining: set[tuple[str, str]] = set()
         """Queue and name of agents whose admission is being written."""
         self._leaving: set[AgentID] = set()
@@ -139,6 +151,11 @@ class AgentDesk:
         self._connect(agent, queue, message.agent, now)
         state.counters["agents_reregistered"] += 1
         self._returns.take_back(agent, message, now, was_unreachable=was_unreachable)
+        self._draining.returned(agent, now)
+        if was_unreachable:
+            for framework in state.frameworks.values():
+                if framework.agent_returns:
+                    self._desk.tell(framework, AgentReturned(agent_id=agent.agent_id))
 
     # Silence
 
@@ -188,7 +205,9 @@ class AgentDesk:
         self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def mark_gone(self, agent_id: AgentID, now: float, then: Callable[[], None]) -> tuple[Outcome, str] | None:
+    def mark_gone(
+        self, agent_id: AgentID, now: float, then: Callable[[], None] = lambda: None
+    ) -> tuple[Outcome, str] | None:
         """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
         registry = self._state.registry
         if agent_id in registry.gone:
@@ -223,6 +242,7 @@ class AgentDesk:
         """The registry has it: file its tasks, and tell everybody (any of them may have had plans for it)."""
         self._leaving.discard(agent_id)
         self._state.absent.pop(agent_id, None)
+        self._state.awaited.discard(agent_id)
         agent = self._state.agents.get(agent_id)
         if agent is not None:
             for task in list(agent.tasks):
@@ -232,7 +252,7 @@ class AgentDesk:
             self._desk.allocator.remove_agent(agent_id)
             del self._state.agents[agent_id]
         for framework in self._state.frameworks.values():
-            self._desk.tell(framework, Failure(agent_id=agent_id))
+            self._desk.tell(framework, Failure(agent_id=agent_id, reason=_FAILURES[state]))
 
     # Executors
 
@@ -240,7 +260,12 @@ class AgentDesk:
         """Free what the executor itself held, and tell its framework."""
         self._tasks.end_executor(agent, message.framework_id, message.executor_id, now)
         if (framework := self._state.frameworks.get(message.framework_id)) is not None:
-            failure = Failure(agent_id=agent.agent_id, executor_id=message.executor_id, status=message.status)
+            failure = Failure(
+                agent_id=agent.agent_id,
+                executor_id=message.executor_id,
+                status=message.status,
+                reason=FailureReason.EXECUTOR_ENDED,
+            )
             self._desk.tell(framework, failure)
 
     def executor_message(self, agent: Agent, message: ExecutorToFramework, _now: float) -> None:

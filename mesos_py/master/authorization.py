@@ -6,38 +6,47 @@ from typing import Any, Final
 from mesos_py.master import events
 from mesos_py.master.state import Framework, MasterState
 from mesos_py.types.acls import ALLOW_ALL, Action, why_not
-from mesos_py.types.ids import AgentID, FrameworkID, Principal
+from mesos_py.types.ids import AgentID, Principal
 from mesos_py.types.offers import Operation
 from mesos_py.types.tasks import CommandInfo, TaskInfo
 
 __all__ = ["OPERATOR_CALLS", "why_not_operate", "why_not_run", "why_not_subscribe_as"]
 
-_Objects = Callable[[MasterState, Any], list[str]]
-"""The objects that a call is about; none if there is no such thing, which its desk answers."""
+_Wish = tuple[Action, str]
+"""What is to be done, and on what; the latter empty if there is no such thing, which its desk answers."""
 
 
-def _owner(state: MasterState, framework_id: FrameworkID) -> list[str]:
-    framework = state.frameworks.get(framework_id)
-    return [] if framework is None else [framework.info.principal]
-
-
-def _owners(state: MasterState, call: events.OperatorKill) -> list[str]:
+def _kill(state: MasterState, call: events.OperatorKill) -> list[_Wish]:
     named = [f for f in state.frameworks.values() if call.framework_id in (None, f.framework_id)]
-    return [framework.info.principal for framework in named if call.task_id in framework.tasks]
+    owners: list[str] = [framework.info.principal for framework in named if call.task_id in framework.tasks]
+    return [(Action.KILL, owner) for owner in owners or [""]]
 
 
-def _name(state: MasterState, agent_id: AgentID) -> list[str]:
+def _teardown(state: MasterState, call: events.OperatorTeardown) -> list[_Wish]:
+    framework = state.frameworks.get(call.framework_id)
+    return [(Action.TEARDOWN, "" if framework is None else framework.info.principal)]
+
+
+def _drain(state: MasterState, call: events.OperatorDrain) -> list[_Wish]:
+    name = _name(state, call.agent_id)
+    return [(Action.DRAIN, name), *([(Action.MARK_GONE, name)] if call.mark_gone else [])]
+
+
+def _name(state: MasterState, agent_id: AgentID) -> str:
     """Of an agent that is away only the host is known, or nothing but its id."""
     agent = state.agents.get(agent_id)
-    if agent is not None:
-        return [agent.info.name]
-    return [state.registry.admitted.get(agent_id, agent_id)]
+    return agent.info.name if agent is not None else state.registry.admitted.get(agent_id, agent_id)
 
 
-_OPERATORS: Final[Mapping[type, tuple[Action, _Objects]]] = {
-    events.OperatorKill: (Action.KILL, _owners),
-    events.OperatorTeardown: (Action.TEARDOWN, lambda state, call: _owner(state, call.framework_id)),
-    events.OperatorMarkGone: (Action.MARK_GONE, lambda state, call: _name(state, call.agent_id)),
+_OPERATORS: Final[Mapping[type, Callable[[MasterState, Any], list[_Wish]]]] = {
+    events.OperatorKill: _kill,
+    events.OperatorTeardown: _teardown,
+    events.OperatorMarkGone: lambda state, call: [(Action.MARK_GONE, _name(state, call.agent_id))],
+    events.OperatorDrain: _drain,
+    events.OperatorDeactivate: lambda state, call: [(Action.DRAIN, _name(state, call.agent_id))],
+    events.OperatorReactivate: lambda state, call: [(Action.DRAIN, _name(state, call.agent_id))],
+    events.OperatorSetWeights: lambda _state, call: [(Action.SET_WEIGHTS, role) for role in call.weights],
+    events.OperatorSetQuotas: lambda _state, call: [(Action.SET_QUOTA, role) for role in call.quotas],
 }
 
 OPERATOR_CALLS: Final = frozenset(_OPERATORS)
@@ -45,8 +54,7 @@ OPERATOR_CALLS: Final = frozenset(_OPERATORS)
 
 def why_not_operate(state: MasterState, principal: Principal | None, call: events.OperatorCall) -> str | None:
     """Why an operator may not have this done."""
-    action, objects = _OPERATORS[type(call)]
-    return _first(why_not(state.acls, action, principal, on) for on in objects(state, call) or [""])
+    return _first(why_not(state.acls, action, principal, on) for action, on in _OPERATORS[type(call)](state, call))
 
 
 def why_not_subscribe_as(state: MasterState, principal: Principal, roles: Sequence[str]) -> str | None:

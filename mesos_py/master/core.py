@@ -3,7 +3,7 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, roles (limits), then allocate
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from mesos_py.allocator.base import Allocator, RoleShare
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import Desk
+from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import MasterEffect
 from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, OperatorSaid
 from mesos_py.master.frameworks import FrameworkDesk
@@ -22,6 +23,7 @@ from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
 from mesos_py.master.returns import ReturnDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.state import Agent, Framework, MasterConfig, MasterState
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.messages import agent as to_master
@@ -59,9 +61,13 @@ class Master:
         self._tasks = TaskDesk(self._desk)
         self._frameworks = FrameworkDesk(self._desk, self._offers, self._tasks)
         returns = ReturnDesk(self._desk, self._tasks, self._frameworks)
-        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns)
+        self._draining = DrainDesk(self._desk, self._offers, self._tasks)
+        self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
-        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks)
+        self._roles = RoleDesk(self._desk)
+        self._operators = OperatorDesk(
+            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._roles
+        )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: set[FrameworkID] = set()
@@ -72,8 +78,9 @@ class Master:
             events.RegistryWritten: lambda event, now: self._desk.written(event.serial, now),
             events.QueueGone: self._on_queue_gone,
             OperatorSaid: self._operators.serve,
-            events.BrokerConnected: lambda event, now: self._liveness.connected(now),
+            events.BrokerConnected: self._on_connected,
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
             events.AclsChanged: lambda event, now: setattr(self.state, "acls", event.acls),
@@ -112,6 +119,8 @@ class Master:
     def handle(self, event: MasterEvent, now: float) -> list[MasterEffect]:
         """Take in what happened; say what to do. ``now`` is in seconds since the epoch and never goes back."""
         self._events[type(event)](event, now)
+        if self.state.emptied:
+            self._draining.settle(now, self._agents.mark_gone)
         return self._desk.take()
 
     def next_deadline(self) -> float | None:
@@ -120,8 +129,9 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        offers = self._offers.next_deadline()
-        return due if offers is None else min(due, offers)
+        for other in (self._offers.next_deadline(), self._draining.next_deadline(), self._roles.next_deadline()):
+            due = due if other is None else min(due, other)
+        return due
 
     def shares(self) -> list[RoleShare]:
         """How the roles stand, for views."""
@@ -140,7 +150,13 @@ class Master:
         self._offers.expire(now)
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
+        self._draining.run_due(now)
+        self._roles.run_due(now)
         self._offers.make(now)
+
+    def _on_connected(self, _event: events.BrokerConnected, now: float) -> None:
+        self._liveness.connected(now)
+        self._roles.connected(now)
 
     # Frameworks
 
@@ -205,7 +221,7 @@ class Master:
             reason, why = ErrorReason.NOT_SUBSCRIBED, f"framework {framework_id} is not subscribed; subscribe (again)"
         fatal = reason is not ErrorReason.NOT_SUBSCRIBED
         tag = str(call.__struct_config__.tag)
-        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal)
+        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal, framework_id=framework_id)
 
     # Agents
 

@@ -1,25 +1,34 @@
 """What can happen to a master."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
 from mesos_py.types.acls import Acls
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AgentSaid",
     "BrokerConnected",
     "BrokerLost",
+    "EchoHeard",
     "FrameworkSaid",
     "LeadershipResumed",
     "LeadershipSuspended",
     "MasterEvent",
     "OperatorCall",
+    "OperatorDeactivate",
+    "OperatorDrain",
     "OperatorKill",
     "OperatorMarkGone",
+    "OperatorReactivate",
     "OperatorSaid",
+    "OperatorSetQuotas",
+    "OperatorSetWeights",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -36,7 +45,14 @@ class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
 
 
 class BrokerLost(Struct, frozen=True, tag=True, gc=False):
-    """We are cut off: silence proves nothing until BrokerConnected."""
+    """Nothing we send arrives until BrokerConnected, nor what others send, perhaps: their silence proves nothing."""
+
+
+class EchoHeard(Struct, frozen=True, tag=True, gc=False):
+    """What we sent to our own inbox for agents or frameworks has come: so does what others send there."""
+
+    inbox: Literal["agent", "framework"]
+    sent: float
 
 
 class LeadershipSuspended(Struct, frozen=True, tag=True, gc=False):
@@ -99,7 +115,56 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
-OperatorCall = OperatorKill | OperatorTeardown | OperatorMarkGone
+class OperatorSetWeights(Struct, frozen=True, tag=True, gc=False):
+    """Weigh roles, all or none of them."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+
+class OperatorSetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """Set the quotas of roles, all or none of them."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+    force: bool = False
+    """Also if more is guaranteed then than there is, or a role uses more than it may."""
+
+
+class OperatorDrain(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent no more and end all that runs there; asked again, the newest wishes hold."""
+
+    agent_id: AgentID
+    max_grace_period_s: float | None = None
+    """No task gets longer than this to end; a shorter grace of its own holds."""
+    deadline_s: float | None = None
+    """So many seconds from now, what is left is killed without grace."""
+    mark_gone: bool = False
+    """Once it is empty, declare it gone."""
+
+
+class OperatorDeactivate(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent no more; what runs there runs on."""
+
+    agent_id: AgentID
+
+
+class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
+    """Offer an agent again that was deactivated or drained."""
+
+    agent_id: AgentID
+
+
+OperatorCall = (
+    OperatorKill
+    | OperatorTeardown
+    | OperatorMarkGone
+    | OperatorDrain
+    | OperatorDeactivate
+    | OperatorReactivate
+    | OperatorSetWeights
+    | OperatorSetQuotas
+)
 """Whatever an operator may ask to be changed."""
 
 
@@ -122,6 +187,7 @@ MasterEvent = (
     Ticked
     | BrokerConnected
     | BrokerLost
+    | EchoHeard
     | LeadershipSuspended
     | LeadershipResumed
     | FrameworkSaid

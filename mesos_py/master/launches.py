@@ -129,13 +129,14 @@ class LaunchDesk:
         """
         for offer in {offer.offer_id: offer for offer in offers}.values():
             self._offers.give_back(offer, now)
+        reason = self._offers.why_void(call.offer_ids)
         for task in _tasks(call):
             if task.task_id in framework.tasks or task.task_id in framework.unreachable:
                 wanted = TaskToReconcile(task_id=task.task_id)
                 if (status := answer_one(self._state, framework, wanted, now)) is not None:
                     self._desk.tell(framework, Update(status=status))
             else:
-                self._answer(framework, task, TaskState.DROPPED, Reason.INVALID_OFFERS, why, now)
+                self._answer(framework, task, TaskState.DROPPED, reason, why, now)
 
     def _answer(
         self,

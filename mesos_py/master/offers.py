@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Iterable
+from typing import Final
 
 from mesos_py.allocator.base import Allocation
 from mesos_py.master.desk import Desk
-from mesos_py.master.state import Framework
+from mesos_py.master.state import Agent, Framework
 from mesos_py.messages.scheduler import Decline, Offers, Rescind
 from mesos_py.types.ids import OfferID
 from mesos_py.types.offers import DEFAULT_REFUSE_S, MAX_REFUSE_S, Offer
+from mesos_py.types.tasks import Reason
 
 __all__ = ["OfferDesk", "refusal"]
+
+_WITHDRAWN: Final = 10_000
+"""So many offers of draining agents are remembered, for those who were just accepting them."""
 
 
 def refusal(seconds: float) -> float:
@@ -28,6 +33,7 @@ class OfferDesk:
         self._desk = desk
         self._state = desk.state
         self._allocator = desk.allocator
+        self._withdrawn: dict[OfferID, None] = {}
 
     def next_deadline(self) -> float | None:
         """When an offer times out or the allocator has something to hand out."""
@@ -46,6 +52,7 @@ class OfferDesk:
         due = self._allocator.next_deadline()
         if due is None or due > now:
             return
+        self.rescind(self._allocator.excess(offer for offer, _ in reversed(self._state.offers.values())), now)
         by_framework: dict[str, list[Offer]] = {}
         for allocation in self._allocator.allocate(now):
             offer = self._make(allocation, now)
@@ -103,6 +110,18 @@ class OfferDesk:
             framework.counters["offers_rescinded"] += 1
             self._desk.tell(framework, Rescind(offer_id=offer.offer_id))
             self.give_back(offer, now)
+
+    def withdraw(self, agent: Agent, now: float) -> None:
+        """Rescind all of an agent that is being drained."""
+        self._withdrawn.update(dict.fromkeys(agent.offers))
+        while len(self._withdrawn) > _WITHDRAWN:
+            del self._withdrawn[next(iter(self._withdrawn))]
+        self.rescind(agent.offers.values(), now)
+
+    def why_void(self, offer_ids: Iterable[OfferID]) -> Reason:
+        """Why tasks are dropped that were launched with these offers, some of which are not valid."""
+        draining = any(offer_id in self._withdrawn for offer_id in offer_ids)
+        return Reason.AGENT_DRAINING if draining else Reason.INVALID_OFFERS
 
     def give_back(self, offer: Offer, now: float, refuse_s: float | None = None) -> None:
         """End an offer: nothing of it was used."""

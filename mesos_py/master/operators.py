@@ -1,14 +1,17 @@
 """Serves operators: each request is answered with its ticket, at once or when what it asks for is durable."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.authorization import why_not_operate
 from mesos_py.master.desk import Desk
+from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.tasks import TaskDesk
 
 __all__ = ["OperatorDesk"]
@@ -17,17 +20,32 @@ __all__ = ["OperatorDesk"]
 class OperatorDesk:
     """Finds out whom a request is for, and answers."""
 
-    def __init__(self, desk: Desk, agents: AgentDesk, frameworks: FrameworkDesk, tasks: TaskDesk) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        agents: AgentDesk,
+        frameworks: FrameworkDesk,
+        tasks: TaskDesk,
+        draining: DrainDesk,
+        roles: RoleDesk,
+    ) -> None:
         """One per master."""
         self._desk = desk
         self._state = desk.state
         self._agents = agents
         self._frameworks = frameworks
         self._tasks = tasks
+        self._draining = draining
+        self._roles = roles
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
             events.OperatorTeardown: self._teardown,
             events.OperatorMarkGone: self._mark_gone,
+            events.OperatorDrain: self._drain,
+            events.OperatorDeactivate: self._deactivate,
+            events.OperatorReactivate: self._reactivate,
+            events.OperatorSetWeights: self._set_weights,
+            events.OperatorSetQuotas: self._set_quotas,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
@@ -74,3 +92,18 @@ class OperatorDesk:
         )
         if refusal is not None:
             self._answer(ticket, *refusal)
+
+    def _drain(self, ticket: int, call: events.OperatorDrain, now: float) -> None:
+        self._draining.drain(call, now, partial(self._answer, ticket))
+
+    def _deactivate(self, ticket: int, call: events.OperatorDeactivate, _now: float) -> None:
+        self._draining.deactivate(call.agent_id, partial(self._answer, ticket))
+
+    def _reactivate(self, ticket: int, call: events.OperatorReactivate, _now: float) -> None:
+        self._draining.reactivate(call.agent_id, partial(self._answer, ticket))
+
+    def _set_weights(self, ticket: int, call: events.OperatorSetWeights, _now: float) -> None:
+        self._roles.set_weights(call.weights, partial(self._answer, ticket))
+
+    def _set_quotas(self, ticket: int, call: events.OperatorSetQuotas, _now: float) -> None:
+        self._roles.set_quotas(call, partial(self._answer, ticket))

@@ -1,32 +1,45 @@
 """The few facts that outlive a leader, and the operations that change them.
 
 Everything else a new leader learns from agents and schedulers. Each operation is a small value with one ``apply``
-that does no IO; it is written first and applied when it is known to be durable. It gives the agents whose record is
-another now, for those who keep a **record** of each agent instead of the operations.
+that does no IO; it is written first and applied when it is known to be durable. It gives what it has changed, for
+those who keep that instead of the operations: a **record** of each agent, and a **document** for each thing that is
+not about one agent.
 """
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
 
-from mesos_py.types.ids import AgentID, Principal
+from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import AgentMode, Drain
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
     "AgentRecord",
+    "Deactivate",
+    "Document",
+    "MarkDrained",
     "MarkGone",
     "MarkReachable",
     "MarkUnreachable",
     "RaiseEpoch",
+    "Reactivate",
     "Registry",
     "RegistryOperation",
     "RemoveAgent",
+    "SetQuotas",
+    "SetWeights",
+    "StartDraining",
     "decode_operation",
     "decode_records",
+    "encode_document",
     "encode_operation",
     "encode_records",
     "operations",
+    "read_document",
     "record_of",
     "restore",
 ]
@@ -36,8 +49,15 @@ REMEMBERED = 102_400
 """How long, and how many, unreachable and gone agents are remembered (Mesos ``src/master/constants.hpp``)."""
 
 
+class Document(StrEnum):
+    """What is kept as a whole; the name of where it is kept."""
+
+    ROLES = "roles"
+    """Weights and quotas."""
+
+
 class Registry:
-    """Which agents were ever admitted, and what became of them."""
+    """Which agents were ever admitted and what became of them, and what operators have set."""
 
     def __init__(self) -> None:
         """An empty one."""
@@ -51,6 +71,33 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.drains: dict[AgentID, Drain] = {}
+        """Of admitted and unreachable agents that are draining or drained."""
+        self.deactivated: dict[AgentID, None] = {}
+        """Admitted and unreachable agents that are only not to be offered."""
+        self.weights: dict[Role, float] = {}
+        """That operators have set; of other roles the configuration says the weight."""
+        self.quotas: dict[Role, Quota] = {}
+        """None of them is empty."""
+
+    def knows(self, agent_id: AgentID) -> bool:
+        """True if it may run tasks, or may be doing so out of our sight."""
+        return agent_id in self.admitted or agent_id in self.unreachable
+
+    def mode_of(self, agent_id: AgentID) -> AgentMode:
+        """What an operator has decided of it."""
+        drain = self.drains.get(agent_id)
+        if drain is not None:
+            return AgentMode.DRAINING if drain.drained is None else AgentMode.DRAINED
+        return AgentMode.DEACTIVATED if agent_id in self.deactivated else AgentMode.ACTIVE
+
+    def drop(self, agent_id: AgentID) -> None:
+        """Forget all there is of an agent, but not that it is gone."""
+        self.admitted.pop(agent_id, None)
+        self.unreachable.pop(agent_id, None)
+        self.principals.pop(agent_id, None)
+        self.drains.pop(agent_id, None)
+        self.deactivated.pop(agent_id, None)
 
 
 class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
@@ -60,8 +107,8 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
     hostname: str
     principal: Principal = Principal("")
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
         registry.principals[self.agent_id] = self.principal
@@ -74,14 +121,14 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)
         registry.unreachable[self.agent_id] = self.time
         forgotten = _forget_old(registry.unreachable, self.time)
         for agent_id in forgotten:
-            registry.principals.pop(agent_id, None)
+            registry.drop(agent_id)
         return (self.agent_id, *forgotten)
 
 
@@ -91,8 +138,8 @@ class MarkReachable(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     hostname: str
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.unreachable.pop(self.agent_id, None)
         registry.admitted[self.agent_id] = self.hostname
         return (self.agent_id,)
@@ -104,11 +151,9 @@ class MarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
     time: float
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        registry.drop(self.agent_id)
         registry.gone[self.agent_id] = self.time
         return (self.agent_id, *_forget_old(registry.gone, self.time))
 
@@ -118,11 +163,62 @@ class RemoveAgent(Struct, frozen=True, tag=True, gc=False):
 
     agent_id: AgentID
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
-        registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
-        registry.principals.pop(self.agent_id, None)
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        registry.drop(self.agent_id)
+        return (self.agent_id,)
+
+
+class StartDraining(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent emptied; a later order replaces an earlier one."""
+
+    agent_id: AgentID
+    drain: Drain
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.knows(self.agent_id):
+            registry.drains[self.agent_id] = self.drain
+            registry.deactivated.pop(self.agent_id, None)
+        return (self.agent_id,)
+
+
+class MarkDrained(Struct, frozen=True, tag=True, gc=False):
+    """Nothing runs any more on an agent that was draining."""
+
+    agent_id: AgentID
+    time: float
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        drain = registry.drains.get(self.agent_id)
+        if drain is not None:
+            registry.drains[self.agent_id] = msgspec.structs.replace(drain, drained=self.time)
+        return (self.agent_id,)
+
+
+class Deactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent not to be offered."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.mode_of(self.agent_id) is AgentMode.ACTIVE and registry.knows(self.agent_id):
+            registry.deactivated[self.agent_id] = None
+        return (self.agent_id,)
+
+
+class Reactivate(Struct, frozen=True, tag=True, gc=False):
+    """An operator wants an agent to be offered again, unless it is draining."""
+
+    agent_id: AgentID
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        if registry.mode_of(self.agent_id) is not AgentMode.DRAINING:
+            registry.drains.pop(self.agent_id, None)
+            registry.deactivated.pop(self.agent_id, None)
         return (self.agent_id,)
 
 
@@ -131,13 +227,58 @@ class RaiseEpoch(Struct, frozen=True, tag=True, gc=False):
 
     epoch: int
 
-    def apply(self, registry: Registry) -> Sequence[AgentID]:
-        """Change the registry; gives the agents whose record is another now."""
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
         registry.epoch = max(registry.epoch, self.epoch)
         return ()
 
 
-RegistryOperation = AdmitAgent | MarkUnreachable | MarkReachable | MarkGone | RemoveAgent | RaiseEpoch
+class SetWeights(Struct, frozen=True, tag=True, gc=False):
+    """An operator weighs roles."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, weight in self.weights.items():
+            if weight is None:
+                registry.weights.pop(role, None)
+            else:
+                registry.weights[role] = weight
+        return (Document.ROLES,)
+
+
+class SetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """An operator says what roles are sure of and what they may not exceed."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        for role, quota in self.quotas.items():
+            if quota:
+                registry.quotas[role] = quota
+            else:
+                registry.quotas.pop(role, None)
+        return (Document.ROLES,)
+
+
+RegistryOperation = (
+    AdmitAgent
+    | MarkUnreachable
+    | MarkReachable
+    | MarkGone
+    | RemoveAgent
+    | StartDraining
+    | MarkDrained
+    | Deactivate
+    | Reactivate
+    | RaiseEpoch
+    | SetWeights
+    | SetQuotas
+)
 """Whatever can change the registry."""
 
 encode_operation = msgspec.msgpack.Encoder().encode
@@ -153,12 +294,18 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     """The shortest way from an empty registry to this one."""
     way: list[RegistryOperation] = [RaiseEpoch(registry.epoch)]
     way += [MarkGone(agent_id, since) for agent_id, since in registry.gone.items()]
+    if registry.weights:
+        way.append(SetWeights(dict(registry.weights)))
+    if registry.quotas:
+        way.append(SetQuotas(dict(registry.quotas)))
     principals = registry.principals
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
     for agent_id, since in registry.unreachable.items():
         way.append(AdmitAgent(agent_id, "", principals.get(agent_id, Principal(""))))
         way.append(MarkUnreachable(agent_id, since))
+    way += [StartDraining(agent_id, drain) for agent_id, drain in registry.drains.items()]
+    way += [Deactivate(agent_id) for agent_id in registry.deactivated]
     return way
 
 
@@ -173,6 +320,8 @@ class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
     """When it was given up, seconds since the epoch."""
     gone: float | None
     """When an operator declared it gone, seconds since the epoch."""
+    drain: Drain | None = None
+    deactivated: bool = False
 
 
 encode_records = msgspec.msgpack.Encoder().encode
@@ -190,11 +339,38 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     unreachable, gone = registry.unreachable.get(agent_id), registry.gone.get(agent_id)
     if hostname is None and principal is None and unreachable is None and gone is None:
         return None
-    return AgentRecord(agent_id, hostname, principal, unreachable, gone)
+    drain, deactivated = registry.drains.get(agent_id), agent_id in registry.deactivated
+    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
+
+
+class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
+    """A document; what is added to one later needs a default."""
+
+    weights: dict[Role, float] = {}
+    quotas: dict[Role, Quota] = {}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_roles = msgspec.msgpack.Decoder(_Roles)
+
+
+def encode_document(registry: Registry, document: Document) -> bytes:
+    """What of a registry belongs into a document."""
+    match document:
+        case Document.ROLES:
+            return _encode(_Roles(registry.weights, registry.quotas))
+
+
+def read_document(registry: Registry, document: Document, data: bytes) -> None:
+    """The inverse: put it into a registry. Raises msgspec.MsgspecError."""
+    match document:
+        case Document.ROLES:
+            roles = _roles.decode(data)
+            registry.weights, registry.quotas = roles.weights, roles.quotas
 
 
 def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
-    """The registry that these records are of, in whatever order they come."""
+    """The registry that these records are of, in whatever order they come; documents are read into it."""
     registry = Registry()
     registry.epoch = epoch
     unreachable: list[tuple[float, AgentID]] = []
@@ -204,6 +380,10 @@ def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
             registry.admitted[record.agent_id] = record.hostname
         if record.principal is not None:
             registry.principals[record.agent_id] = record.principal
+        if record.drain is not None:
+            registry.drains[record.agent_id] = record.drain
+        if record.deactivated:
+            registry.deactivated[record.agent_id] = None
         if record.unreachable is not None:
             unreachable.append((record.unreachable, record.agent_id))
         if record.gone is not None:

@@ -12,6 +12,7 @@ from mesos_py.master.registry import Registry
 from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Offer
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus
@@ -28,10 +29,16 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """How often agents and schedulers are to show that they live, in a small cluster."""
     heartbeats_per_s: float = 400.0
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
+    returns_per_s: float = 4000.0
+    """Agents that come back, as after a change of leader, are asked to spread so that no more than this do."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
     reregister_timeout_s: float = 600.0
     """After a change of leader, how long an admitted agent may take to come back before it is unreachable."""
+    quota_recovery_agents: float = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back ..."""
+    quota_recovery_timeout_s: float = 600.0
+    """... or this long has passed."""
     removal_burst: int = 100
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
@@ -140,8 +147,9 @@ class Framework:
     """A framework that has not been removed."""
 
     __slots__ = (
-        "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json", "offers", "queue",
-        "recovered", "registered", "removal_due", "suppressed", "tasks", "unreachable",
+        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json",
+        "knows_tasks", "offers", "queue", "recovered", "registered", "removal_due", "suppressed", "tasks",
+        "unreachable",
     )  # fmt: skip
 
     def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, now: float, *, history: MasterConfig) -> None:
@@ -153,6 +161,10 @@ class Framework:
         self.connected = False
         self.recovered = True
         """Known only from agents: it has not subscribed to this master yet."""
+        self.knows_tasks = True
+        """Who is subscribed launched its tasks, as opposed to an instance that has just taken over."""
+        self.agent_returns = False
+        """It wants to hear of agents that are back."""
         self.registered = now
         self.heard = now
         self.removal_due: float | None = None
@@ -189,6 +201,8 @@ class MasterState:
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
         self.acls = config.acls
+        self.connected_since = 0.0
+        """The end of the last outage of the broker."""
         self.suspended = False
         """Another may lead by now: nothing is offered or launched."""
         self.patient_until = 0.0
@@ -198,8 +212,12 @@ class MasterState:
         """Connected agents by their queue, then by name: how a repeated registration is recognised."""
         self.absent: dict[AgentID, float] = dict.fromkeys(registry.admitted, 0.0)
         """Admitted agents that are not connected, and since when they are silent."""
+        self.awaited: set[AgentID] = set(registry.admitted)
+        """Those that this leader has neither seen yet nor given up."""
         self.returning: set[AgentID] = set()
         """Agents that are back and wait for the registry to say so."""
+        self.emptied: dict[AgentID, None] = {}
+        """Draining agents that may just have been emptied: it is looked at when the event at hand is dealt with."""
         self.frameworks: dict[FrameworkID, Framework] = {}
         self.framework_ids: dict[str, FrameworkID] = {}
         """Connected frameworks by their queue."""
@@ -208,6 +226,8 @@ class MasterState:
         self.completed: dict[FrameworkID, CompletedFramework] = {}
         """Removed frameworks, oldest first, bounded."""
         self.counters: Counter[str] = Counter()
+        self.inbox_lag_s: dict[str, float] = {}
+        """How long what we sent to our own inboxes took last."""
         self._next = Counter[str]()
 
     # Ids
@@ -250,6 +270,7 @@ class MasterState:
         agent.connected, agent.heard = True, now
         self.agent_ids.setdefault(queue, {})[info.name] = agent.agent_id
         self.absent.pop(agent.agent_id, None)
+        self.awaited.discard(agent.agent_id)
 
     def disconnect(self, agent: Agent) -> None:
         """It does not, as far as we know."""
@@ -272,7 +293,13 @@ class MasterState:
         executor = agent.executors.pop((framework_id, executor_id), None)
         if executor is not None:
             del self.frameworks[framework_id].executors[agent.agent_id, executor_id]
+            self.note_emptied(agent)
         return executor
+
+    def note_emptied(self, agent: Agent) -> None:
+        """Something on it has ended: if it is draining, it may have been the last."""
+        if agent.agent_id in self.registry.drains:
+            self.emptied[agent.agent_id] = None
 
     # Check
 
@@ -288,6 +315,9 @@ class MasterState:
             raise InvariantError("an admitted agent is neither connected nor absent, or both")
         if sum(map(len, self.agent_ids.values())) != len(connected):
             raise InvariantError("an agent that is not connected has a queue")
+        for agent_id in (*self.registry.drains, *self.registry.deactivated):
+            if not self.registry.knows(agent_id):
+                raise InvariantError(f"agent {agent_id} is not known, and not to be offered")
 
     def _check_offers(self) -> None:
         for offer_id, (offer, _) in self.offers.items():
@@ -306,6 +336,8 @@ class MasterState:
             raise InvariantError(f"agent {agent.agent_id} has {agent.info.resources}, promised is {promised}")
         if agent.offers and not agent.connected:
             raise InvariantError(f"agent {agent.agent_id} is not connected and offered")
+        if agent.offers and self.registry.mode_of(agent.agent_id) is not AgentMode.ACTIVE:
+            raise InvariantError(f"agent {agent.agent_id} is not to be offered and is")
         if agent.connected and self.agent_ids[agent.queue][agent.info.name] != agent.agent_id:
             raise InvariantError(f"agent {agent.agent_id} cannot be found by its queue")
         for task in agent.tasks:

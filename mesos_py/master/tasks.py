@@ -1,5 +1,6 @@
 """Follows tasks: their updates, acknowledgements and kills, until their framework has heard the end."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from mesos_py.types.tasks import LIVE, NEXT_STATES, TERMINAL, KillPolicy, Reason
 
 __all__ = ["OF_AGENTS", "TaskDesk"]
 
-OF_AGENTS: Final = (LIVE | TERMINAL) - {TaskState.GONE_BY_OPERATOR}
+OF_AGENTS: Final = LIVE | TERMINAL
 """The states that an agent may report; the others are for a master to say."""
 
 _NEVER_STARTED: Final = frozenset({TaskState.DROPPED, TaskState.ERROR})
@@ -152,6 +153,8 @@ class TaskDesk:
         del agent.tasks[task]
         if agent.kills:
             agent.kills.pop(task, None)
+        if not agent.tasks:
+            self._state.note_emptied(agent)
 
     def lose(self, task: Task, state: TaskState, reason: Reason, message: str, now: float, since: float) -> None:
         """Its agent is gone or given up, ``since`` then: tell the framework and file the task."""
@@ -245,12 +248,20 @@ class TaskDesk:
         """Its agents have said nothing yet of some tasks: if the order to run them was lost, they say so now."""
         known = framework.tasks
         tasks = [known[each.task_id] for each in call.tasks if each.task_id in known] if call.tasks else known.values()
-        silent: dict[AgentID, list[TaskID]] = {}
+        agents = self._state.agents
+        self.ask_after(
+            task
+            for task in tasks
+            if task.state is TaskState.STAGING and task.status is None and agents[task.agent_id].connected
+        )
+
+    def ask_after(self, tasks: Iterable[Task]) -> None:
+        """Have their agents, which are connected, tell of those that they do not have."""
+        by_owner: dict[tuple[AgentID, FrameworkID], list[TaskID]] = {}
         for task in tasks:
-            if task.state is TaskState.STAGING and task.status is None and self._state.agents[task.agent_id].connected:
-                silent.setdefault(task.agent_id, []).append(task.info.task_id)
-        for agent_id, task_ids in silent.items():
-            question = ReconcileTasks(agent_id=agent_id, framework_id=framework.framework_id, task_ids=task_ids)
+            by_owner.setdefault((task.agent_id, task.framework_id), []).append(task.info.task_id)
+        for (agent_id, framework_id), task_ids in by_owner.items():
+            question = ReconcileTasks(agent_id=agent_id, framework_id=framework_id, task_ids=task_ids)
             self._desk.order(self._state.agents[agent_id], question)
 
     def repeat_updates(self, framework: Framework) -> None:

@@ -9,11 +9,14 @@ from mesos_py.master.state import Agent, Framework, MasterState, Task
 from mesos_py.types.attributes import Attributes
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import MasterInfo
+from mesos_py.types.maintenance import AgentMode
+from mesos_py.types.quota import amounts_to_wire
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskState
 
 __all__ = [
     "AgentView",
+    "DrainView",
     "FrameworkView",
     "OfferView",
     "Page",
@@ -21,6 +24,7 @@ __all__ = [
     "StateView",
     "TaskView",
     "agent_views",
+    "drain_view",
     "framework_views",
     "offer_views",
     "role_views",
@@ -52,6 +56,29 @@ class AgentView(Struct, frozen=True, kw_only=True, gc=False):
     registered: float
     """Seconds since the epoch."""
     version: str
+    mode: AgentMode
+
+
+class DrainView(Struct, frozen=True, kw_only=True, gc=False):
+    """How far an agent has been emptied; ``status`` is connected, disconnected, unreachable or gone."""
+
+    agent_id: AgentID
+    hostname: str
+    """Empty if it is not known any more."""
+    status: str
+    mode: AgentMode
+    tasks: int
+    """That live there, as far as is known."""
+    unacknowledged: int
+    """Tasks that have ended, of which their framework has not dealt with the last update."""
+    executors: int
+    since: float | None = None
+    """When the order was given, seconds since the epoch; None where there is none."""
+    max_grace_period_s: float | None = None
+    deadline: float | None = None
+    mark_gone: bool = False
+    drained: float | None = None
+    """When it was found empty."""
 
 
 class FrameworkView(Struct, frozen=True, kw_only=True, gc=False):
@@ -108,13 +135,19 @@ class OfferView(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RoleView(Struct, frozen=True, kw_only=True, gc=False):
-    """One role with a framework in it."""
+    """One role with a framework in it, a quota, or a weight other than 1."""
 
     role: Role
     weight: float
     dominant_share: float
     allocated: Resources
+    """Offered or in use, by it and the roles below it."""
     frameworks: int
+    """That subscribe to this very role."""
+    guarantee: dict[str, float] = {}
+    limit: dict[str, float] = {}
+    consumed: dict[str, float] = {}
+    """Of what its quota speaks of: what is allocated, and what is reserved to it and not in use."""
 
 
 class StateView(Struct, frozen=True, kw_only=True, gc=False):
@@ -128,6 +161,8 @@ class StateView(Struct, frozen=True, kw_only=True, gc=False):
     offers: list[OfferView]
     roles: list[RoleView]
     counters: dict[str, int] = field(default_factory=dict)
+    inbox_lag_s: dict[str, float] = field(default_factory=dict)
+    """How far the master is behind with what each kind of sender sends."""
 
 
 EVERYTHING = Page(0, 10**9)
@@ -135,10 +170,10 @@ EVERYTHING = Page(0, 10**9)
 
 def agent_views(state: MasterState, page: Page = EVERYTHING) -> list[AgentView]:
     """Agents in the order in which they came."""
-    return [_agent(agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
+    return [_agent(state, agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
 
 
-def _agent(agent: Agent) -> AgentView:
+def _agent(state: MasterState, agent: Agent) -> AgentView:
     return AgentView(
         agent_id=agent.agent_id,
         name=agent.info.name,
@@ -152,7 +187,40 @@ def _agent(agent: Agent) -> AgentView:
         tasks=sum(task.is_live for task in agent.tasks),
         registered=agent.registered,
         version=agent.info.version,
+        mode=state.registry.mode_of(agent.agent_id),
     )
+
+
+def drain_view(state: MasterState, agent_id: AgentID) -> DrainView | None:
+    """One agent, wherever it is; None if it was never here, or is forgotten."""
+    registry = state.registry
+    agent = state.agents.get(agent_id)
+    if not registry.knows(agent_id) and agent_id not in registry.gone:
+        return None
+    drain = registry.drains.get(agent_id)
+    live = sum(task.is_live for task in agent.tasks) if agent is not None else 0
+    return DrainView(
+        agent_id=agent_id,
+        hostname=registry.admitted.get(agent_id, ""),
+        status=_status(state, agent_id),
+        mode=registry.mode_of(agent_id),
+        tasks=live,
+        unacknowledged=len(agent.tasks) - live if agent is not None else 0,
+        executors=len(agent.executors) if agent is not None else 0,
+        since=drain.since if drain is not None else None,
+        max_grace_period_s=drain.max_grace_period_s if drain is not None else None,
+        deadline=drain.deadline if drain is not None else None,
+        mark_gone=drain is not None and drain.mark_gone,
+        drained=drain.drained if drain is not None else None,
+    )
+
+
+def _status(state: MasterState, agent_id: AgentID) -> str:
+    if agent_id in state.registry.gone:
+        return "gone"
+    if agent_id in state.registry.unreachable:
+        return "unreachable"
+    return "disconnected" if agent_id in state.absent else "connected"
 
 
 def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[FrameworkView]:
@@ -255,7 +323,7 @@ def offer_views(state: MasterState, page: Page = EVERYTHING) -> list[OfferView]:
 
 
 def role_views(shares: list[RoleShare]) -> list[RoleView]:
-    """Roles in the order in which they would be offered next."""
+    """Roles in the order in which they would be offered next, then those without a framework."""
     return [
         RoleView(
             role=share.role,
@@ -263,6 +331,9 @@ def role_views(shares: list[RoleShare]) -> list[RoleView]:
             dominant_share=share.dominant_share,
             allocated=share.allocated,
             frameworks=share.frameworks,
+            guarantee=amounts_to_wire(share.quota.guarantee),
+            limit=amounts_to_wire(share.quota.limit),
+            consumed=amounts_to_wire(share.consumed),
         )
         for share in shares
     ]
@@ -279,4 +350,5 @@ def state_view(state: MasterState, shares: list[RoleShare]) -> StateView:
         offers=offer_views(state),
         roles=role_views(shares),
         counters=dict(state.counters),
+        inbox_lag_s=dict(state.inbox_lag_s),
     )

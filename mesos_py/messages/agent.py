@@ -17,6 +17,7 @@ __all__ = [
     "AgentRegistered",
     "AgentReregistered",
     "AskForBeacon",
+    "DrainAgent",
     "ExecutorExited",
     "ExecutorRecord",
     "ExecutorToFramework",
@@ -189,6 +190,22 @@ class KillTask(Struct, frozen=True, kw_only=True, tag="KILL_TASK", omit_defaults
     kill_policy: KillPolicy | None = None
 
 
+class DrainAgent(Struct, frozen=True, kw_only=True, tag="DRAIN_AGENT", omit_defaults=True, gc=False):
+    """End all that runs here, and take on nothing until all of it has ended and its updates are acknowledged.
+
+    Dropped by the agent unless ``sequence``, of the same count as that of RUN_TASKS, is higher than any it saw.
+    """
+
+    agent_id: AgentID
+    sequence: int
+    max_grace_period_s: float | None = None
+    """No task gets longer than this to end."""
+    deadline_s: float | None = None
+    """So many seconds from now, what is left is killed without grace."""
+    mark_gone: bool = False
+    """The agent will be gone then: what is killed is GONE_BY_OPERATOR."""
+
+
 class ShutdownExecutor(Struct, frozen=True, kw_only=True, tag="SHUTDOWN_EXECUTOR", gc=False):
     """Stop an executor and its tasks."""
 
@@ -237,6 +254,7 @@ ToAgent = (
     | PleaseReregister
     | RunTasks
     | KillTask
+    | DrainAgent
     | ShutdownExecutor
     | ShutdownFramework
     | UpdateAcknowledged

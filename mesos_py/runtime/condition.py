@@ -32,10 +32,10 @@ class Outage:
         self.text = f"{what} not reached yet"
         """For people; empty while there is none."""
 
-    def begin(self, why: str) -> None:
-        """It is lost."""
+    def begin(self, how: str, why: str) -> None:
+        """It is out of reach; ``how`` in a word, such as "lost"."""
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall_clock()))
-        self.text = f"{self._what} lost since {since}: {why}"
+        self.text = f"{self._what} {how} since {since}: {why}"
 
     def end(self) -> None:
         """It is reached."""

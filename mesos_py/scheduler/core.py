@@ -14,6 +14,7 @@ from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import (
     Accept,
     Acknowledge,
+    AgentReturned,
     Decline,
     Error,
     ErrorReason,
@@ -52,6 +53,7 @@ from mesos_py.scheduler.events import (
     OURS,
     BrokerConnected,
     BrokerLost,
+    EventsMissed,
     MasterSaid,
     SchedulerEvent,
     StopOrdered,
@@ -59,14 +61,16 @@ from mesos_py.scheduler.events import (
     UserCall,
     UserCalled,
 )
+from mesos_py.scheduler.identity import Identity
 from mesos_py.scheduler.kills import Kills
 from mesos_py.scheduler.reconcile import Reconciler
+from mesos_py.scheduler.statuses import ends_of_removed, own_status
 from mesos_py.scheduler.subscription import Phase, Subscription
 from mesos_py.scheduler.tasks import TaskBook
 from mesos_py.scheduler.wishes import Wishes
 from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
 from mesos_py.types.offers import Offer
-from mesos_py.types.tasks import TERMINAL, Reason, Source, TaskInfo, TaskState, TaskStatus
+from mesos_py.types.tasks import TERMINAL, Reason, TaskInfo, TaskState
 
 __all__ = ["Scheduler"]
 
@@ -80,7 +84,7 @@ class Scheduler:
     def __init__(self, config: SchedulerConfig) -> None:
         """Nothing happens before BrokerConnected."""
         self._config = config
-        self._framework_id = config.framework_id
+        self._identity = Identity(config.framework_id)
         self._link = Subscription(config)
         self._offers: dict[OfferID, Offer] = {}
         self._tasks = TaskBook(config.remember_ended)
@@ -97,7 +101,7 @@ class Scheduler:
     @property
     def framework_id(self) -> FrameworkID | None:
         """Ours, once a master has given it."""
-        return self._framework_id
+        return self._identity.framework_id
 
     @property
     def subscribed(self) -> bool:
@@ -130,6 +134,8 @@ class Scheduler:
             case BrokerLost():
                 self._lose(event.reason)
                 self._link.go_offline()
+            case EventsMissed():
+                self._on_events_missed(event.epoch, now)
             case StopOrdered():
                 self._on_stop(event.teardown, now)
             case _:
@@ -161,7 +167,7 @@ class Scheduler:
         if epoch < link.epoch:
             return  # a deposed leader has no say
         if epoch > link.epoch:
-            self._on_new_leader(epoch, now)
+            self._on_new_leader(epoch, message.spread_s if isinstance(message, Beacon) else 0.0, now)
         match message:
             case Update():
                 link.heard(now)
@@ -178,7 +184,7 @@ class Scheduler:
                 pass  # a new epoch was noticed above; whether our own queue works is another matter
             case Subscribed():
                 self._on_subscribed(message, now)
-            case MessageReceived() | Failure():
+            case MessageReceived() | Failure() | AgentReturned():
                 link.heard(now)
                 self._tell(message)
             case Error():
@@ -187,33 +193,45 @@ class Scheduler:
             case _:
                 assert_never(message)
 
-    def _on_new_leader(self, epoch: int, now: float) -> None:
+    def _on_new_leader(self, epoch: int, spread_s: float, now: float) -> None:
         """What we had with the old leader is void."""
         self._link.epoch = epoch
         if self._link.phase is not Phase.OFFLINE:
             self._lose("another master leads now")
-            self._link.begin(now)
+            self._link.begin(now, spread_s=spread_s)
+
+    def _on_events_missed(self, epoch: int, now: float) -> None:
+        """Whatever they were: subscribing makes void what was offered, and asks how all tasks stand."""
+        if epoch == self._link.epoch and self._link.subscribed:
+            self._lose("events were lost on their way to us")
+            self._link.begin(now, gap_s=self._config.subscribing.first_s)
 
     def _on_subscribed(self, message: Subscribed, now: float) -> None:
         if self._link.phase is Phase.OFFLINE:
             return  # left over from before the connection broke
+        if self.framework_id not in (None, message.framework_id):
+            # The late answer to a SUBSCRIBE from before we had an id: as somebody else we have no tasks.
+            self._lose("the master takes us for a new framework")
+            self._link.begin(now)
+            return
         doubled = self._link.subscribed
         if doubled:
             # The answer to a repeated SUBSCRIBE. Offers made before it are void, or about to be.
             self._give_back(self._void(self._offers), now)
-        again = message.framework_id == self._framework_id
-        self._framework_id = message.framework_id
+        again = self._identity.granted(message.framework_id)
         self._link.granted(message.heartbeat_interval_s, now)
         if self._leave_by is not None:
             self._leave(now)
             return
         if not doubled:
-            self._tell(Registered(message.framework_id, message.master, again))
+            self._tell(Registered(message.framework_id, message.master, again, self._identity.replaces))
+            self._identity.replaces = None
         for call in self._wishes.restated():
             self._send(call, now)
         self._kills.restate(now)
         self._reconciler.forget()
         self._reconciler.ask(dict.fromkeys([*self._tasks.live(), *self._tasks.wanted()]), now)
+        self._ask_for_inherited(now)
         self._plan_next_reconciliation(now)
 
     def _on_offers(self, message: Offers) -> None:
@@ -241,33 +259,40 @@ class Scheduler:
             self._acknowledge(task_id, status.update_id, status.agent_id, now)
 
     def _on_error(self, error: Error, now: float) -> None:
+        if self._identity.is_another(error.framework_id):
+            return
         match error.reason:
             case ErrorReason.NOT_SUBSCRIBED:
                 if self._link.subscribed:
                     self._lose(error.message)
                     self._link.begin(now, gap_s=self._config.subscribing.first_s)
-            case ErrorReason.FRAMEWORK_REMOVED if not self._config.keep_id:
-                if self._leave_by is not None:
-                    self._stop()
-                elif not self._link.subscribed and self._framework_id is not None:  # else it is of an id long left
-                    self._start_afresh(error, now)
-            case ErrorReason.FAILED_OVER if error.call and not self._link.subscribed:
+            case ErrorReason.FRAMEWORK_REMOVED:
+                names_us = error.framework_id is not None or not self._link.subscribed  # else another, perhaps
+                if names_us and self.framework_id is not None:
+                    self._on_removed(error, now)
+            case ErrorReason.FAILED_OVER if error.call not in ("", "SUBSCRIBE") and not self._link.subscribed:
                 pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE
             case _:
                 self._tell(error)
                 if error.fatal:
-                    self._lose(error.message)
-                    self._stop(f"{error.reason}: {error.message}")
+                    self._end(error)
 
-    def _start_afresh(self, error: Error, now: float) -> None:
-        """The master has removed our id and killed its tasks: say so of each, and go on with a fresh id."""
-        removed, self._framework_id = self._framework_id, None
-        self._tell(replace(error, fatal=False))
-        why = f"framework {removed} was removed by the master, and its tasks with it"
-        for task_id, agent_id in self._tasks.forget():
-            self._tell_status(task_id, TaskState.KILLED, Reason.FRAMEWORK_REMOVED, why, now, agent_id)
+    def _on_removed(self, error: Error, now: float) -> None:
+        """Our id is used up. Go on with a fresh one, unless we are to stop: by the user's wish or an operator's."""
+        if self._leave_by is not None:
+            self._stop(torn_down=True)
+            return
+        stays_removed = self._config.keep_id or (self._link.subscribed and not error.call)
+        self._tell(error if stays_removed else replace(error, fatal=False))
+        for status in ends_of_removed(self._tasks, self.framework_id, now):
+            self._tell(Update(status=status))
         self._kills.forget()
         self._reconciler.forget()
+        if stays_removed:
+            self._end(error)
+            return
+        self._lose(error.message)
+        self._identity.removed()
         self._link.begin(now)
 
     # The user
@@ -339,7 +364,7 @@ class Scheduler:
             self._ask_and_kill(now)
         if self._link.subscribed and teardown:
             self._leave(now)
-        elif teardown and (self._framework_id is not None or self._link.ever_asked):
+        elif teardown and (self.framework_id is not None or self._link.ever_asked):
             self._leave_by = now + self._config.leave_within_s
         else:
             if self._offers:
@@ -374,6 +399,7 @@ class Scheduler:
         if self._reconcile_all_at is not None and self._reconcile_all_at <= now:
             self._plan_next_reconciliation(now)
             self._reconciler.ask(self._tasks.live(), now)
+            self._ask_for_inherited(now)
         due = self._reconciler.next_deadline()
         if due is not None and due <= now:
             questions = [
@@ -387,6 +413,11 @@ class Scheduler:
             kill = Kill(framework_id=OURS, task_id=wish.task_id, agent_id=agent_id, kill_policy=wish.policy)
             self._send(kill, now)
 
+    def _ask_for_inherited(self, now: float) -> None:
+        """Ask for tasks that we cannot name; those of agents that are not back yet are told later, or next time."""
+        if self._identity.is_heir:
+            self._send(Reconcile(framework_id=OURS), now)
+
     def _plan_next_reconciliation(self, now: float) -> None:
         every = self._config.reconcile_every_s
         self._reconcile_all_at = now + every if every > 0 else None
@@ -394,8 +425,10 @@ class Scheduler:
     def _subscribe(self, now: float) -> None:
         subscribe = Subscribe(
             framework=self._config.framework,
-            framework_id=self._framework_id,
+            framework_id=self.framework_id,
             suppressed_roles=self._wishes.suppressed(),
+            resume=self._identity.is_confirmed,
+            agent_returns=self._config.agent_returns,
         )
         self._effects.append(SendToMaster(subscribe))
         self._link.asked(now)
@@ -411,10 +444,15 @@ class Scheduler:
     def _leave(self, now: float) -> None:
         """Tear down for good."""
         self._send(Teardown(framework_id=OURS), now)
-        self._stop()
+        self._stop(torn_down=True)
 
-    def _stop(self, error: str = "") -> None:
-        self._effects.append(StopDriver(error))
+    def _end(self, error: Error) -> None:
+        """The master does not want us any more."""
+        self._lose(error.message)
+        self._stop(f"{error.reason}: {error.message}", error.reason)
+
+    def _stop(self, error: str = "", reason: ErrorReason | None = None, *, torn_down: bool = False) -> None:
+        self._effects.append(StopDriver(error, reason, torn_down))
         self._left = True
 
     # Helpers
@@ -439,41 +477,20 @@ class Scheduler:
     def _acknowledge(self, task_id: TaskID, update_id: int, agent_id: AgentID | None, now: float) -> None:
         """Without a subscription nothing is sent: the update comes again."""
         agent_id = agent_id or self._tasks.agent_of(task_id)
-        if self._link.subscribed and self._framework_id is not None and agent_id is not None:
-            call = Acknowledge(framework_id=self._framework_id, agent_id=agent_id, task_id=task_id, update_id=update_id)
+        if self._link.subscribed and self.framework_id is not None and agent_id is not None:
+            call = Acknowledge(framework_id=self.framework_id, agent_id=agent_id, task_id=task_id, update_id=update_id)
             self._link.sent(now)
             self._effects.append(SendToMaster(call))
 
     def _send(self, call: UserCall | SchedulerHeartbeat | Teardown, now: float) -> None:
         """Send with our own id, if there is a subscription."""
-        if self._link.subscribed and self._framework_id is not None:
+        if self._link.subscribed and self.framework_id is not None:
             self._link.sent(now)
-            self._effects.append(SendToMaster(replace(call, framework_id=self._framework_id)))
+            self._effects.append(SendToMaster(replace(call, framework_id=self.framework_id)))
 
     def _tell(self, event: UserEvent) -> None:
         self._effects.append(Deliver(event))
 
     def _drop(self, tasks: Iterable[TaskInfo], reason: Reason, why: str, now: float) -> None:
         for task in tasks:
-            self._tell_status(task.task_id, TaskState.DROPPED, reason, why, now)
-
-    def _tell_status(
-        self,
-        task_id: TaskID,
-        state: TaskState,
-        reason: Reason,
-        why: str,
-        now: float,
-        agent_id: AgentID | None = None,
-    ) -> None:
-        """A status of our own making."""
-        status = TaskStatus(
-            task_id=task_id,
-            state=state,
-            source=Source.MASTER,
-            timestamp=now,
-            reason=reason,
-            message=why,
-            agent_id=agent_id,
-        )
-        self._tell(Update(status=status))
+            self._tell(Update(status=own_status(task.task_id, TaskState.DROPPED, reason, why, now)))

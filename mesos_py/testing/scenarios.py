@@ -12,19 +12,22 @@
 ``t=`` sets the clock. ``queue: verb ...`` is a message from there, and its principal is what stands before a slash in
 the queue. Words are read as in a shell, ``|`` starts the next task or record, ``name=value`` is an option. Ids are
 written without the master's part (``O1`` for ``M-O1``). The script is played against the real core and the default
-policy; the registry answers at once unless told ``registry slow``. After every event the core checks itself.
+policy; echoes come back at once, and so does the registry's answer unless told ``registry slow``. After every event the
+core checks itself.
 """
 
 import re
 import shlex
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -33,15 +36,22 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
 from mesos_py.types.acls import read_acls
-from mesos_py.types.ids import AgentID
+from mesos_py.types.ids import AgentID, Role
+from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
 
-_OPERATORS: Final[dict[str, Callable[..., events.OperatorCall]]] = {
+_OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
     "kill": events.OperatorKill,
     "teardown": events.OperatorTeardown,
     "gone": events.OperatorMarkGone,
+    "drain": events.OperatorDrain,
+    "deactivate": events.OperatorDeactivate,
+    "reactivate": events.OperatorReactivate,
 }
+
+T = TypeVar("T", bound=msgspec.Struct)
+_Shown = effects.SendToFramework | effects.SendToAgent | effects.Announce | effects.Persist | effects.Answer
 
 Witness = Callable[[type], object]
 
@@ -57,6 +67,16 @@ def _play_block(player: "_Player", block: str) -> str:
     commands = [line for line in above.splitlines() if line and not line.startswith("#")]
     outcome = [line for command in commands for line in player.run(command)]
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
+
+
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    match verb, words.plain:
+        case "weight", [role, number]:
+            return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
+        case "quota", _:
+            return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case _:
+            return _from_words(_OPERATORS[verb], words)
 
 
 class _Player:
@@ -88,7 +108,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _OPERATORS[verb](*rest)))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["rule", "allow" | "deny" as which, action, *on]:
                 self._rules.append({which: [action], "on": on} if on else {which: [action]})
@@ -114,16 +134,28 @@ class _Player:
                 config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
             case ["registry", "slow"]:
                 self._registry_is_slow = True
+            case ["registry", "quota" | "weight" as verb, *rest]:
+                call = _operator_call(verb, Words(rest))
+                if isinstance(call, events.OperatorSetQuotas):
+                    SetQuotas(call.quotas).apply(self._registry)
+                elif isinstance(call, events.OperatorSetWeights):
+                    SetWeights(call.weights).apply(self._registry)
             case ["registry", "admitted", agent_id, host]:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "draining", agent_id, since, *settings]:
+                drain = _from_words(Drain, Words([since, *settings]))
+                StartDraining(AgentID(agent_id), drain).apply(self._registry)
             case _:
                 raise ValueError(f"{' '.join(words)!r} is no command")
 
     def _tick(self) -> list[str]:
         lines = self._handle(events.Ticked())
         due = self._master.next_deadline()
+        if due is not None and due <= self._now:  # because of what an echo has shown
+            lines += self._handle(events.Ticked())
+            due = self._master.next_deadline()
         if due is not None and due <= self._now:
             raise InvariantError(f"at {self._now} the next deadline is {due}: the loop would spin")
         return lines
@@ -132,10 +164,14 @@ class _Player:
         self._witness(type(event))
         done = self._master.handle(event, self._now)
         self._master.check()
-        lines = [self._show(effect) for effect in done]
+        lines = [self._show(effect) for effect in done if not isinstance(effect, effects.SendEcho)]
         serials = [effect.serial for effect in done if isinstance(effect, effects.Persist)]
         if serials and not self._registry_is_slow:
             lines += self._handle(events.RegistryWritten(serials[-1]))
+        for echo in (effect for effect in done if isinstance(effect, effects.SendEcho)):
+            self._witness(type(echo))
+            lines += self._handle(events.EchoHeard("framework", echo.sent))
+            lines += self._handle(events.EchoHeard("agent", echo.sent))
         return lines
 
     def _said(self, queue: str, verb: str, words: Words) -> events.MasterEvent:
@@ -150,7 +186,7 @@ class _Player:
         self._witness(type(message))
         return events.AgentSaid(principal, queue, message)
 
-    def _show(self, effect: effects.MasterEffect) -> str:
+    def _show(self, effect: _Shown) -> str:
         self._witness(type(effect))
         match effect:
             case effects.SendToFramework() | effects.SendToAgent():
@@ -170,3 +206,10 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _from_words(kind: type[T], words: Words) -> T:
+    """``A1 mark_gone=true``: plain words are the first fields, the others are named."""
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    given = dict(zip(fields, words.plain, strict=False)) | words.options
+    return kind(**{name: msgspec.convert(word, fields[name], strict=False) for name, word in given.items()})

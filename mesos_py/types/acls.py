@@ -27,6 +27,9 @@ class Action(StrEnum):
     KILL = "kill"
     TEARDOWN = "teardown"
     MARK_GONE = "mark_gone"
+    DRAIN = "drain"
+    SET_WEIGHTS = "set_weights"
+    SET_QUOTA = "set_quota"
     VIEW = "view"
     READ_SANDBOXES = "read_sandboxes"
 
@@ -37,6 +40,9 @@ OBJECTS: Final[Mapping[Action, str]] = {
     Action.KILL: "principal of the task's framework",
     Action.TEARDOWN: "principal of the framework",
     Action.MARK_GONE: "name of the agent",
+    Action.DRAIN: "name of the agent",
+    Action.SET_WEIGHTS: "role",
+    Action.SET_QUOTA: "role",
     Action.VIEW: "path of the HTTP API",
     Action.READ_SANDBOXES: "principal of the framework",
 }

@@ -67,7 +67,7 @@ class TaskState(StrEnum):
     GONE = "GONE"
     """It was running and certainly is no longer."""
     GONE_BY_OPERATOR = "GONE_BY_OPERATOR"
-    """An operator declared its agent gone; it may in truth still run."""
+    """An operator declared its agent gone (it may in truth still run), or it was killed as its agent is to be gone."""
     UNKNOWN = "UNKNOWN"
     """The master has no record of it."""
 
@@ -132,6 +132,7 @@ class Reason(StrEnum):
     AGENT_REREGISTERED = "AGENT_REREGISTERED"
     AGENT_UNKNOWN = "AGENT_UNKNOWN"
     AGENT_DRAINING = "AGENT_DRAINING"
+    """An operator wants its agent empty: run it elsewhere."""
     RESOURCES_UNKNOWN = "RESOURCES_UNKNOWN"
     EXECUTOR_REGISTRATION_TIMEOUT = "EXECUTOR_REGISTRATION_TIMEOUT"
     EXECUTOR_REREGISTRATION_TIMEOUT = "EXECUTOR_REREGISTRATION_TIMEOUT"

@@ -1,4 +1,4 @@
-"""The master's HTTP API; this module has what shows the cluster, ``operating`` what changes it."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating`` and ``roles`` what changes it."""
 
 import time
 from collections.abc import Callable
@@ -13,12 +13,14 @@ from mesos_py.master.core import Master
 from mesos_py.master.metrics import metrics_of
 from mesos_py.master.views import (
     AgentView,
+    DrainView,
     FrameworkView,
     OfferView,
     RoleView,
     StateView,
     TaskView,
     agent_views,
+    drain_view,
     framework_views,
     offer_views,
     role_views,
@@ -26,22 +28,26 @@ from mesos_py.master.views import (
     task_views,
 )
 from mesos_py.runtime.condition import Condition, always_ready
+from mesos_py.types.ids import AgentID
 from mesos_py.types.metrics import Metric, gauge
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
+from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
 from mesos_py.web.metrics import metrics
-from mesos_py.web.operating import FrameworkFilter, Operate, OperatorSite, TaskInPath
+from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
+from mesos_py.web.roles import RoleSite
 
 __all__ = ["make_master_app"]
 
 T = TypeVar("T")
 
+NodeFilter = Annotated[str | None, Parameter(description="Only with this id, name or host name.")]
 AgentFilter = Annotated[str | None, Parameter(description="Only on this agent.")]
 StateFilter = Annotated[
     list[TaskState] | None, QueryParameter(name="state", description="Only in this state; may be given several times.")
@@ -90,7 +96,12 @@ def make_master_app(
         authenticate: finds out who asks.
     """
     leading = Leading(master, leader_url)
-    routes = [*_MasterSite(reader, leading).routes(), *OperatorSite(reader, leading, operate).routes()]
+    asker = Asker(reader, leading, operate)
+    routes = [
+        *_MasterSite(reader, leading).routes(),
+        *OperatorSite(asker).routes(),
+        *RoleSite(reader, leading, asker).routes(),
+    ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
     daemon = [*health(reader, condition), version(), metrics(reader, "mesos_master", lambda: _metrics(master()))]
     return make_app("mesos_py master", description, [*daemon, *routes], access, authenticate)
@@ -117,6 +128,9 @@ class _MasterSite:
         return [
             get("/state", summary="The whole cluster", **look, responses=state)(self.state),
             get("/agents", summary="Agents", **listing)(self.agents),
+            get("/agents/{agent_id:str}/drain", summary="How far one is drained", **look, responses=may_fail(404, 503))(
+                self.progress
+            ),
             get("/frameworks", summary="Frameworks", **listing)(self.frameworks),
             get("/tasks", summary="Tasks", **listing)(self.tasks),
             get("/tasks/{task_id:str}", summary="One task", **look, responses=may_fail(404, 503))(self.task),
@@ -135,10 +149,19 @@ class _MasterSite:
             self._reader.charge(snapshot, time.monotonic() - start)
         return Response(snapshot.body, media_type=MediaType.JSON)
 
-    async def agents(self, limit: Limit = 100, offset: Offset = 0) -> AgentPage:
+    async def agents(self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None) -> AgentPage:
         """Agents in the order in which they came."""
-        snapshot = await self._snapshot("agents", lambda master: agent_views(master.state))
-        return cut(AgentPage, snapshot.value, offset, limit)
+        agents = (await self._snapshot("agents", lambda master: agent_views(master.state))).value
+        if node is not None:
+            agents = [agent for agent in agents if node in (agent.agent_id, agent.name, agent.hostname)]
+        return cut(AgentPage, agents, offset, limit)
+
+    async def progress(self, agent_id: AgentInPath) -> DrainView:
+        """How far an agent is emptied, also one that is away."""
+        view = await self._reader.read(lambda: drain_view(self._leading().state, AgentID(agent_id)))
+        if view is None:
+            raise problem(404, f"no agent {agent_id} is known")
+        return view
 
     async def frameworks(self, limit: Limit = 100, offset: Offset = 0) -> FrameworkPage:
         """Frameworks in the order in which they came, then those that were removed."""
@@ -180,7 +203,7 @@ class _MasterSite:
         return cut(OfferPage, snapshot.value, offset, limit)
 
     async def roles(self, limit: Limit = 100, offset: Offset = 0) -> RolePage:
-        """Roles in the order in which they would be offered next."""
+        """Roles in the order in which they would be offered next, then those without a framework."""
         snapshot = await self._snapshot("roles", lambda master: role_views(master.shares()))
         return cut(RolePage, snapshot.value, offset, limit)
 

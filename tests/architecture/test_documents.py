@@ -2,6 +2,7 @@
 
 import re
 
+import click
 import pytest
 
 from mesos_py.cli.main import cli
@@ -11,6 +12,7 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#+\s+(.*)$", re.MULTILINE)
 _COMMAND = re.compile(r"(?<![\w/.-])mesos ([a-z]+)\b([^;#|`]*)")
+_WORD = re.compile(r"\s+([a-z]+)\b")
 _FLAG = re.compile(r"(?<![\w-])(--?[a-z][a-z-]*)")
 
 
@@ -34,16 +36,26 @@ def test_links_lead_somewhere(document):
 
 
 def _commands(document):
+    """Each with the words below it, such as ``agent drain``, and its flags."""
     for code in code_of(document):
         for name, rest in _COMMAND.findall(code):
+            below = _WORD.match(rest)
+            if below and isinstance(group := cli.get_command(None, name), click.Group):
+                name = f"{name} {below[1]}" if below[1] in group.commands else name  # noqa: PLW2901
             yield name, _FLAG.findall(rest.partition(" -- ")[0].partition("'")[0])
+
+
+def _command(name):
+    name, _, below = name.partition(" ")
+    command = cli.get_command(None, name)
+    return command.commands[below] if below else command
 
 
 @pytest.mark.parametrize("document", documents(), ids=name_of)
 def test_commands_and_flags_are_real(document):
     wrong = []
     for name, flags in _commands(document):
-        command = cli.get_command(None, name)
+        command = _command(name)
         if command is None:
             wrong.append(f"mesos {name}")
             continue
@@ -54,3 +66,14 @@ def test_commands_and_flags_are_real(document):
 
 def test_the_readme_names_commands():
     assert {"run", "master", "agent"} <= {name for name, _ in _commands(ROOT / "README.md")}
+
+
+def test_every_fault_in_the_guide_has_its_test():
+    guide = (ROOT / "docs" / "high-availability.md").read_text()
+    table = guide.partition("## What happens when")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for row in rows:
+        file, *words = re.findall(r"`([^`]+)`", row[-1])
+        text = (ROOT / "tests" / file).read_text()
+        assert all(word in text for word in words), row

@@ -15,15 +15,23 @@ from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.daemons.registry import RegistryFile, RegistryMemory
 from mesos_py.master.registry import (
     AdmitAgent,
+    Deactivate,
+    MarkDrained,
     MarkGone,
     MarkReachable,
     MarkUnreachable,
+    Reactivate,
     Registry,
     RemoveAgent,
+    SetQuotas,
+    SetWeights,
+    StartDraining,
 )
 from mesos_py.runtime.election import Candidate
 from mesos_py.runtime.loop import Loop
-from mesos_py.types.ids import AgentID, Principal
+from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import Drain
+from mesos_py.types.quota import Quota
 from tests.support.elections import PATIENCE_S, SESSION_S, Peer
 
 ADMIT = AdmitAgent(AgentID("A1"), "host1", Principal("agent"))
@@ -156,7 +164,9 @@ def place(request):
 
 def content(registry):
     principals = {agent_id: principal for agent_id, principal in registry.principals.items() if principal}
-    return (registry.admitted, registry.unreachable, registry.gone, principals)
+    of_roles = (registry.weights, registry.quotas)
+    held_back = (registry.drains, registry.deactivated)
+    return (registry.admitted, registry.unreachable, registry.gone, principals, *of_roles, *held_back)
 
 
 def test_it_begins_empty_and_every_leadership_has_a_higher_epoch(place):
@@ -182,6 +192,26 @@ def test_the_next_leader_knows_what_was_confirmed(place):
     second.end()
 
 
+def test_what_is_not_about_one_agent_is_known_too(place):
+    ads, eng = Role("ads"), Role("eng")
+    quota = Quota(guarantee={"cpus": 4000}, limit={"cpus": 8000, "gpus": 0})
+    first = place.lead()
+    first.write(SetWeights({ads: 2.0, eng: 0.5}), SetQuotas({ads: quota, eng: Quota(limit={"mem": 1})}))
+    first.wait()
+    first.write(ADMIT, SetWeights({eng: None}), SetQuotas({eng: Quota()}))
+    first.end()
+    second = place.lead()
+    assert second.registry.weights == {"ads": 2.0}
+    assert second.registry.quotas == {"ads": quota}
+    assert second.registry.admitted == {"A1": "host1"}
+    second.write(SetWeights({eng: 3.0}))
+    second.end()
+    third = place.lead()
+    assert third.registry.weights == {"ads": 2.0, "eng": 3.0}
+    assert third.registry.quotas == {"ads": quota}
+    third.end()
+
+
 def test_the_oldest_of_the_unreachable_is_still_the_first(place):
     first = place.lead()
     for number in range(40):
@@ -204,6 +234,8 @@ def test_many_at_once(place):
 
 NAMES = st.sampled_from([AgentID(f"A{number}") for number in range(6)])
 TIMES = st.integers(0, 40).map(lambda day: day * 86_400.0)
+ROLES = st.sampled_from([Role("ads"), Role("eng/web"), Role("*")])
+AMOUNTS = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.integers(0, 5), max_size=2)
 OPERATIONS = st.lists(
     st.one_of(
         st.builds(AdmitAgent, NAMES, st.sampled_from(["h", "i"]), st.sampled_from([Principal("p"), Principal("q")])),
@@ -211,6 +243,12 @@ OPERATIONS = st.lists(
         st.builds(MarkReachable, NAMES, st.sampled_from(["h", "j"])),
         st.builds(RemoveAgent, NAMES),
         st.builds(MarkGone, NAMES, TIMES),
+        st.builds(SetWeights, st.dictionaries(ROLES, st.none() | st.sampled_from([0.5, 1.0, 2.0]), max_size=3)),
+        st.builds(SetQuotas, st.dictionaries(ROLES, st.builds(Quota, AMOUNTS, AMOUNTS), max_size=3)),
+        st.builds(StartDraining, NAMES, st.builds(Drain, TIMES, st.none() | TIMES, st.none() | TIMES, st.booleans())),
+        st.builds(MarkDrained, NAMES, TIMES),
+        st.builds(Deactivate, NAMES),
+        st.builds(Reactivate, NAMES),
     ),
     max_size=12,
 )

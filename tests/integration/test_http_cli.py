@@ -7,6 +7,7 @@ import pytest
 
 from mesos_py.cli import logs
 from mesos_py.cli.main import main
+from mesos_py.master.events import OperatorReactivate, OperatorSaid
 from mesos_py.types.ids import TaskID
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.agent import make_agent_app
@@ -220,3 +221,62 @@ def test_teardown_asks_first(mesos, cluster, monkeypatch):
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
     assert mesos("teardown", cluster.framework_id, code=1).endswith("mesos: nothing was done\n")
     assert cluster.framework_id in cluster.master.state.frameworks
+
+
+# Taking nodes out
+
+
+def test_draining(mesos, cluster):
+    [agent_id] = cluster.master.state.agents
+    assert mesos("agent", "drain", "node1", "--timeout", "0", code=1).startswith("mesos: 2 tasks run, 1 task's end is ")
+    assert rows(mesos("agents"))[0]["MODE"] == "DRAINING"
+    assert mesos("agent", "reactivate", "node1", code=1) == (
+        f"mesos: agent {agent_id} is DRAINING; it can be reactivated once it is DRAINED\n"
+    )
+    cluster.tear_down(cluster.framework_id)
+    assert mesos("agent", "drain", "node1.example", "--wait", "--max-grace-period", "5", "--deadline", "60") == (
+        f"agent {agent_id} is being drained\nagent {agent_id} is drained\n".encode()
+    )
+    assert rows(mesos("agents"))[0]["MODE"] == "DRAINED"
+    assert mesos("agent", "reactivate", agent_id) == f"agent {agent_id} is offered again\n".encode()
+    assert "MODE" not in rows(mesos("agents"))[0]
+
+
+def test_draining_to_be_gone_asks_first(mesos, cluster, monkeypatch):
+    [agent_id] = cluster.master.state.agents
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
+    assert mesos("agent", "drain", "node1", "--mark-gone", code=1).endswith("mesos: nothing was done\n")
+    assert not cluster.master.state.registry.drains
+    cluster.tear_down(cluster.framework_id)
+    said = mesos("agent", "drain", "node1", "--mark-gone", "--yes", "--wait")
+    assert said.endswith(f"agent {agent_id} is gone\n".encode())
+    assert agent_id in cluster.master.state.registry.gone
+
+
+def test_marking_gone_asks_first(mesos, cluster, monkeypatch):
+    [agent_id] = cluster.master.state.agents
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
+    assert mesos("agent", "gone", "node1", code=1).endswith("mesos: nothing was done\n")
+    assert mesos("agent", "gone", "node1", "--yes") == f"agent {agent_id} is gone\n".encode()
+
+
+def test_a_name_that_several_agents_have_or_none(mesos, cluster):
+    [first] = cluster.master.state.agents
+    second = cluster.add_agent("node1", queue="other")
+    said = mesos("agent", "deactivate", "node1", code=1)
+    assert said == f"mesos: several agents are called node1: {first}, {second}; give the id of one\n"
+    assert mesos("agent", "deactivate", second) == f"agent {second} is deactivated\n".encode()
+    assert mesos("agent", "drain", "node9", code=1) == "mesos: agent node9 is not known\n"
+
+
+def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, loop):
+    [agent_id] = cluster.master.state.agents
+
+    def call_off():
+        cluster.tear_down(cluster.framework_id)
+        cluster.handle(OperatorSaid(2, OperatorReactivate(agent_id)))
+
+    timer = threading.Timer(0.7, lambda: loop.post(call_off))
+    timer.start()
+    said = mesos("agent", "drain", "node1", "--wait", code=1)
+    assert said.endswith(f"mesos: agent {agent_id} is ACTIVE: somebody has decided otherwise\n")

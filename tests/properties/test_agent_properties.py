@@ -45,6 +45,7 @@ from mesos_py.agent.recovery import recover
 from mesos_py.messages.agent import (
     AgentRegistered,
     AgentReregistered,
+    DrainAgent,
     KillTask,
     PleaseReregister,
     ReconcileTasks,
@@ -397,6 +398,20 @@ class World(RuleBasedStateMachine):
         framework_id, task_id = data.draw(st.sampled_from(self.launched))
         policy = None if grace is None else KillPolicy(grace_period_s=grace)
         self.say(KillTask(agent_id=AGENT, framework_id=framework_id, task_id=task_id, kill_policy=policy))
+
+    @precondition(lambda self: self.connected)
+    @rule(
+        grace=st.sampled_from([None, 0.0, 1.0]),
+        deadline=st.sampled_from([None, None, 0.0, 5.0]),
+        gone=st.booleans(),
+        again=st.booleans(),
+    )
+    def drain(self, grace, deadline, gone, again):
+        self.sequence += 1
+        wishes = {"max_grace_period_s": grace, "deadline_s": deadline, "mark_gone": gone}
+        order = DrainAgent(agent_id=AGENT, sequence=self.sequence, **wishes)
+        for _ in range(1 + again):
+            self.say(order)
 
     @precondition(lambda self: self.connected)
     @rule(framework_id=st.sampled_from(FRAMEWORKS), executor_id=st.sampled_from(["e1", "e2"]))

@@ -18,6 +18,7 @@ from mesos_py.messages import scheduler as calls
 from mesos_py.messages.codec import Malformed
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskRecord, TaskState
@@ -60,6 +61,7 @@ class MasterMachine(RuleBasedStateMachine):
         self.last_sequence: dict[str, int] = {}
         self.updates: list[tuple[str, str, int]] = []
         self.slow_registry = False
+        self.echoes: list[float] = []
         self.tell(events.BrokerConnected())
 
     @initialize(slow=st.booleans(), failover=st.sampled_from([0.0, 60.0]))
@@ -100,6 +102,9 @@ class MasterMachine(RuleBasedStateMachine):
                 if self.master.state.cut_off:
                     assert type(effect.operation).__name__ != "MarkUnreachable", "nobody is given up while cut off"
                 return
+            case effects.SendEcho(sent=sent):
+                self.echoes.append(sent)
+                return
             case _:
                 return
         match message:
@@ -111,13 +116,20 @@ class MasterMachine(RuleBasedStateMachine):
                 self.offered += [offer.offer_id for offer in message.offers]
             case calls.Update(status=status) if status.update_id is not None:
                 self.updates.append((status.agent_id, status.task_id, status.update_id))
+            case agents.DrainAgent():
+                self.count_up(message)
+                assert message.agent_id in self.master.state.registry.drains
             case agents.RunTasks():
                 assert not self.master.state.suspended, "launched while another may lead"
-                assert message.sequence > self.last_sequence.get(message.agent_id, 0)
-                self.last_sequence[message.agent_id] = message.sequence
+                assert self.master.state.registry.mode_of(message.agent_id) is AgentMode.ACTIVE
+                self.count_up(message)
                 for operation in message.operations:
                     for task in operation.tasks:
                         assert (message.framework_id, task.task_id) not in tasks, "launched while it is known"
+
+    def count_up(self, order):
+        assert order.sequence > self.last_sequence.get(order.agent_id, 0)
+        self.last_sequence[order.agent_id] = order.sequence
 
     def framework(self, number, call):
         queue = f"f{number}"
@@ -328,7 +340,7 @@ class MasterMachine(RuleBasedStateMachine):
         )
         said = self.tell(events.AgentSaid(agent.principal, agent.queue, message))
         framework = state_now.frameworks[task.framework_id]
-        if framework.connected and state is not TaskState.GONE_BY_OPERATOR:
+        if framework.connected:
             assert effects.SendToFramework(framework.queue, True, calls.Update(status=status)) in said
 
     @rule(number=few, framework=few)
@@ -369,6 +381,12 @@ class MasterMachine(RuleBasedStateMachine):
     def leadership(self, how):
         self.tell(how())
 
+    @rule(inbox=st.sampled_from(["framework", "agent"]), first=st.booleans())
+    @precondition(lambda self: self.echoes)
+    def echo(self, inbox, first):
+        """It comes late, or never, or twice."""
+        self.tell(events.EchoHeard(inbox, self.echoes[0 if first else -1]))
+
     @rule()
     def broker_lost(self):
         self.tell(events.BrokerLost())
@@ -396,6 +414,44 @@ class MasterMachine(RuleBasedStateMachine):
         serial = self.unwritten[0] if late else self.unwritten[-1]
         self.registry_says(serial)
         self.registry_says(serial)
+
+    @rule(
+        agent=few,
+        process=st.integers(0, 1),
+        verb=st.sampled_from([events.OperatorDeactivate, events.OperatorReactivate, events.OperatorDrain]),
+        grace=st.sampled_from([None, 0.0, 5.0, -1.0, float("nan")]),
+        deadline=st.sampled_from([None, 0.0, 30.0, float("inf")]),
+        gone=st.sampled_from([False, False, True]),
+    )
+    def maintain(self, agent, process, verb, grace, deadline, gone):
+        """Whatever is asked, there is one answer, at once or when the registry is written."""
+        wishes = (grace, deadline, gone) if verb is events.OperatorDrain else ()
+        self.tell(events.OperatorSaid(8, verb(self.agent_id(agent, process), *wishes)))
+
+    @precondition(lambda self: self.master.state.registry.drains)
+    @rule()
+    def drained_agents_do_as_told(self):
+        """All of them: what is not away ends what it has and is drained, or gone, by what it says of that."""
+        state = self.master.state
+        for agent_id in list(state.registry.drains):
+            agent = state.agents.get(agent_id)
+            if agent is None or not agent.connected:
+                continue
+            for task in list(agent.tasks):
+                ids = {"agent_id": agent_id, "framework_id": task.framework_id}
+                status = a_status(task.info.task_id, TaskState.KILLED, agent_id=agent_id)
+                message = agents.StatusUpdate(**ids, status=status)
+                self.tell(events.AgentSaid(agent.principal, agent.queue, message))
+            for framework_id, executor_id in list(agent.executors):
+                ids = {"agent_id": agent_id, "framework_id": framework_id, "executor_id": executor_id}
+                message = agents.ExecutorExited(**ids, status=0)
+                self.tell(events.AgentSaid(agent.principal, agent.queue, message))
+        for serial in list(self.unwritten):
+            self.registry_says(serial)
+        for agent_id, drain in state.registry.drains.items():
+            agent = state.agents.get(agent_id)
+            if agent is not None and agent.connected and not self.unwritten:
+                assert drain.drained is not None or drain.mark_gone
 
     @rule(task_id=task_ids, framework=few, agent=few, verb=st.sampled_from(["kill", "kill", "teardown", "gone"]))
     def operator(self, task_id, framework, agent, verb):
@@ -430,7 +486,7 @@ class MasterMachine(RuleBasedStateMachine):
         state = self.master.state
         assert len(state.completed) <= CONFIG.max_completed_frameworks
         assert all(len(f.completed) <= CONFIG.max_completed_tasks for f in state.frameworks.values())
-        assert len(state.counters) < 80
+        assert len(state.counters) < 90
 
     @invariant()
     def the_registry_can_be_rebuilt(self):

@@ -6,8 +6,9 @@
       masters/                  the contenders; the one with the lowest number leads
         m-<guid>-0000000007     ephemeral: where its HTTP API and its lifeline are
       epoch                     of the newest leader; its version is what every write of a leader is checked against
-      registry/                 agents, spread over buckets by their id
-        000 ... 255
+      registry/
+        000 ... 255             agents, spread over buckets by their id
+        roles ...               a document each: what is not about one agent
 """
 
 import zlib
@@ -15,8 +16,8 @@ from typing import Final
 
 __all__ = ["BUCKETS", "Paths", "bucket_of", "guid_of", "number_of"]
 
-BUCKETS: Final = 256
-"""So that a bucket of 50,000 agents, and what is remembered of lost ones, is far below ZooKeeper's 1 MB."""
+BUCKETS: Final = [f"{number:03}" for number in range(256)]
+"""So many that a bucket of 50,000 agents, and what is remembered of lost ones, is far below ZooKeeper's 1 MB."""
 
 
 class Paths:
@@ -36,9 +37,9 @@ class Paths:
         """A contender's node."""
         return f"{self.masters}/{name}"
 
-    def bucket(self, number: int) -> str:
-        """Where some of the agents are kept."""
-        return f"{self.registry}/{number:03}"
+    def kept(self, name: str) -> str:
+        """A bucket or document of the registry."""
+        return f"{self.registry}/{name}"
 
 
 def guid_of(name: str) -> str:
@@ -52,6 +53,6 @@ def number_of(name: str) -> int:
     return int(digits) if name.startswith("m-") and digits.isdecimal() else -1
 
 
-def bucket_of(agent_id: str) -> int:
+def bucket_of(agent_id: str) -> str:
     """The bucket of an agent."""
-    return zlib.crc32(agent_id.encode()) % BUCKETS
+    return BUCKETS[zlib.crc32(agent_id.encode()) % len(BUCKETS)]

@@ -1,11 +1,14 @@
-"""Keeps the registry in ZooKeeper: a record of each agent, in 256 buckets, written by the newest leader only.
+"""Keeps the registry in ZooKeeper: a record of each agent, in 256 buckets, and a node for each document.
 
-Whatever waits is written together: all buckets that have changed, in transactions below ZooKeeper's limit of 1 MB.
-Each transaction checks the version of the epoch's node, so that nothing is written by a leader after the next one was
-elected. Where the connection is lost under a transaction, its buckets are written again as they are then.
+It is written by the newest leader only. Whatever waits is written together: all nodes that have changed, in
+transactions below ZooKeeper's limit of 1 MB. Each transaction checks the version of the epoch's node, so that nothing
+is written by a leader after the next one was elected. Where the connection is lost under a transaction, its nodes are
+written again as they are then. Nodes that we do not know, a later version's documents, are left as they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -16,10 +19,13 @@ from mesos_py.adapters.zookeeper.session import Connection, Session, is_lost, re
 from mesos_py.errors import MesosError
 from mesos_py.master.registry import (
     AgentRecord,
+    Document,
     Registry,
     RegistryOperation,
     decode_records,
+    encode_document,
     encode_records,
+    read_document,
     record_of,
     restore,
 )
@@ -31,30 +37,48 @@ __all__ = ["ZookeeperRegistry"]
 _TRANSACTION: Final = 400_000
 """Bytes of one transaction."""
 
+_EMPTY: Final = dict.fromkeys(BUCKETS, encode_records([])) | {
+    document: encode_document(Registry(), document) for document in Document
+}
+"""Every node there is, and what is in it at first."""
+
 _OVERTAKEN: Final = "a newer leader writes the registry"
 
 
 class ZookeeperRegistry:
     """The registry during one leadership."""
 
-    def __init__(self, session: Session, loop: Loop, epoch: int, overtaken: Callable[[str], None]) -> None:
-        """``epoch`` is that of the leadership; ``overtaken(why)`` is told once if a newer one is found."""
+    def __init__(
+        self,
+        session: Session,
+        loop: Loop,
+        epoch: int,
+        overtaken: Callable[[str], None],
+        known: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """``epoch`` is that of the leadership; ``overtaken(why)`` is told once if a newer one is found.
+
+        ``known`` is what nodes hold, by name, that need not be read: they were read after their last change.
+        """
         self._session = session
         self._paths = session.paths
         self._loop = loop
         self._epoch = epoch
         self._overtaken = overtaken
+        self._known = known
         self._version = -1
         """Of the epoch's node while this epoch stands there."""
         self._loaded: Callable[[Registry], None] | None = None
         self._written: Callable[[int], None] | None = None
         self._mirror = Registry()
         """What will be in ZooKeeper once all is written."""
-        self._members: list[dict[AgentID, None]] = [{} for _ in range(BUCKETS)]
-        self._dirty: dict[int, None] = {}
+        self._members: dict[str, dict[AgentID, None]] = {bucket: {} for bucket in BUCKETS}
+        """The agents in each bucket."""
+        self._dirty: dict[str, None] = {}
+        """Nodes to write."""
         self._serial = 0
-        self._on_way: dict[int, None] = {}
-        """Buckets being written."""
+        self._on_way: dict[str, None] = {}
+        """Nodes being written."""
         self._turn = 0
         self._connected = True
         self._planned = False
@@ -70,10 +94,13 @@ class ZookeeperRegistry:
         """Write soon; ``written(serial)`` is called in the loop's thread when this one and all before are durable."""
         self._written = written
         self._serial = serial
-        for agent_id in operation.apply(self._mirror):
-            number = bucket_of(agent_id)
-            self._members[number][agent_id] = None
-            self._dirty[number] = None
+        for changed in operation.apply(self._mirror):
+            if isinstance(changed, Document):
+                self._dirty[changed] = None
+            else:
+                bucket = bucket_of(changed)
+                self._members[bucket][changed] = None
+                self._dirty[bucket] = None
         if not self._planned:
             self._planned = True
             self._loop.post(self._send)  # with what else this turn brings
@@ -120,57 +147,76 @@ class ZookeeperRegistry:
             self._give_way()
             return
         self._version = stat.version
-        self._session.children(self._paths.registry, lambda: None, self._then(self._buckets_seen))
+        if self._known.keys() >= _EMPTY.keys():
+            self._all_read(self._known)
+            return
+        self._session.children(self._paths.registry, lambda: None, self._then(self._nodes_seen))
 
-    def _buckets_seen(self, names: list[str] | None, error: Exception | None) -> None:
+    def _nodes_seen(self, names: list[str] | None, error: Exception | None) -> None:
         if isinstance(error, NoNodeError):
-            path = self._paths.bucket(0)
-            self._session.create(path, b"\x90", self._then(lambda _path, _error: self._read_epoch()))
+            first = BUCKETS[0]
+            path = self._paths.kept(first)
+            self._session.create(path, _EMPTY[first], self._then(lambda _path, _error: self._read_epoch()))
             return
         if error is not None or names is None:
             refused(error)
         there = set(names)
-        missing = [number for number in range(BUCKETS) if f"{number:03}" not in there]
+        missing = [name for name in _EMPTY if name not in there]
         if missing:
             transaction = self._session.transaction()
             transaction.check(self._paths.epoch, self._version)
-            for number in missing:
-                transaction.create(self._paths.bucket(number), b"\x90")
-            self._session.commit(transaction, self._then(self._buckets_made))
+            for name in missing:
+                transaction.create(self._paths.kept(name), _EMPTY[name])
+            self._session.commit(transaction, self._then(self._nodes_made))
             return
-        self._read_buckets()
+        self._read_nodes()
 
-    def _buckets_made(self, _results: Any, error: Exception | None) -> None:
+    def _nodes_made(self, _results: Any, error: Exception | None) -> None:
         if isinstance(error, BadVersionError):
             self._give_way()
         elif error is not None:
             refused(error)
         else:
-            self._read_buckets()
+            self._read_nodes()
 
-    def _read_buckets(self) -> None:
-        records: list[AgentRecord] = []
-        left = BUCKETS
+    def _read_nodes(self) -> None:
+        nodes = dict(self._known)
 
-        def read(number: int, found: tuple[bytes, Any] | None, error: Exception | None) -> None:
-            nonlocal left
+        def read(name: str, found: tuple[bytes, Any] | None, error: Exception | None) -> None:
             if error is not None or found is None:
                 refused(error)
-            records.extend(_decode(found[0], self._paths.bucket(number)))
-            left -= 1
-            if left == 0:
-                self._all_read(records)
+            nodes[name] = found[0]
+            if nodes.keys() >= _EMPTY.keys():
+                self._all_read(nodes)
 
-        for number in range(BUCKETS):
-            self._session.get(self._paths.bucket(number), self._then(_with(number, read)))
+        for name in _EMPTY.keys() - nodes.keys():
+            self._session.get(self._paths.kept(name), self._then(_with(name, read)))
 
-    def _all_read(self, records: list[AgentRecord]) -> None:
+    def _all_read(self, nodes: Mapping[str, bytes]) -> None:
         loaded, self._loaded = self._loaded, None
         assert loaded is not None
+        self._known = {}
+        records: list[AgentRecord] = []
+        for bucket in BUCKETS:
+            with self._readable(bucket):
+                members = decode_records(nodes[bucket])
+            self._members[bucket] = dict.fromkeys(record.agent_id for record in members)
+            records += members
         self._mirror = restore(self._epoch, records)
-        for record in records:
-            self._members[bucket_of(record.agent_id)][record.agent_id] = None
-        loaded(restore(self._epoch, records))
+        registry = restore(self._epoch, records)
+        for document in Document:
+            with self._readable(document):
+                read_document(self._mirror, document, nodes[document])
+                read_document(registry, document, nodes[document])
+        loaded(registry)
+
+    @contextmanager
+    def _readable(self, name: str) -> Iterator[None]:
+        """Raises MesosError: a registry that cannot be read is better looked at than written over."""
+        try:
+            yield
+        except msgspec.MsgspecError as error:
+            raise MesosError(f"{self._paths.kept(name)} in ZooKeeper cannot be read: {error}") from None
 
     # Writing
 
@@ -191,23 +237,23 @@ class ZookeeperRegistry:
         for transaction in transactions:
             self._session.commit(transaction, self._then(done))
 
-    def _transactions(self, numbers: dict[int, None]) -> Iterator[Any]:
-        """Which together write these buckets."""
+    def _transactions(self, names: dict[str, None]) -> Iterator[Any]:
+        """Which together write these nodes."""
         transaction, size = None, 0
-        for number in numbers:
-            data = self._bucket(number)
+        for name in names:
+            data = encode_document(self._mirror, name) if isinstance(name, Document) else self._bucket(name)
             if transaction is None or size + len(data) > _TRANSACTION:
                 if transaction is not None:
                     yield transaction
                 transaction, size = self._session.transaction(), 0
                 transaction.check(self._paths.epoch, self._version)
-            transaction.set_data(self._paths.bucket(number), data)
+            transaction.set_data(self._paths.kept(name), data)
             size += len(data)
         if transaction is not None:
             yield transaction
 
-    def _bucket(self, number: int) -> bytes:
-        members = self._members[number]
+    def _bucket(self, name: str) -> bytes:
+        members = self._members[name]
         records = []
         for agent_id in list(members):
             record = record_of(self._mirror, agent_id)
@@ -235,13 +281,5 @@ class ZookeeperRegistry:
             self._overtaken(_OVERTAKEN)
 
 
-def _with(number: int, read: Callable[[int, Any, Exception | None], None]) -> Callable[[Any, Exception | None], None]:
-    return lambda found, error: read(number, found, error)
-
-
-def _decode(data: bytes, path: str) -> list[AgentRecord]:
-    """Raises MesosError: a registry that cannot be read is better looked at than written over."""
-    try:
-        return decode_records(data)
-    except msgspec.MsgspecError as error:
-        raise MesosError(f"{path} in ZooKeeper cannot be read: {error}") from None
+def _with(name: str, read: Callable[[str, Any, Exception | None], None]) -> Callable[[Any, Exception | None], None]:
+    return lambda found, error: read(name, found, error)

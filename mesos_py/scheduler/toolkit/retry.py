@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from mesos_py.errors import UserError
-from mesos_py.types.tasks import TERMINAL, TaskState
+from mesos_py.types.tasks import TERMINAL, Reason, TaskState
 
 __all__ = ["Retries", "RetryPolicy"]
 
@@ -17,7 +17,7 @@ class RetryPolicy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How often to try, and how long to wait between. Raises UserError if it makes no sense."""
 
     attempts: int = 3
-    """In all; what the cluster did to the task (DROPPED, GONE, UNREACHABLE) does not count."""
+    """In all; what the cluster did to the task (DROPPED, GONE, UNREACHABLE, its agent drained) does not count."""
     first_s: float = 1.0
     """Wait after the first failure; doubled after each further one."""
     cap_s: float = 300.0
@@ -53,10 +53,15 @@ class Retries:
         self._records: dict[str, _Record] = {}
         self._waiting: list[tuple[float, str]] = []
 
-    def ended(self, key: str, state: TaskState, now: float) -> float | None:
-        """An attempt ended thus: when to try again, or None for never (it is FINISHED or KILLED, or given up)."""
+    def ended(self, key: str, state: TaskState, now: float, reason: Reason | None = None) -> float | None:
+        """An attempt ended thus: when to try again, or None for never (it is FINISHED or KILLED, or given up).
+
+        A task that was KILLED because its agent is being drained (``reason``) is tried again.
+        """
         if state not in TERMINAL and state is not TaskState.UNREACHABLE:
             raise UserError(f"{key}: {state} is not an end")
+        if state is TaskState.KILLED and reason is Reason.AGENT_DRAINING:
+            state = TaskState.GONE
         if state in (TaskState.FINISHED, TaskState.KILLED, TaskState.ERROR):
             self._records.pop(key, None)
             return None

@@ -41,6 +41,7 @@ def facts(state):
     """What must outlive a process."""
     return {
         "agent": (state.agent_id, state.epoch, state.sequence, state.sequence >= 0 and state.master_id, state.used),
+        "drain": state.drain,
         "containers": {cid: (type(owner).__name__, owner.stage) for cid, owner in state.containers.items()},
         "frameworks": {
             framework.framework_id: (framework.info, framework.removed, list(framework.executors))

@@ -4,10 +4,12 @@ import sys
 import tomllib
 from types import ModuleType
 
+import click
 import pytest
 from click.testing import CliRunner
 
-from mesos_py.cli.daemons import agent, field_docs, local, master
+from mesos_py.cli.agent import agent
+from mesos_py.cli.daemons import field_docs, local, master
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
 from mesos_py.errors import ConfigError
 
@@ -128,3 +130,23 @@ def test_isolation_is_listed_with_its_state():
 def test_an_isolator_that_there_is_not():
     done = CliRunner().invoke(agent, ["--print-isolation", "--isolation", "colour"])
     assert "isolation: there is no isolator 'colour'; there are user, " in str(done.exception)
+
+
+def test_an_agent_is_run_or_operated(mesos, ran):
+    assert mesos("agent", "--name", "node7").code == 3
+    assert ran[0].name == "node7"
+    said = mesos("agent", "--name", "node7", "drain", "node8")
+    assert (said.code, said.err) == (
+        2,
+        "mesos: options of the daemon do not go with the command 'drain' (see mesos agent --help)\n",
+    )
+    assert len(ran) == 1
+
+
+@pytest.mark.parametrize("name", sorted(agent.commands))
+def test_each_command_about_an_agent_has_help(mesos, name):
+    said = mesos("agent", name, "--help")
+    assert said.code == 0
+    assert "Examples:" in said.out
+    assert all(param.help for param in agent.commands[name].params if isinstance(param, click.Option))
+    assert mesos("agent", name).err.startswith("mesos: missing argument 'NODE'")

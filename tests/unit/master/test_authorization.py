@@ -10,6 +10,7 @@ from mesos_py.types.acls import read_acls
 from mesos_py.types.ids import Principal, TaskID
 from mesos_py.types.infos import FrameworkInfo
 from mesos_py.types.offers import Launch, LaunchGroup
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import CommandInfo, ExecutorInfo, Reason, TaskInfo, TaskState
 from tests.architecture.minimal import members
@@ -138,3 +139,17 @@ def test_rules_that_change_hold_for_what_comes_then():
     cluster.handle(rules({"deny": ["*"]}))
     assert cluster.master.state.frameworks[shop].connected
     assert answer(cluster, events.OperatorTeardown(shop), None).outcome is Outcome.FORBIDDEN
+
+
+@pytest.mark.parametrize(("mark_gone", "outcome"), [(False, Outcome.DONE), (True, Outcome.FORBIDDEN)])
+def test_who_may_drain_need_not_be_one_who_may_declare_gone(mark_gone, outcome):
+    cluster = a_cluster({"allow": ["drain"]}, {"deny": ["*"]})
+    agent_id = cluster.add_agent()
+    assert answer(cluster, events.OperatorDrain(agent_id, mark_gone=mark_gone), None).outcome is outcome
+
+
+def test_each_role_of_a_wish_must_be_allowed():
+    cluster = a_cluster({"allow": ["set_weights"], "on": ["web"]}, {"deny": ["*"]})
+    assert answer(cluster, events.OperatorSetWeights({"web": 2.0}), None).outcome is Outcome.DONE
+    assert answer(cluster, events.OperatorSetWeights({"web": 3.0, "db": 2.0}), None).outcome is Outcome.FORBIDDEN
+    assert answer(cluster, events.OperatorSetQuotas({"web": Quota()}), None).outcome is Outcome.FORBIDDEN

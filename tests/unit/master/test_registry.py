@@ -6,16 +6,29 @@ import pytest
 from mesos_py.master import registry as registry_module
 from mesos_py.master.registry import (
     AdmitAgent,
+    AgentRecord,
+    Deactivate,
+    Document,
+    MarkDrained,
     MarkGone,
     MarkReachable,
     MarkUnreachable,
     RaiseEpoch,
+    Reactivate,
     Registry,
     RemoveAgent,
+    SetQuotas,
+    SetWeights,
+    StartDraining,
     decode_operation,
+    decode_records,
+    encode_document,
     encode_operation,
     operations,
+    read_document,
 )
+from mesos_py.types.maintenance import AgentMode, Drain
+from mesos_py.types.quota import Quota
 
 EVERY = [
     AdmitAgent("A1", "host", "me"),
@@ -24,6 +37,14 @@ EVERY = [
     MarkGone("A1", 6.0),
     RemoveAgent("A1"),
     RaiseEpoch(7),
+    SetWeights({"ads": 2.0, "eng": None}),
+    SetQuotas({"ads": Quota(guarantee={"cpus": 1000}), "eng": Quota()}),
+]
+OF_OPERATORS = [
+    StartDraining("A1", Drain(5.0, 3.0, 60.0, mark_gone=True)),
+    MarkDrained("A1", 9.0),
+    Deactivate("A1"),
+    Reactivate("A1"),
 ]
 FORTNIGHT = 14 * 24 * 3600.0
 
@@ -35,7 +56,7 @@ def after(*steps):
     return registry
 
 
-@pytest.mark.parametrize("operation", EVERY)
+@pytest.mark.parametrize("operation", EVERY + OF_OPERATORS)
 def test_what_is_written_can_be_read(operation):
     assert decode_operation(encode_operation(operation)) == operation
 
@@ -51,7 +72,7 @@ def test_records_of_before_agents_had_principals_can_be_read():
 
 
 def test_an_agent_is_in_one_place():
-    admit, lose, find, gone, remove, _ = EVERY
+    admit, lose, find, gone, remove, *_ = EVERY
     assert after(admit).admitted == {"A1": "host"}
     lost = after(admit, lose)
     assert (lost.admitted, lost.unreachable, lost.principals) == ({}, {"A1": 5.0}, {"A1": "me"})
@@ -77,6 +98,8 @@ def test_the_shortest_way_leads_to_the_same():
         MarkUnreachable("A2", 9.0),
         MarkUnreachable("A9", 4.0),
         MarkGone("A3", 10.0),
+        SetWeights({"ads": 2.0}),
+        SetQuotas({"ads": Quota(limit={"cpus": 0})}),
     )
     copy = after(*operations(registry))
     copy.principals = {agent_id: principal for agent_id, principal in copy.principals.items() if principal}
@@ -94,3 +117,59 @@ def test_and_when_they_are_too_many(monkeypatch):
     monkeypatch.setattr(registry_module, "REMEMBERED", 2)
     registry = after(*(MarkUnreachable(f"A{n}", float(n)) for n in range(5)))
     assert list(registry.unreachable) == ["A3", "A4"]
+
+
+def test_an_agent_has_one_mode():
+    admit, lose, find, gone, remove, *_ = EVERY
+    drain, drained, off, on = OF_OPERATORS
+
+    def mode(*steps):
+        return after(admit, *steps).mode_of("A1")
+
+    assert mode() is mode(on) is mode(drained) is AgentMode.ACTIVE
+    assert mode(off) is mode(off, lose) is mode(off, lose, find) is AgentMode.DEACTIVATED
+    assert mode(drain) is mode(off, drain) is mode(drain, off) is mode(drain, lose, find) is AgentMode.DRAINING
+    assert mode(drain, drained) is mode(drain, drained, lose) is AgentMode.DRAINED
+    assert mode(drain, drained, drain) is AgentMode.DRAINING
+    assert mode(drain, on) is AgentMode.DRAINING, "it is emptied first"
+    assert mode(drain, drained, on) is mode(off, on) is AgentMode.ACTIVE
+    assert mode(drain, gone) is mode(drain, remove) is mode(off, remove) is AgentMode.ACTIVE
+    assert after(drain, off).mode_of("A1") is AgentMode.ACTIVE, "nobody knows it"
+
+
+def test_the_unreachable_that_are_forgotten_have_no_mode():
+    drain, _, off, _ = OF_OPERATORS
+    old = after(
+        AdmitAgent("A1", "h"), drain, MarkUnreachable("A1", 5.0), AdmitAgent("A2", "h"), MarkUnreachable("A2", 6.0)
+    )
+    MarkUnreachable("A3", 7.0 + FORTNIGHT).apply(old)
+    assert (old.drains, list(old.unreachable)) == ({}, ["A3"])
+    assert off.apply(old) == ("A1",)
+    assert old.deactivated == {}
+
+
+def test_agents_of_before_there_were_drains_can_be_read():
+    data = msgspec.msgpack.encode([["A1", "h", "me", None, None]])
+    assert decode_records(data) == [AgentRecord("A1", "h", "me", None, None, None, False)]
+
+
+def test_what_is_set_of_roles_is_set_until_it_is_taken_away():
+    some, other = Quota(guarantee={"cpus": 1000}), Quota(limit={"cpus": 0})
+    set_ = after(SetWeights({"ads": 2.0, "eng": 3.0}), SetQuotas({"ads": some, "eng": other}))
+    assert (set_.weights, set_.quotas) == ({"ads": 2.0, "eng": 3.0}, {"ads": some, "eng": other})
+    assert SetWeights({"ads": None}).apply(set_) == SetQuotas({"ads": Quota()}).apply(set_) == (Document.ROLES,)
+    assert (set_.weights, set_.quotas) == ({"eng": 3.0}, {"eng": other})
+
+
+def test_a_document_is_read_by_those_who_know_less_and_more_of_it():
+    registry = after(SetWeights({"ads": 2.0}), SetQuotas({"ads": Quota(guarantee={"cpus": 1000})}))
+    copy = Registry()
+    read_document(copy, Document.ROLES, encode_document(registry, Document.ROLES))
+    assert vars(copy) == vars(registry)
+    later = {"weights": {"ads": 2.0}, "colours": {"ads": "red"}, "quotas": {"ads": {"limit": {"cpus": 0}, "burst": {}}}}
+    read_document(copy, Document.ROLES, msgspec.msgpack.encode(later))
+    assert (copy.weights, copy.quotas) == ({"ads": 2.0}, {"ads": Quota(limit={"cpus": 0})})
+    read_document(copy, Document.ROLES, msgspec.msgpack.encode({}))
+    assert vars(copy) == vars(Registry())
+    with pytest.raises(msgspec.MsgspecError):
+        read_document(copy, Document.ROLES, b"what is this")

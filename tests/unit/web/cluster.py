@@ -21,7 +21,7 @@ from mesos_py.master.events import (
 from mesos_py.master.registry import Registry
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import RegisterAgent, StatusUpdate
-from mesos_py.messages.scheduler import Accept, Subscribe, Subscribed
+from mesos_py.messages.scheduler import Accept, Subscribe, Subscribed, Teardown
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.ids import AgentID, ContainerID, FrameworkID, MasterID, Principal, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
@@ -49,10 +49,10 @@ class Cluster:
             self.sent += made
             waiting += [RegistryWritten(effect.serial) for effect in made if isinstance(effect, effects.Persist)]
 
-    def add_agent(self, name: str = "node1", url: str = "http://node1:5051") -> AgentID:
+    def add_agent(self, name: str = "node1", url: str = "http://node1:5051", queue: str = "") -> AgentID:
         resources = Resources.parse("cpus:8;mem:8192;ports:[31000-31009]")
         info = AgentInfo(name=name, hostname=f"{name}.example", resources=resources, url=url)
-        self.handle(AgentSaid(Principal("agent"), f"q-{name}", RegisterAgent(agent=info)))
+        self.handle(AgentSaid(Principal("agent"), queue or f"q-{name}", RegisterAgent(agent=info)))
         return list(self.master.state.agents)[-1]
 
     def add_framework(self, name: str = "shop") -> FrameworkID:
@@ -86,6 +86,11 @@ class Cluster:
         )
         update = StatusUpdate(agent_id=agent.agent_id, framework_id=framework_id, status=status)
         self.handle(AgentSaid(agent.principal, agent.queue, update))
+
+    def tear_down(self, framework_id: FrameworkID) -> None:
+        framework = self.master.state.frameworks[framework_id]
+        call = Teardown(framework_id=framework_id)
+        self.handle(FrameworkSaid(framework.info.principal, framework.queue, json=False, call=call))
 
     def operate(
         self, loop: Loop, call: OperatorCall, principal: Principal | None, asking: AbstractEventLoop, answer: "Future"

@@ -184,6 +184,54 @@ def test_teardown(client, busy):
     assert (unknown.status_code, unknown.json()) == (404, {"error": "framework F-9 is not known"})
 
 
+def test_draining(client, cluster, busy):
+    agent_id = next(iter(cluster.master.state.agents))
+    path = f"/agents/{agent_id}/drain"
+    before = client.get(path).json()
+    assert (before["mode"], before["since"], before["tasks"], before["unacknowledged"]) == ("ACTIVE", None, 2, 1)
+    answer = client.post(f"{path}?max_grace_period_s=5&deadline_s=60&mark_gone=true")
+    assert (answer.status_code, answer.json()) == (202, {"message": f"agent {agent_id} is being drained"})
+    after = client.get(path).json()
+    assert (after["mode"], after["status"], after["max_grace_period_s"]) == ("DRAINING", "connected", 5)
+    assert after["deadline"] == after["since"] + 60
+    assert after["mark_gone"]
+    assert client.post(f"/agents/{agent_id}/reactivate").status_code == 409
+    assert client.post("/agents/A-9/drain").json() == {"error": "agent A-9 is not known"}
+    assert client.get("/agents/A-9/drain").status_code == 404
+    assert client.post(f"{path}?deadline_s=soon").status_code == 400
+    assert client.post(f"{path}?max_grace_period_s=-1").status_code == 400
+    assert client.post(f"{path}?deadline_s=inf").status_code == 400
+
+
+def test_deactivating(client, cluster):
+    agent_id = cluster.add_agent()
+    assert client.post(f"/agents/{agent_id}/deactivate").json() == {"message": f"agent {agent_id} is deactivated"}
+    assert client.get("/agents").json()["items"][0]["mode"] == "DEACTIVATED"
+    assert client.post(f"/agents/{agent_id}/deactivate").status_code == 409
+    assert client.post(f"/agents/{agent_id}/reactivate").json() == {"message": f"agent {agent_id} is offered again"}
+    assert client.get(f"/agents/{agent_id}/drain").json()["mode"] == "ACTIVE"
+
+
+def test_gone(client, cluster):
+    agent_id = cluster.add_agent()
+    assert client.post(f"/agents/{agent_id}/gone").json() == {"message": f"agent {agent_id} is gone"}
+    view = client.get(f"/agents/{agent_id}/drain").json()
+    assert (view["status"], view["hostname"], view["tasks"]) == ("gone", "", 0)
+    assert client.post(f"/agents/{agent_id}/gone").status_code == 409
+    assert client.post(f"/agents/{agent_id}/drain").status_code == 409
+
+
+def test_agents_by_what_they_are_called(client, cluster):
+    one, other = cluster.add_agent("node1"), cluster.add_agent("node2")
+
+    def found(node):
+        return [agent["agent_id"] for agent in client.get(f"/agents?node={node}").json()["items"]]
+
+    assert found("node1") == found("node1.example") == found(one) == [one]
+    assert found(other) == [other]
+    assert found("node") == []
+
+
 def test_a_page_from_elsewhere_changes_nothing(client, busy):
     answer = client.post("/tasks/b/kill", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403

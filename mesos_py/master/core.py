@@ -87,6 +87,7 @@ class Master:
             events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
+            events.AclsChanged: lambda event, now: setattr(self.state, "acls", event.acls),
         }
         self._calls = self._who_serves_calls()
         self._messages = self._who_hears_agents()

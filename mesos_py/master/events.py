@@ -7,6 +7,7 @@ from msgspec import Struct
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
+from mesos_py.types.acls import Acls
 from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
 from mesos_py.types.quota import Quota
 
@@ -172,6 +173,14 @@ class OperatorSaid(Struct, frozen=True, tag=True, gc=False):
 
     ticket: int
     call: OperatorCall
+    principal: Principal | None = None
+    """Who asks, if that was proven."""
+
+
+class AclsChanged(Struct, frozen=True, tag=True, gc=False):
+    """Other rules hold from now on; who is subscribed stays so."""
+
+    acls: Acls
 
 
 MasterEvent = (
@@ -186,5 +195,6 @@ MasterEvent = (
     | QueueGone
     | RegistryWritten
     | OperatorSaid
+    | AclsChanged
 )
 """Whatever a master's core can be told."""

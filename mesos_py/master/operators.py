@@ -6,6 +6,7 @@ from typing import Any
 
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
+from mesos_py.master.authorization import why_not_operate
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
@@ -49,6 +50,10 @@ class OperatorDesk:
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
         """Do what is asked, or say why not."""
+        if why := why_not_operate(self._state, event.principal, event.call):
+            self._state.counters["operator_calls_forbidden"] += 1
+            self._answer(event.ticket, Outcome.FORBIDDEN, why)
+            return
         self._requests[type(event.call)](event.ticket, event.call, now)
 
     def _answer(self, ticket: int, outcome: Outcome, message: str) -> None:

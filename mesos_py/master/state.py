@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from mesos_py.errors import InvariantError
 from mesos_py.master.registry import Registry
+from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
 from mesos_py.types.maintenance import AgentMode
@@ -42,6 +43,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
     """... and the rest are given up no faster than this."""
+    acls: Acls = ALLOW_ALL
+    """Who may do what, until it is changed."""
     max_frameworks_per_principal: int = 1000
     """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
     max_completed_frameworks: int = 50
@@ -197,6 +200,7 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.acls = config.acls
         self.connected_since = 0.0
         """The end of the last outage of the broker."""
         self.suspended = False

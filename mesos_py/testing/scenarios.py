@@ -35,6 +35,7 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
+from mesos_py.types.acls import read_acls
 from mesos_py.types.ids import AgentID, Role
 from mesos_py.types.maintenance import Drain
 
@@ -87,6 +88,7 @@ class _Player:
         self._registry = Registry()
         self._registry_is_slow = False
         self._core: Master | None = None
+        self._rules: list[dict[str, Any]] = []
         self._own_ids: dict[str, str] = {}
         """By queue, what the framework or agent there was last called."""
 
@@ -108,6 +110,9 @@ class _Player:
             case ["operator", verb, *rest]:
                 self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
+            case ["rule", "allow" | "deny" as which, action, *on]:
+                self._rules.append({which: [action], "on": on} if on else {which: [action]})
+                return self._handle(events.AclsChanged(read_acls({"rules": self._rules})))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
             case [queue, verb, *rest] if queue.endswith(":"):

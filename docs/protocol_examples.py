@@ -131,7 +131,10 @@ _EVENTS = [
     scheduler.Rescind(offer_id=OFFER_ID),
     scheduler.Update(status=RUNNING),
     scheduler.MessageReceived(agent_id=AGENT_ID, executor_id=EXECUTOR_ID, data=b"50 %"),
-    scheduler.Failure(agent_id=AGENT_ID, executor_id=EXECUTOR_ID, status=137),
+    scheduler.Failure(
+        agent_id=AGENT_ID, executor_id=EXECUTOR_ID, status=137, reason=scheduler.FailureReason.EXECUTOR_ENDED
+    ),
+    scheduler.AgentReturned(agent_id=AGENT_ID),
     scheduler.Error(
         reason=scheduler.ErrorReason.NOT_SUBSCRIBED,
         message="framework M7-F1 is not subscribed; subscribe (again)",

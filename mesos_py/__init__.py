@@ -11,8 +11,15 @@ __version__ = "0.1.0"
 _HOMES = {
     "mesos_py.driver.executor": ("Executor",),
     "mesos_py.driver.framework": ("Framework",),
-    "mesos_py.errors": ("ConfigError", "MesosError", "UserError"),
-    "mesos_py.messages.scheduler": ("Error", "ErrorReason", "Failure", "MessageReceived"),
+    "mesos_py.errors": ("ConfigError", "FrameworkEndedError", "MesosError", "UserError"),
+    "mesos_py.messages.scheduler": (
+        "AgentReturned",
+        "Error",
+        "ErrorReason",
+        "Failure",
+        "FailureReason",
+        "MessageReceived",
+    ),
     "mesos_py.scheduler.effects": ("Registered",),
     "mesos_py.scheduler.toolkit": (
         "Constraint",

@@ -8,13 +8,16 @@ from mesos_py.driver.framework import (
 )
 from mesos_py.errors import (
     ConfigError,
+    FrameworkEndedError,
     MesosError,
     UserError,
 )
 from mesos_py.messages.scheduler import (
+    AgentReturned,
     Error,
     ErrorReason,
     Failure,
+    FailureReason,
     MessageReceived,
 )
 from mesos_py.scheduler.effects import (
@@ -78,6 +81,7 @@ __all__ = [
     "LIVE",
     "TERMINAL",
     "URI",
+    "AgentReturned",
     "AttributeConstraint",
     "CommandInfo",
     "ConfigError",
@@ -88,7 +92,9 @@ __all__ = [
     "Executor",
     "ExecutorInfo",
     "Failure",
+    "FailureReason",
     "Framework",
+    "FrameworkEndedError",
     "HealthCheck",
     "KillPolicy",
     "Launch",

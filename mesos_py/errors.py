@@ -3,11 +3,12 @@
 MesosError
 ├── PeerError        the other side broke the protocol: drop the message, count it, go on
 ├── ConfigError      the operator asked for something we cannot do: one clear line, then exit
+├── FrameworkEndedError  the master has ended a framework; whoever runs it decides what to do
 ├── UserError        a caller of the library or the command line asked for something impossible
 └── InvariantError   we broke our own rules: stop, dump the story, be restarted
 """
 
-__all__ = ["ConfigError", "InvariantError", "MesosError", "PeerError", "UserError"]
+__all__ = ["ConfigError", "FrameworkEndedError", "InvariantError", "MesosError", "PeerError", "UserError"]
 
 
 class MesosError(Exception):
@@ -20,6 +21,15 @@ class PeerError(MesosError):
 
 class ConfigError(MesosError):
     """The configuration asks for something that cannot be: say so in one line and exit."""
+
+
+class FrameworkEndedError(MesosError):
+    """The master has ended a framework: another instance took over, its id was removed, or it was refused."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        """``reason`` is an ErrorReason, for programs to read."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class UserError(MesosError, ValueError):

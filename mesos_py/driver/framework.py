@@ -12,13 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from logging import getLogger
 from types import TracebackType
-from typing import Self, TypeVar, assert_never
+from typing import Final, Self, TypeVar, assert_never
 
 from mesos_py.driver.calls import Calls
 from mesos_py.driver.session import Session, Timer
+from mesos_py.driver.state_file import StateFile
 from mesos_py.driver.waiting import Waiting
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.scheduler import (
+    AgentReturned,
     Error,
     Failure,
     MessageReceived,
@@ -41,6 +43,9 @@ __all__ = ["Framework"]
 _log = getLogger("mesos_py.framework")
 
 F = TypeVar("F", bound=Callable[..., object])
+
+_PASSED_ON: Final = {MessageReceived: "message", Failure: "failure", AgentReturned: "agent_returned"}
+"""Events that go to their callbacks as they are."""
 
 
 class Framework(Calls):
@@ -73,6 +78,7 @@ class Framework(Calls):
         user: str = "",
         failover_timeout_s: float = 0.0,
         framework_id: str | None = None,
+        state_file: str | os.PathLike[str] | None = None,
         filters: Mapping[str, OfferFilter] | None = None,
         refuse_seconds: float = DEFAULT_REFUSE_S,
         suppressed: bool = False,
@@ -90,6 +96,7 @@ class Framework(Calls):
             user: Whom tasks run as; by default whom the agent runs as.
             failover_timeout_s: Seconds that tasks outlive a lost connection, waiting for us to come back.
             framework_id: Come back as this framework (see ``framework.framework_id`` of the earlier run).
+            state_file: Where we keep our id, to come back with it by ourselves; it goes when we leave for good.
             filters: Role to the offers wanted for it; the master makes no others.
             refuse_seconds: What ``decline`` and ``launch`` use unless told otherwise.
             suppressed: Begin without offers, until ``revive``.
@@ -110,6 +117,8 @@ class Framework(Calls):
                 raise UserError(why)
         if not failover_timeout_s >= 0 or not refuse_seconds >= 0:
             raise UserError("failover_timeout_s and refuse_seconds are seconds, and not negative")
+        if state_file is not None and (framework_id or not failover_timeout_s):
+            raise UserError("the id comes from the state_file, and a failover_timeout_s is needed to come back in")
         if filters and not set(filters) <= set(self._roles):
             raise UserError(f"there are filters for {sorted(filters)}, but the roles are {self._roles}")
         self._info = FrameworkInfo(
@@ -123,6 +132,7 @@ class Framework(Calls):
             labels=dict(labels or {}),
         )
         self._given_id = FrameworkID(framework_id) if framework_id else None
+        self._state_file = StateFile(state_file) if state_file is not None else None
         self._suppressed = suppressed
         self._auto_acknowledge = auto_acknowledge
         self._keep_id = keep_id
@@ -139,7 +149,10 @@ class Framework(Calls):
     # Callbacks
 
     def on_registered(self, callback: F) -> F:
-        """``callback(registered)``: a master listens to us; ``registered.again`` unless the id is fresh."""
+        """``callback(registered)``: a master listens to us; ``registered.again`` unless the id is fresh.
+
+        ``registered.replaces`` is the id that we had before, if the master has removed it with all its tasks.
+        """
         return self._on("registered", callback)
 
     def on_disconnected(self, callback: F) -> F:
@@ -163,8 +176,12 @@ class Framework(Calls):
         return self._on("message", callback)
 
     def on_failure(self, callback: F) -> F:
-        """``callback(failure)``: an agent, or one of our executors there, is lost."""
+        """``callback(failure)``: an agent, or one of our executors there, is lost; ``failure.reason`` says how."""
         return self._on("failure", callback)
+
+    def on_agent_returned(self, callback: F) -> F:
+        """``callback(returned)``: the agent ``returned.agent_id`` was UNREACHABLE, and is back."""
+        return self._on("agent_returned", callback)
 
     def on_error(self, callback: F) -> F:
         """``callback(error)``: a call was refused (``error.reason``); by default this is logged."""
@@ -184,8 +201,8 @@ class Framework(Calls):
                 MESOS_BROKER.
 
         Raises:
-            ConfigError: The broker URL cannot be used.
-            MesosError: The master ended it, for example because another instance took over.
+            ConfigError: The broker URL or the state file cannot be used.
+            FrameworkEndedError: The master ended it, for example because another instance took over (``reason``).
             Exception: Whatever a callback raised.
         """
         loop = Loop()
@@ -285,6 +302,8 @@ class Framework(Calls):
     def _begin(self, loop: Loop, broker: str | None, *, alone: bool) -> None:
         if self._session is not None:
             raise UserError("a framework runs once; make a new one")
+        if self._state_file is not None:
+            self._given_id = self._state_file.read()
         suppressed = self._suppressed or "offers" not in self._callbacks
         config = SchedulerConfig(
             framework=self._info,
@@ -292,10 +311,13 @@ class Framework(Calls):
             suppressed_roles=self._roles if suppressed else [],
             auto_acknowledge=self._auto_acknowledge,
             keep_id=self._keep_id,
+            agent_returns="agent_returned" in self._callbacks,
             subscribing=Backoff(first_s=1.0, cap_s=30.0, jitter=random.random() / 2),  # noqa: S311 - only spreads
         )
 
         def ended(failure: BaseException | None) -> None:
+            if self._state_file is not None and session.torn_down:
+                self._state_file.forget()
             self._failure = failure
             self._waiting.ended(failure)
             if alone:
@@ -400,15 +422,15 @@ class Framework(Calls):
             case OffersRescinded():
                 self._run_callback("rescind", event.offers)
             case Registered():
+                if self._state_file is not None:
+                    self._state_file.keep(event.framework_id)
                 self._waiting.changed()
                 self._run_callback("registered", event)
             case Disconnected():
                 if not self._run_callback("disconnected", event.reason):
                     _log.warning("disconnected: %s", event.reason)
-            case MessageReceived():
-                self._run_callback("message", event)
-            case Failure():
-                self._run_callback("failure", event)
+            case MessageReceived() | Failure() | AgentReturned():
+                self._run_callback(_PASSED_ON[type(event)], event)
             case Error():
                 if not self._run_callback("error", event):
                     _log.warning("the master refused %s: %s: %s", event.call or "a call", event.reason, event.message)

@@ -8,7 +8,7 @@ from logging import getLogger
 
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
-from mesos_py.errors import MesosError
+from mesos_py.errors import FrameworkEndedError, MesosError
 from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS, Malformed
 from mesos_py.messages.scheduler import Call
 from mesos_py.runtime.loop import Loop
@@ -86,6 +86,9 @@ class Session:
         self._over = False
         self.trouble = ""
         """Why the broker is not reached; empty while it is, and before the first attempt."""
+        self._unread: set[str] = set()
+        self.torn_down = False
+        """It has ended for good: there is nothing to come back to."""
         self.timers = Timers(self.guard)
         self._mailbox: Mailbox[SchedulerEvent, SchedulerEffect] = Mailbox(loop, self.core, self._perform, Ticked())
         self._transport = connect(broker, loop, name=f"mesos framework {name}")
@@ -123,6 +126,12 @@ class Session:
                 _log.exception("a callback failed; the framework stops")
             self._end(error)
 
+    def _say_unread(self, message: Malformed) -> None:
+        """Once of each type: a master that is newer than we are may have much to say that we do not know."""
+        if message.type not in self._unread:
+            self._unread.add(message.type)
+            _log.warning("%s of the master cannot be read: %s", message.type or "a message", message.reason)
+
     # Effects
 
     def _perform(self, effect: SchedulerEffect) -> None:
@@ -134,7 +143,8 @@ class Session:
             case Deliver():
                 self.guard(lambda: self._tell(effect.event))
             case StopDriver():
-                self._end(MesosError(effect.error) if effect.error else None)
+                self.torn_down = effect.torn_down
+                self._end(_failure(effect))
 
     def _end(self, failure: BaseException | None) -> None:
         self._over = True
@@ -169,6 +179,12 @@ class Session:
         for delivery in deliveries:
             for message in SCHEDULER_EVENTS.decode(delivery.body, delivery.content_type):
                 if isinstance(message, Malformed):
-                    _log.warning("a message of the master cannot be read: %s (%s)", message.reason, message.type)
+                    self._say_unread(message)
                 else:
                     self._mailbox.put(MasterSaid(delivery.epoch, message))
+
+
+def _failure(effect: StopDriver) -> MesosError | None:
+    if effect.reason is not None:
+        return FrameworkEndedError(effect.error, effect.reason)
+    return MesosError(effect.error) if effect.error else None

@@ -1,6 +1,7 @@
 """Agents register, return, fall silent and leave. Whatever the registry holds of them is written there first."""
 
 from collections.abc import Callable
+from typing import Final
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
@@ -20,12 +21,19 @@ from mesos_py.messages.agent import (
     ReregisterAgent,
     UnregisterAgent,
 )
-from mesos_py.messages.scheduler import Failure, MessageReceived
+from mesos_py.messages.scheduler import AgentReturned, Failure, FailureReason, MessageReceived
 from mesos_py.types.ids import AgentID, Principal, why_not_an_id
 from mesos_py.types.infos import AgentInfo
 from mesos_py.types.tasks import Reason, TaskState
 
 __all__ = ["AgentDesk"]
+
+_FAILURES: Final = {
+    TaskState.UNREACHABLE: FailureReason.UNREACHABLE,
+    TaskState.GONE: FailureReason.LEFT,
+    TaskState.GONE_BY_OPERATOR: FailureReason.GONE,
+}
+"""What became of an agent, by what became of its tasks."""
 
 
 class AgentDesk:
@@ -144,6 +152,10 @@ class AgentDesk:
         state.counters["agents_reregistered"] += 1
         self._returns.take_back(agent, message, now, was_unreachable=was_unreachable)
         self._draining.returned(agent, now)
+        if was_unreachable:
+            for framework in state.frameworks.values():
+                if framework.agent_returns:
+                    self._desk.tell(framework, AgentReturned(agent_id=agent.agent_id))
 
     # Silence
 
@@ -239,7 +251,7 @@ class AgentDesk:
             self._desk.allocator.remove_agent(agent_id)
             del self._state.agents[agent_id]
         for framework in self._state.frameworks.values():
-            self._desk.tell(framework, Failure(agent_id=agent_id))
+            self._desk.tell(framework, Failure(agent_id=agent_id, reason=_FAILURES[state]))
 
     # Executors
 
@@ -247,7 +259,12 @@ class AgentDesk:
         """Free what the executor itself held, and tell its framework."""
         self._tasks.end_executor(agent, message.framework_id, message.executor_id, now)
         if (framework := self._state.frameworks.get(message.framework_id)) is not None:
-            failure = Failure(agent_id=agent.agent_id, executor_id=message.executor_id, status=message.status)
+            failure = Failure(
+                agent_id=agent.agent_id,
+                executor_id=message.executor_id,
+                status=message.status,
+                reason=FailureReason.EXECUTOR_ENDED,
+            )
             self._desk.tell(framework, failure)
 
     def executor_message(self, agent: Agent, message: ExecutorToFramework, _now: float) -> None:

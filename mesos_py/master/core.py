@@ -210,7 +210,7 @@ class Master:
             reason, why = ErrorReason.NOT_SUBSCRIBED, f"framework {framework_id} is not subscribed; subscribe (again)"
         fatal = reason is not ErrorReason.NOT_SUBSCRIBED
         tag = str(call.__struct_config__.tag)
-        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal)
+        self._desk.refuse(event.queue, event.json, reason, why, call=tag, fatal=fatal, framework_id=framework_id)
 
     # Agents
 

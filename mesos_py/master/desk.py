@@ -10,6 +10,7 @@ from mesos_py.master.registry import RegistryOperation
 from mesos_py.master.state import Agent, Framework, MasterState
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.scheduler import Error, ErrorReason, Event
+from mesos_py.types.ids import FrameworkID
 
 __all__ = ["MAX_MESSAGE", "Desk"]
 
@@ -55,12 +56,22 @@ class Desk:
         self.refuse(framework.queue, framework.json, ErrorReason.INVALID, why, call=call)
 
     def refuse(
-        self, queue: str, json: bool, reason: ErrorReason, message: str, *, call: str = "", fatal: bool = False
+        self,
+        queue: str,
+        json: bool,
+        reason: ErrorReason,
+        message: str,
+        *,
+        call: str = "",
+        fatal: bool = False,
+        framework_id: FrameworkID | None = None,
     ) -> None:
         """Answer a call that cannot be served, and count it."""
         self.state.counters[f"calls_refused/{reason}"] += 1
         if queue:
-            error = Error(reason=reason, message=message[:MAX_MESSAGE], call=call, fatal=fatal)
+            error = Error(
+                reason=reason, message=message[:MAX_MESSAGE], call=call, fatal=fatal, framework_id=framework_id
+            )
             self._effects.append(SendToFramework(queue, json, error))
 
     def persist(self, operation: RegistryOperation, then: Callable[[float], None]) -> None:

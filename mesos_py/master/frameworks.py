@@ -1,6 +1,7 @@
 """Frameworks come, come back, fall silent and go."""
 
 from math import inf
+from typing import Final
 
 import msgspec
 
@@ -31,6 +32,8 @@ from mesos_py.types.tasks import TaskState
 
 __all__ = ["FrameworkDesk"]
 
+_FAILED_OVER: Final = "another instance has subscribed with this framework's id"
+
 
 class FrameworkDesk:
     """Owns the frameworks and their subscriptions."""
@@ -42,34 +45,52 @@ class FrameworkDesk:
         self._offers = offers
         self._tasks = tasks
         self._next_removal = inf
+        self._took_over: float | None = None
+        """When frameworks could first subscribe here; later by as long as they could not in between."""
 
     # Subscription
 
     def subscribe(self, principal: Principal, queue: str, json: bool, call: Subscribe, now: float) -> None:
         """Let a framework in, for the first time or again."""
-        state = self._state
-        reason = ErrorReason.INVALID
-        why = why_not_subscribe(call)
-        framework_id = call.framework_id or state.framework_ids.get(queue)
-        framework = state.frameworks.get(framework_id) if framework_id else None
-        if why is None and framework_id and state.is_to_come("F", framework_id):
-            why = f"framework id {framework_id} has not been given to anybody; subscribe without an id"
-        elif why is None and framework_id and state.was_removed(framework_id):
-            reason = ErrorReason.FRAMEWORK_REMOVED
-            why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
-        elif why is None and framework is not None and framework.info.principal not in ("", principal):
-            reason, why = ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
-        elif why is None and framework is None:
-            why = self._why_not_one_more(principal)
-        if why is not None:
-            self._desk.refuse(queue, json, reason, why, call="SUBSCRIBE", fatal=True)
+        framework_id = call.framework_id or self._state.framework_ids.get(queue)
+        if (refusal := self._why_not(principal, queue, call, framework_id)) is not None:
+            reason, why = refusal
+            self._desk.refuse(queue, json, reason, why, call="SUBSCRIBE", fatal=True, framework_id=framework_id)
             return
         info = msgspec.structs.replace(call.framework, principal=principal)
+        framework = self._state.frameworks.get(framework_id) if framework_id else None
         if framework is None:
-            framework = self._add(framework_id or FrameworkID(state.new_id("F")), info, now)
+            framework = self._add(framework_id or FrameworkID(self._state.new_id("F")), info, now)
         else:
             self._withdraw(framework, queue, now)
         self._connect(framework, info, queue, json, call, now)
+
+    def _why_not(
+        self, principal: Principal, queue: str, call: Subscribe, framework_id: FrameworkID | None
+    ) -> tuple[ErrorReason, str] | None:
+        """Why somebody may not subscribe."""
+        state = self._state
+        framework = state.frameworks.get(framework_id) if framework_id else None
+        if (why := why_not_subscribe(call)) is not None:
+            return ErrorReason.INVALID, why
+        if framework_id and state.is_to_come("F", framework_id):
+            why = f"framework id {framework_id} has not been given to anybody; subscribe without an id"
+            return ErrorReason.INVALID, why
+        if framework_id and state.was_removed(framework_id):
+            why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
+            return ErrorReason.FRAMEWORK_REMOVED, why
+        if framework is None:
+            why = self._why_not_one_more(principal)
+            return (ErrorReason.INVALID, why) if why is not None else None
+        if framework.info.principal not in ("", principal):
+            return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        if call.resume and framework.queue != queue and self._is_there(framework):
+            return ErrorReason.FAILED_OVER, _FAILED_OVER
+        return None
+
+    def _is_there(self, framework: Framework) -> bool:
+        """Whether its instance has spoken since we can hear anybody: what we knew from before may be no more."""
+        return framework.connected and framework.heard > self._state.connected_since
 
     def _why_not_one_more(self, principal: Principal) -> str | None:
         """Why a principal may not have another framework."""
@@ -89,6 +110,7 @@ class FrameworkDesk:
         framework.queue, framework.json = queue, json
         framework.connected, framework.recovered = True, False
         framework.suppressed = set(call.suppressed_roles)
+        framework.knows_tasks, framework.agent_returns = call.resume, call.agent_returns
         self._state.framework_ids[queue] = framework.framework_id
         self._desk.allocator.update_framework(
             framework.framework_id, info.roles, filters=info.filters, suppressed=call.suppressed_roles
@@ -107,14 +129,24 @@ class FrameworkDesk:
             return
         self._offers.rescind(framework.offers.values(), now)
         if framework.queue != queue:
-            message = "another instance has subscribed with this framework's id"
-            self._desk.tell(framework, Error(reason=ErrorReason.FAILED_OVER, message=message, fatal=True))
+            self._desk.tell(framework, _end(framework, ErrorReason.FAILED_OVER, _FAILED_OVER))
         del self._state.framework_ids[framework.queue]
         framework.connected = False
 
     def recover(self, framework_id: FrameworkID, info: FrameworkInfo, now: float) -> Framework:
-        """Learn from an agent of a framework that has not subscribed here (yet)."""
-        return self._add(framework_id, info, now)
+        """Hear from an agent of a framework; if it does not subscribe here in its time, it is removed.
+
+        That is its failover timeout from our take-over on, and no less than agents have to come back. Of what it told
+        several agents when it launched tasks there, the longest counts.
+        """
+        framework = self._state.frameworks.get(framework_id) or self._add(framework_id, info, now)
+        if framework.recovered:
+            since = now if self._took_over is None else self._took_over
+            patience_s = max(info.failover_timeout_s, self._state.config.reregister_timeout_s)
+            due = max(since + patience_s, self._state.patient_until, framework.removal_due or 0.0)
+            framework.removal_due = due
+            self._next_removal = min(due, self._next_removal)
+        return framework
 
     def _add(self, framework_id: FrameworkID, info: FrameworkInfo, now: float) -> Framework:
         """Nothing is offered, and so neither roles nor filters count, before it subscribes."""
@@ -151,8 +183,9 @@ class FrameworkDesk:
             self.remove(framework, now)
         self._next_removal = min((f.removal_due for f in frameworks.values() if f.removal_due is not None), default=inf)
 
-    def be_patient(self, outage_s: float) -> None:
+    def be_patient(self, outage_s: float, now: float) -> None:
         """While we were cut off nobody could come back: that time does not count."""
+        self._took_over = now if self._took_over is None else self._took_over + outage_s
         for framework in self._state.frameworks.values():
             if framework.removal_due is not None:
                 framework.removal_due = max(framework.removal_due + outage_s, self._state.patient_until)
@@ -164,7 +197,7 @@ class FrameworkDesk:
         self._offers.rescind(framework.offers.values(), now)
         if framework.connected:
             if why:
-                self._desk.tell(framework, Error(reason=ErrorReason.FRAMEWORK_REMOVED, message=why, fatal=True))
+                self._desk.tell(framework, _end(framework, ErrorReason.FRAMEWORK_REMOVED, why))
             del state.framework_ids[framework.queue]
             framework.connected = False
         hosts = dict.fromkeys(task.agent_id for task in framework.tasks.values())
@@ -267,3 +300,7 @@ class FrameworkDesk:
                 self._desk.refuse_call(framework, call, why)
                 return None
         return roles or framework.info.roles
+
+
+def _end(framework: Framework, reason: ErrorReason, message: str) -> Error:
+    return Error(reason=reason, message=message, fatal=True, framework_id=framework.framework_id)

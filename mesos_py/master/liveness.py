@@ -55,13 +55,14 @@ class LivenessDesk:
         """Silence until now proves nothing: everybody gets a fresh start."""
         state = self._state
         state.cut_off = False
+        state.connected_since = now
         state.patient_until = now + state.config.missed_heartbeats * state.config.heartbeat_s
         for agent in state.agents.values():
             agent.heard = now
         state.absent = dict.fromkeys(state.absent, now)
         for framework in state.frameworks.values():
             framework.heard = now
-        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at)
+        self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at, now)
         self._lost_at = None
         self._ask_about_launches()
         self._frameworks_due = now + state.config.heartbeat_s

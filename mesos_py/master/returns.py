@@ -7,7 +7,7 @@ The agent is believed as to what runs there, as far as it fits: no account may e
 the agent reports       the master
 ======================  ==========================================================================================
 a task both know        takes over its state
-one the master lacks    takes it on, if it fits and no other agent has it
+one the master lacks    takes it on, if it fits and no other agent has it; tells its framework if that may not know
 none, but one is known  asks after it: the task may be on its way there, or the message with it may be lost
 a removed framework     has it shut down there
 ======================  ==========================================================================================
@@ -90,7 +90,7 @@ class ReturnDesk:
             tasks = [task for task in record.tasks if _is_sound(task)]
             self._state.counters["task_records_malformed"] += len(record.tasks) - len(tasks)
             framework = self._state.frameworks.get(framework_id)
-            if framework is None and (tasks or framework_id in with_executors) and not why_not_an_id(framework_id):
+            if (tasks or framework_id in with_executors) and not why_not_an_id(framework_id):
                 framework = self._frameworks.recover(framework_id, record.framework, back.now)
             if framework is not None:
                 found += [(framework, task) for task in tasks]
@@ -137,7 +137,8 @@ class ReturnDesk:
         framework.tasks[task_id] = task
         back.agent.tasks[task] = None
         was_unreachable = framework.unreachable.pop(task_id, None) is not None or back.was_unreachable
-        if was_unreachable and record.state in LIVE and record.status_state not in TERMINAL:
+        is_news = was_unreachable or not framework.knows_tasks
+        if is_news and record.state in LIVE and record.status_state not in TERMINAL:
             self._desk.tell(framework, Update(status=task.status))
 
     def _stop(self, back: _Return, framework_id: FrameworkID, task_id: TaskID) -> None:

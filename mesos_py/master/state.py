@@ -138,8 +138,9 @@ class Framework:
     """A framework that has not been removed."""
 
     __slots__ = (
-        "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json", "offers", "queue",
-        "recovered", "registered", "removal_due", "suppressed", "tasks", "unreachable",
+        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json",
+        "knows_tasks", "offers", "queue", "recovered", "registered", "removal_due", "suppressed", "tasks",
+        "unreachable",
     )  # fmt: skip
 
     def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, now: float, *, history: MasterConfig) -> None:
@@ -151,6 +152,10 @@ class Framework:
         self.connected = False
         self.recovered = True
         """Known only from agents: it has not subscribed to this master yet."""
+        self.knows_tasks = True
+        """Who is subscribed launched its tasks, as opposed to an instance that has just taken over."""
+        self.agent_returns = False
+        """It wants to hear of agents that are back."""
         self.registered = now
         self.heard = now
         self.removal_due: float | None = None
@@ -186,6 +191,8 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.connected_since = 0.0
+        """The end of the last outage of the broker."""
         self.suspended = False
         """Another may lead by now: nothing is offered or launched."""
         self.patient_until = 0.0

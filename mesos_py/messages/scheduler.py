@@ -18,12 +18,14 @@ from mesos_py.types.tasks import KillPolicy, TaskStatus
 __all__ = [
     "Accept",
     "Acknowledge",
+    "AgentReturned",
     "Call",
     "Decline",
     "Error",
     "ErrorReason",
     "Event",
     "Failure",
+    "FailureReason",
     "Heartbeat",
     "Kill",
     "Message",
@@ -55,6 +57,11 @@ class Subscribe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="SUBS
     """Nothing the first time; later the id that SUBSCRIBED brought."""
     suppressed_roles: list[Role] = field(default_factory=list)
     """Roles that start suppressed."""
+    resume: bool = False
+    """This very instance had the id before: do not take over from another that has subscribed since, but be refused
+    with FAILED_OVER."""
+    agent_returns: bool = False
+    """Be sent AGENT_RETURNED."""
 
 
 class Teardown(Struct, frozen=True, kw_only=True, tag="TEARDOWN", gc=False):
@@ -220,6 +227,19 @@ class MessageReceived(Struct, frozen=True, kw_only=True, tag="MESSAGE", gc=False
     data: bytes
 
 
+class FailureReason(StrEnum):
+    """What became of an agent or executor, for programs to read."""
+
+    UNREACHABLE = "UNREACHABLE"
+    """The agent has been silent for too long, and was given up. It may come back, see AGENT_RETURNED."""
+    LEFT = "LEFT"
+    """The agent has left the cluster, after it ended its tasks."""
+    GONE = "GONE"
+    """An operator has declared that the agent will never be back."""
+    EXECUTOR_ENDED = "EXECUTOR_ENDED"
+    """The executor's process ended, for whatever reason."""
+
+
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="FAILURE", gc=False):
     """Without an executor: the agent is lost. With one: that executor ended. Best effort."""
 
@@ -227,6 +247,17 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="FAILUR
     executor_id: ExecutorID | None = None
     status: int | None = None
     """Exit code of the executor; 128 + N if signal N ended it."""
+    reason: FailureReason | None = None
+    """What happened; null from a master that is too old to say."""
+
+
+class AgentReturned(Struct, frozen=True, kw_only=True, tag="AGENT_RETURNED", gc=False):
+    """An agent that was UNREACHABLE is back; what it still runs was told by UPDATEs. Best effort.
+
+    Sent to those who asked for it by ``agent_returns``.
+    """
+
+    agent_id: AgentID
 
 
 class ErrorReason(StrEnum):
@@ -243,7 +274,10 @@ class ErrorReason(StrEnum):
     FAILED_OVER = "FAILED_OVER"
     """Another instance of the scheduler has taken over."""
     FRAMEWORK_REMOVED = "FRAMEWORK_REMOVED"
-    """The framework id was torn down or timed out: subscribe without an id for a fresh one."""
+    """The framework id was torn down or timed out: subscribe without an id for a fresh one.
+
+    Without a ``call`` it is no answer: an operator has removed the framework that was subscribed just now.
+    """
 
 
 class Error(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ERROR", gc=False):
@@ -255,11 +289,13 @@ class Error(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ERROR", 
     call: str = ""
     """The ``type`` of the call, where known."""
     fatal: bool = False
+    framework_id: FrameworkID | None = None
+    """Whose subscription is over, or was not granted, where known."""
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True, tag="HEARTBEAT", gc=False):
     """The master is alive. After five intervals without any event, subscribe again."""
 
 
-Event = Subscribed | Offers | Rescind | Update | MessageReceived | Failure | Error | Heartbeat | Beacon
+Event = Subscribed | Offers | Rescind | Update | MessageReceived | Failure | AgentReturned | Error | Heartbeat | Beacon
 """Whatever a master may send to a scheduler."""

@@ -34,6 +34,8 @@ class SchedulerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Acknowledge each update once the user has been told; otherwise the user acknowledges."""
     keep_id: bool = False
     """Stop with an error when the master has removed our id, rather than go on with a fresh one."""
+    agent_returns: bool = False
+    """Be told when agents that were given up are back."""
     subscribing: Backoff = Backoff(first_s=1.0, cap_s=30.0)
     killing: Backoff = Backoff(first_s=10.0, cap_s=300.0)
     reconciling: Backoff = Backoff(first_s=5.0, cap_s=120.0)

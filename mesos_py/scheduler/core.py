@@ -14,6 +14,7 @@ from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import (
     Accept,
     Acknowledge,
+    AgentReturned,
     Decline,
     Error,
     ErrorReason,
@@ -61,12 +62,13 @@ from mesos_py.scheduler.events import (
 )
 from mesos_py.scheduler.kills import Kills
 from mesos_py.scheduler.reconcile import Reconciler
+from mesos_py.scheduler.statuses import own_status
 from mesos_py.scheduler.subscription import Phase, Subscription
 from mesos_py.scheduler.tasks import TaskBook
 from mesos_py.scheduler.wishes import Wishes
 from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
 from mesos_py.types.offers import Offer
-from mesos_py.types.tasks import TERMINAL, Reason, Source, TaskInfo, TaskState, TaskStatus
+from mesos_py.types.tasks import TERMINAL, Reason, TaskInfo, TaskState
 
 __all__ = ["Scheduler"]
 
@@ -81,6 +83,11 @@ class Scheduler:
         """Nothing happens before BrokerConnected."""
         self._config = config
         self._framework_id = config.framework_id
+        self._had_id = False
+        """A master gave us this id, or confirmed it, in this run."""
+        self._is_heir = config.framework_id is not None
+        """There may be tasks of an earlier run, of which we know nothing."""
+        self._replaces: FrameworkID | None = None
         self._link = Subscription(config)
         self._offers: dict[OfferID, Offer] = {}
         self._tasks = TaskBook(config.remember_ended)
@@ -178,7 +185,7 @@ class Scheduler:
                 pass  # a new epoch was noticed above; whether our own queue works is another matter
             case Subscribed():
                 self._on_subscribed(message, now)
-            case MessageReceived() | Failure():
+            case MessageReceived() | Failure() | AgentReturned():
                 link.heard(now)
                 self._tell(message)
             case Error():
@@ -202,18 +209,20 @@ class Scheduler:
             # The answer to a repeated SUBSCRIBE. Offers made before it are void, or about to be.
             self._give_back(self._void(self._offers), now)
         again = message.framework_id == self._framework_id
-        self._framework_id = message.framework_id
+        self._framework_id, self._had_id = message.framework_id, True
         self._link.granted(message.heartbeat_interval_s, now)
         if self._leave_by is not None:
             self._leave(now)
             return
         if not doubled:
-            self._tell(Registered(message.framework_id, message.master, again))
+            self._tell(Registered(message.framework_id, message.master, again, self._replaces))
+            self._replaces = None
         for call in self._wishes.restated():
             self._send(call, now)
         self._kills.restate(now)
         self._reconciler.forget()
         self._reconciler.ask(dict.fromkeys([*self._tasks.live(), *self._tasks.wanted()]), now)
+        self._ask_for_inherited(now)
         self._plan_next_reconciliation(now)
 
     def _on_offers(self, message: Offers) -> None:
@@ -241,34 +250,50 @@ class Scheduler:
             self._acknowledge(task_id, status.update_id, status.agent_id, now)
 
     def _on_error(self, error: Error, now: float) -> None:
+        if error.framework_id not in (None, self._framework_id):
+            return  # of an id long left
         match error.reason:
             case ErrorReason.NOT_SUBSCRIBED:
                 if self._link.subscribed:
                     self._lose(error.message)
                     self._link.begin(now, gap_s=self._config.subscribing.first_s)
-            case ErrorReason.FRAMEWORK_REMOVED if not self._config.keep_id:
-                if self._leave_by is not None:
-                    self._stop()
-                elif not self._link.subscribed and self._framework_id is not None:  # else it is of an id long left
-                    self._start_afresh(error, now)
-            case ErrorReason.FAILED_OVER if error.call and not self._link.subscribed:
+            case ErrorReason.FRAMEWORK_REMOVED:
+                if error.framework_id is not None or not self._link.subscribed:  # else it may be of an id long left
+                    self._on_removed(error, now)
+            case ErrorReason.FAILED_OVER if error.call not in ("", "SUBSCRIBE") and not self._link.subscribed:
                 pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE
             case _:
                 self._tell(error)
                 if error.fatal:
-                    self._lose(error.message)
-                    self._stop(f"{error.reason}: {error.message}")
+                    self._end(error)
 
-    def _start_afresh(self, error: Error, now: float) -> None:
-        """The master has removed our id and killed its tasks: say so of each, and go on with a fresh id."""
-        removed, self._framework_id = self._framework_id, None
-        self._tell(replace(error, fatal=False))
-        why = f"framework {removed} was removed by the master, and its tasks with it"
+    def _on_removed(self, error: Error, now: float) -> None:
+        """Our id is used up. Go on with a fresh one, unless we are to stop: by the user's wish or an operator's."""
+        if self._leave_by is not None:
+            self._stop(torn_down=True)
+            return
+        stays_removed = self._config.keep_id or (self._link.subscribed and not error.call)
+        self._tell(error if stays_removed else replace(error, fatal=False))
+        self._lose(error.message)
+        self._tell_of_removed_tasks(now)
+        if stays_removed:
+            self._end(error)
+            return
+        self._replaces, self._framework_id = self._framework_id, None
+        self._had_id = self._is_heir = False
+        self._link.begin(now)
+
+    def _tell_of_removed_tasks(self, now: float) -> None:
+        """The master kills what there was, or has done so; of what we only heard of we cannot say what became of it."""
+        why = f"framework {self._framework_id} was removed by the master, and its tasks with it"
+        reason = Reason.FRAMEWORK_REMOVED
+        asked_for = [task_id for task_id in self._tasks.wanted() if not self._tasks.is_live(task_id)]
         for task_id, agent_id in self._tasks.forget():
-            self._tell_status(task_id, TaskState.KILLED, Reason.FRAMEWORK_REMOVED, why, now, agent_id)
+            self._tell(Update(status=own_status(task_id, TaskState.KILLED, reason, why, now, agent_id)))
+        for task_id in asked_for:
+            self._tell(Update(status=own_status(task_id, TaskState.UNKNOWN, reason, why, now)))
         self._kills.forget()
         self._reconciler.forget()
-        self._link.begin(now)
 
     # The user
 
@@ -374,6 +399,7 @@ class Scheduler:
         if self._reconcile_all_at is not None and self._reconcile_all_at <= now:
             self._plan_next_reconciliation(now)
             self._reconciler.ask(self._tasks.live(), now)
+            self._ask_for_inherited(now)
         due = self._reconciler.next_deadline()
         if due is not None and due <= now:
             questions = [
@@ -387,6 +413,11 @@ class Scheduler:
             kill = Kill(framework_id=OURS, task_id=wish.task_id, agent_id=agent_id, kill_policy=wish.policy)
             self._send(kill, now)
 
+    def _ask_for_inherited(self, now: float) -> None:
+        """Ask for tasks that we cannot name; those of agents that are not back yet are told later, or next time."""
+        if self._is_heir:
+            self._send(Reconcile(framework_id=OURS), now)
+
     def _plan_next_reconciliation(self, now: float) -> None:
         every = self._config.reconcile_every_s
         self._reconcile_all_at = now + every if every > 0 else None
@@ -396,6 +427,8 @@ class Scheduler:
             framework=self._config.framework,
             framework_id=self._framework_id,
             suppressed_roles=self._wishes.suppressed(),
+            resume=self._had_id,
+            agent_returns=self._config.agent_returns,
         )
         self._effects.append(SendToMaster(subscribe))
         self._link.asked(now)
@@ -411,10 +444,15 @@ class Scheduler:
     def _leave(self, now: float) -> None:
         """Tear down for good."""
         self._send(Teardown(framework_id=OURS), now)
-        self._stop()
+        self._stop(torn_down=True)
 
-    def _stop(self, error: str = "") -> None:
-        self._effects.append(StopDriver(error))
+    def _end(self, error: Error) -> None:
+        """The master does not want us any more."""
+        self._lose(error.message)
+        self._stop(f"{error.reason}: {error.message}", error.reason)
+
+    def _stop(self, error: str = "", reason: ErrorReason | None = None, *, torn_down: bool = False) -> None:
+        self._effects.append(StopDriver(error, reason, torn_down))
         self._left = True
 
     # Helpers
@@ -455,25 +493,4 @@ class Scheduler:
 
     def _drop(self, tasks: Iterable[TaskInfo], reason: Reason, why: str, now: float) -> None:
         for task in tasks:
-            self._tell_status(task.task_id, TaskState.DROPPED, reason, why, now)
-
-    def _tell_status(
-        self,
-        task_id: TaskID,
-        state: TaskState,
-        reason: Reason,
-        why: str,
-        now: float,
-        agent_id: AgentID | None = None,
-    ) -> None:
-        """A status of our own making."""
-        status = TaskStatus(
-            task_id=task_id,
-            state=state,
-            source=Source.MASTER,
-            timestamp=now,
-            reason=reason,
-            message=why,
-            agent_id=agent_id,
-        )
-        self._tell(Update(status=status))
+            self._tell(Update(status=own_status(task.task_id, TaskState.DROPPED, reason, why, now)))

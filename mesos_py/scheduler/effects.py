@@ -6,7 +6,16 @@ update, the update is not acknowledged and comes again.
 
 from msgspec import Struct
 
-from mesos_py.messages.scheduler import Call, Error, Failure, MessageReceived, Offers, Update
+from mesos_py.messages.scheduler import (
+    AgentReturned,
+    Call,
+    Error,
+    ErrorReason,
+    Failure,
+    MessageReceived,
+    Offers,
+    Update,
+)
 from mesos_py.types.ids import FrameworkID
 from mesos_py.types.infos import MasterInfo
 from mesos_py.types.offers import Offer
@@ -30,6 +39,8 @@ class Registered(Struct, frozen=True, tag=True, gc=False):
     master: MasterInfo
     again: bool
     """We had this id before; False for a fresh one."""
+    replaces: FrameworkID | None = None
+    """The id that we had before and that the master has removed, with all its tasks."""
 
 
 class Disconnected(Struct, frozen=True, tag=True, gc=False):
@@ -44,7 +55,9 @@ class OffersRescinded(Struct, frozen=True, tag=True, gc=False):
     offers: list[Offer]
 
 
-UserEvent = Registered | Disconnected | Offers | OffersRescinded | Update | MessageReceived | Failure | Error
+UserEvent = (
+    Registered | Disconnected | Offers | OffersRescinded | Update | MessageReceived | Failure | AgentReturned | Error
+)
 """Whatever the user is told."""
 
 
@@ -64,6 +77,10 @@ class StopDriver(Struct, frozen=True, tag=True, gc=False):
     """It is over: as ordered, or because of ``error``."""
 
     error: str = ""
+    reason: ErrorReason | None = None
+    """Why the master ended it, if it did."""
+    torn_down: bool = False
+    """As ordered, and for good: our id is used up."""
 
 
 SchedulerEffect = SendToMaster | Deliver | StopDriver

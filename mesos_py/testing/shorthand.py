@@ -2,14 +2,14 @@
 
 ::
 
-    subscribe [ROLE ...] [id=F1] [name=N] [timeout=S] [suppressed=ROLE,...] [hosts=HOST,...]
+    subscribe [ROLE ...] [id=F1] [name=N] [timeout=S] [suppressed=ROLE,...] [hosts=HOST,...] [resume=1] [returns=1]
     accept O1 [O2 ...] [refuse=S] [| TASK RESOURCES [EXECUTOR]] [| group [EXECUTOR] TASK=RESOURCES ...]
     decline O1 ... [refuse=S]     suppress, revive [ROLE ...]     request ROLE [| RESOURCES COUNT] ...
     kill TASK [agent=A1] [grace=S]     acknowledge A1 TASK UPDATE     reconcile [TASK[@A1] ...]
     message A1 EXECUTOR TEXT     shutdown A1 EXECUTOR     heartbeat     teardown     malformed TEXT
 
     register RESOURCES [name=N]     seek     alive     unregister     garbled TEXT
-    reregister A1 RESOURCES [name=N] [| F1 TASK STATE RESOURCES [sent=STATE]] [| executor F1 EXECUTOR]
+    reregister A1 RESOURCES [name=N] [| F1 TASK STATE RESOURCES [sent=STATE] [timeout=S]] [| executor F1 EXECUTOR]
     status F1 TASK STATE [UPDATE] [latest=STATE]     exited F1 EXECUTOR     talk F1 EXECUTOR TEXT
 
 An EXECUTOR is a name, with ``/`` and its resources if it has any. ``me=`` gives another sender's id than its own.
@@ -66,7 +66,11 @@ def call(verb: str, me: FrameworkID, queue: str, words: Words) -> Call | Malform
                 filters=dict.fromkeys(plain or ["*"], hosts) if "hosts" in options else {},
             )
             return calls.Subscribe(
-                framework=info, framework_id=options.get("id"), suppressed_roles=words.list("suppressed")
+                framework=info,
+                framework_id=options.get("id"),
+                suppressed_roles=words.list("suppressed"),
+                resume="resume" in options,
+                agent_returns="returns" in options,
             )
         case "accept":
             return calls.Accept(
@@ -180,5 +184,6 @@ def _framework_records(records: list[list[str]]) -> Iterator[agents.FrameworkRec
             owner, task_id, state, resources = words.plain
             sent = TaskState[words.options.get("sent", state)]
             task = TaskRecord(task=a_task(task_id, resources), role=ANY_ROLE, state=TaskState[state], status_state=sent)
-            info = a_framework(f"known as {owner}", principal=words.options.get("principal", ""))
+            principal, timeout_s = words.options.get("principal", ""), float(words.options.get("timeout", 3600))
+            info = a_framework(f"known as {owner}", principal=principal, failover_timeout_s=timeout_s)
             yield agents.FrameworkRecord(framework_id=owner, framework=info, tasks=[task])

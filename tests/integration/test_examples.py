@@ -64,6 +64,40 @@ def test_without_the_library(example, cluster):
     assert [line.strip() for line in lines[1:]] == ["plain-1 RUNNING", "plain-1 FINISHED"]
 
 
+def test_failover_framework(cluster, tmp_path):
+    words = [sys.executable, ROOT / "examples/failover_framework.py", tmp_path]
+
+    def run(name):
+        return Process(words, tmp_path / name, MESOS_BROKER=cluster.broker)
+
+    def live():
+        return {task["task_id"] for task in cluster.items("/tasks") if task["state"] == "RUNNING"}
+
+    first = run("first")
+    try:
+        wait_for(lambda: first.text().count("RUNNING") == 3, "three tasks run")
+        before = live()
+        first.kill()
+        second = run("second")
+        try:
+            wait_for(lambda: second.text().count("RUNNING") == 3, "the next process finds them")
+            assert live() == before
+            (framework,) = [f for f in cluster.items("/frameworks") if f["status"] == "connected"]
+            assert f"registered as {framework['framework_id']} again" in second.text()
+            assert cluster.mesos("kill", min(before)).returncode == 0
+            wait_for(lambda: len(live() - before) == 1, "one is replaced")
+            third = run("third")
+            assert second.wait() == 3
+            wait_for(lambda: third.text().count("RUNNING") >= 3, "the third finds them, too")
+            cluster.mesos("teardown", "--yes", framework["framework_id"])
+            assert third.wait() == 3
+        finally:
+            second.stop()
+    finally:
+        first.stop()
+        print(*(file.read_text() for file in tmp_path.iterdir()), sep="\n---\n")
+
+
 def test_the_demonstration():
     lines = python("-m", "mesos_py.frameworks.wordcount")
     (checked,) = [line for line in lines if line.startswith("Checked: ")]

@@ -18,6 +18,7 @@ class Proxy:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._frozen = threading.Event()
+        self._parted = threading.Event()
         self._closing = False
         self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
         self._selector.register(self._woken, selectors.EVENT_READ, lambda: self._woken.recv(100))
@@ -46,6 +47,14 @@ class Proxy:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
 
+    def part(self) -> None:
+        """Close all connections, and let nobody through until ``join``."""
+        self._parted.set()
+        self.cut()
+
+    def join(self) -> None:
+        self._parted.clear()
+
     def close(self) -> None:
         self._closing = True
         self._wake.send(b"x")
@@ -64,6 +73,9 @@ class Proxy:
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
+        if self._parted.is_set():
+            client.close()
+            return
         try:
             server = socket.create_connection(("127.0.0.1", self._target))
         except OSError:

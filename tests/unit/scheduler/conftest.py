@@ -26,6 +26,7 @@ class Bench:
         self.told = []
         """User events since the last look."""
         self.stopped = None
+        self.ended_by = None
         self.order = []
         self._offers = 0
 
@@ -37,8 +38,8 @@ class Bench:
                     self.sent.append(call)
                 case Deliver(news):
                     self.told.append(news)
-                case StopDriver(error):
-                    self.stopped = error
+                case StopDriver(error, reason):
+                    self.stopped, self.ended_by = error, reason
         due = self.core.next_deadline()
         if due is not None and due <= self.now and not isinstance(event, Ticked):
             self.happen(Ticked())

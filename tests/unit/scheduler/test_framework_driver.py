@@ -3,9 +3,10 @@
 import itertools
 import threading
 
+import msgspec
 import pytest
 
-from mesos_py import Framework, MesosError, Resources, TaskState, UserError, command_task
+from mesos_py import Framework, FrameworkEndedError, MesosError, Resources, TaskState, UserError, command_task
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
 from mesos_py.errors import ConfigError
@@ -13,9 +14,12 @@ from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
 from mesos_py.messages.scheduler import (
     Accept,
     Acknowledge,
+    AgentReturned,
     Decline,
     Error,
     ErrorReason,
+    Failure,
+    FailureReason,
     Kill,
     Message,
     MessageReceived,
@@ -45,6 +49,7 @@ class SmallMaster:
         self.offered = 0
         self.queue = ""
         self.suppressed = False
+        self.removed = set()
         self.transport = connect(url, loop)
         self.transport.subscribe(topology.master_inbox(1))
         self.transport.start(self)
@@ -96,6 +101,10 @@ class SmallMaster:
 
     def serve(self, call):
         match call:
+            case Subscribe(framework_id=framework_id) if framework_id in self.removed:
+                why = f"framework {framework_id} was removed"
+                reason = ErrorReason.FRAMEWORK_REMOVED
+                self.say(Error(reason=reason, message=why, call="SUBSCRIBE", fatal=True, framework_id=framework_id))
             case Subscribe():
                 self.suppressed = bool(call.suppressed_roles)
                 master = MasterInfo(master_id="M", epoch=1)
@@ -306,8 +315,38 @@ def test_the_master_can_end_it(world):
     world.run()
     world.master.say(Error(reason=ErrorReason.FAILED_OVER, message="another instance", fatal=True))
     world.turn()
-    with pytest.raises(MesosError, match="another instance"):
+    with pytest.raises(FrameworkEndedError, match="another instance") as ended:
         world.framework.join(0)
+    assert ended.value.reason == ErrorReason.FAILED_OVER
+
+
+def test_agents_lost_and_back_come_to_their_callbacks(world):
+    news = []
+    world.framework.on_failure(news.append)
+    world.framework.on_agent_returned(news.append)
+    world.run()
+    events = [Failure(agent_id="A1", reason=FailureReason.UNREACHABLE), AgentReturned(agent_id="A1")]
+    world.master.say(*events)
+    world.turn()
+    assert news == events
+    assert world.master.heard(Subscribe)[0].agent_returns
+
+
+def test_what_a_newer_master_says_is_passed_over_and_told_once(world, caplog):
+    class Newer(msgspec.Struct, tag="PREDICTED", frozen=True):
+        """An event of version N+1."""
+
+    news = []
+    world.framework.on_failure(news.append)
+    world.run()
+    for _ in range(3):
+        world.master.say(Newer(), Failure(agent_id="A1"), Newer())
+    world.turn()
+    assert news == [Failure(agent_id="A1")] * 3
+    assert world.framework.connected
+    assert [record.message.split(":")[0] for record in caplog.records if "read" in record.message] == [
+        "PREDICTED of the master cannot be read"
+    ]
 
 
 def test_a_framework_without_offers_callback_asks_for_none_and_keeps_none(world):

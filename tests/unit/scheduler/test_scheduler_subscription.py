@@ -4,9 +4,12 @@ import pytest
 
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import (
+    AgentReturned,
     Decline,
     Error,
     ErrorReason,
+    Failure,
+    FailureReason,
     Heartbeat,
     Offers,
     Reconcile,
@@ -14,6 +17,7 @@ from mesos_py.messages.scheduler import (
     Revive,
     SchedulerHeartbeat,
     Suppress,
+    TaskToReconcile,
     Teardown,
     Update,
 )
@@ -29,8 +33,12 @@ def beacon(epoch):
     return Beacon(master=MasterInfo(master_id=f"M{epoch}", epoch=epoch), heartbeat_s=15, interval_s=30)
 
 
-def error(reason, *, fatal=False):
-    return Error(reason=reason, message="because", fatal=fatal)
+def error(reason, *, fatal=False, **more):
+    return Error(reason=reason, message="because", fatal=fatal, **more)
+
+
+def removed(framework_id="F1", call="SUBSCRIBE"):
+    return error(ErrorReason.FRAMEWORK_REMOVED, fatal=True, framework_id=framework_id, call=call)
 
 
 def test_it_subscribes_once_the_broker_is_reached(bench):
@@ -160,7 +168,23 @@ def test_failed_over_is_the_end(bench):
     bench.join()
     bench.says(error(ErrorReason.FAILED_OVER, fatal=True))
     assert "FAILED_OVER" in bench.stopped
+    assert bench.ended_by is ErrorReason.FAILED_OVER
     assert bench.core.next_deadline() is None
+
+
+def test_who_had_the_id_in_this_run_does_not_take_over_again():
+    bench = Bench(framework_id="F1")
+    bench.connect()
+    assert not bench.subscribes[-1].resume
+    bench.wait(1)
+    assert not bench.subscribes[-1].resume, "nobody has confirmed it yet"
+    bench.subscribed()
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    assert bench.subscribes[-1].resume
+    bench.says(error(ErrorReason.FAILED_OVER, fatal=True, call="SUBSCRIBE", framework_id="F1"))
+    assert bench.ended_by is ErrorReason.FAILED_OVER
 
 
 def test_a_new_leader_that_knows_only_our_predecessor_does_not_end_us(bench):
@@ -190,28 +214,108 @@ def test_a_removed_framework_goes_on_with_a_fresh_id_and_says_so(bench):
     bench.connect()
     bench.wait(1)
     bench.look()
-    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    bench.says(removed())
     bench.wait(1)
     assert bench.stopped is None
     assert bench.told_of(Error)[0].reason == ErrorReason.FRAMEWORK_REMOVED
+    assert not bench.told_of(Error)[0].fatal
     assert bench.states == [("t1", "KILLED")]
     assert bench.told_of(Update)[0].status.reason == Reason.FRAMEWORK_REMOVED
     assert bench.subscribes[0].framework_id is None
+    assert not bench.subscribes[0].resume
     bench.subscribed("F2")
     assert not bench.told_of(Registered)[0].again
+    assert bench.told_of(Registered)[0].replaces == "F1"
     assert not bench.sent_of(Reconcile)
+    bench.disconnect()
+    bench.connect()
+    bench.wait(1)
+    bench.subscribed("F2")
+    assert bench.told_of(Registered)[1].replaces is None
+
+
+def test_a_removal_is_noticed_by_the_answer_to_any_call(bench):
+    bench.join()
+    bench.call(_accept(bench.offer(), "t1"))
+    bench.look()
+    bench.says(removed(call="HEARTBEAT"))
+    bench.wait(1)
+    assert [type(event) for event in bench.told] == [Error, Disconnected, Update]
+    assert bench.states == [("t1", "KILLED")]
+    assert bench.subscribes[0].framework_id is None
+
+
+def test_an_operator_s_removal_is_the_end(bench):
+    bench.join()
+    bench.call(_accept(bench.offer(), "t1"))
+    bench.says(removed(call=""))
+    assert bench.states == [("t1", "KILLED")]
+    assert bench.told_of(Error)[0].fatal
+    assert bench.ended_by is ErrorReason.FRAMEWORK_REMOVED
+
+
+def test_what_was_asked_of_a_removed_framework_is_answered():
+    bench = Bench(framework_id="F1")
+    bench.call(Reconcile(framework_id=OURS, tasks=[TaskToReconcile(task_id="t1")]))
+    bench.connect()
+    bench.says(removed())
+    assert bench.states == [("t1", "UNKNOWN")]
+    assert bench.told_of(Update)[0].status.reason == Reason.FRAMEWORK_REMOVED
+
+
+def test_an_heir_asks_for_what_it_cannot_name_until_its_id_is_another():
+    bench = Bench(framework_id="F1", reconcile_every_s=900.0)
+    bench.connect()
+    bench.subscribed()
+    assert [call.tasks for call in bench.sent_of(Reconcile)] == [[]]
+    bench.look()
+    for _ in range(15):
+        bench.wait(60)
+        bench.says(Heartbeat())
+    assert [call.tasks for call in bench.sent_of(Reconcile)] == [[]]
+    bench.disconnect()
+    bench.connect()
+    bench.says(removed())
+    bench.wait(1)
+    bench.look()
+    bench.subscribed("F2")
+    assert not bench.sent_of(Reconcile)
+
+
+def test_a_teardown_of_a_framework_that_is_removed_already_is_done(bench):
+    bench.join()
+    bench.disconnect()
+    bench.stop(teardown=True)
+    bench.connect()
+    bench.says(removed())
+    assert bench.stopped == ""
+    assert bench.ended_by is None
+
+
+def test_agents_that_are_lost_and_back_are_told(bench):
+    assert not bench.join().core._config.agent_returns
+    bench = Bench(agent_returns=True)
+    bench.connect()
+    assert bench.subscribes[0].agent_returns
+    bench.subscribed()
+    bench.look()
+    events = [Failure(agent_id="A1", reason=FailureReason.UNREACHABLE), AgentReturned(agent_id="A1")]
+    for event in events:
+        bench.says(event)
+    assert bench.told == events
 
 
 def test_a_removed_framework_that_must_keep_its_id_stops():
     bench = Bench(keep_id=True, framework_id="F1")
     bench.connect()
-    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
-    assert "FRAMEWORK_REMOVED" in bench.stopped
+    bench.says(removed())
+    assert bench.ended_by is ErrorReason.FRAMEWORK_REMOVED
 
 
-def test_a_removal_of_an_id_long_left_is_ignored(bench):
+@pytest.mark.parametrize("framework_id", ["F0", None])
+def test_a_removal_of_an_id_long_left_is_ignored(bench, framework_id):
     bench.join()
-    bench.says(error(ErrorReason.FRAMEWORK_REMOVED, fatal=True))
+    bench.says(removed(framework_id))
     assert bench.told == []
     assert bench.core.subscribed
 

@@ -54,6 +54,10 @@ class Client:
         """Have something done. Raises CliError."""
         return self._ask("POST", path, params)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Have ``body`` put in the place of what is there. Raises CliError."""
+        return self._ask("PUT", path, None, body)
+
     def items(self, path: str, params: Params | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """A whole list, or its first ``limit`` items, fetched page by page."""
         offset, total = 0, limit
@@ -75,9 +79,9 @@ class Client:
             self._check(answer)
             yield answer
 
-    def _ask(self, method: str, path: str, params: Params | None) -> Any:
+    def _ask(self, method: str, path: str, params: Params | None, body: Any = None) -> Any:
         with self._explained():
-            answer = self._http.request(method, path, params=dict(params or {}))
+            answer = self._http.request(method, path, params=dict(params or {}), json=body)
             self._check(answer)
             try:
                 return answer.json()

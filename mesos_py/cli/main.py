@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
+    "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
@@ -35,6 +36,7 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Operate the cluster": ("maintenance",),
     "Be the cluster": ("local", "master", "agent"),
     "This command": ("completion", "version"),
 }

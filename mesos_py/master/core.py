@@ -3,7 +3,7 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, maintenance, then allocate
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, Operat
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.launches import LaunchDesk
 from mesos_py.master.liveness import LivenessDesk
+from mesos_py.master.maintenance import MaintenanceDesk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
@@ -63,7 +64,10 @@ class Master:
         self._draining = DrainDesk(self._desk, self._offers, self._tasks)
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
-        self._operators = OperatorDesk(self._desk, self._agents, self._frameworks, self._tasks, self._draining)
+        self._maintenance = MaintenanceDesk(self._desk, self._offers, self._agents)
+        self._operators = OperatorDesk(
+            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._maintenance
+        )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: set[FrameworkID] = set()
@@ -87,6 +91,8 @@ class Master:
             calls.Acknowledge: self._tasks.acknowledge,
             calls.Accept: self._launches.accept,
             calls.Decline: self._offers.decline,
+            calls.AcceptInverseOffers: self._maintenance.answer,
+            calls.DeclineInverseOffers: self._maintenance.answer,
             calls.Kill: self._tasks.kill,
             calls.Revive: self._frameworks.revive,
             calls.Suppress: self._frameworks.suppress,
@@ -123,7 +129,8 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        for other in (self._offers.next_deadline(), self._draining.next_deadline()):
+        for desk in (self._offers, self._draining, self._maintenance):
+            other = desk.next_deadline()
             due = due if other is None else min(due, other)
         return due
 
@@ -145,6 +152,7 @@ class Master:
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
         self._draining.run_due(now)
+        self._maintenance.run_due(now)
         self._offers.make(now)
 
     # Frameworks

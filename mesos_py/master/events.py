@@ -6,6 +6,7 @@ from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
 from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.maintenance import Window
 
 __all__ = [
     "AgentSaid",
@@ -15,6 +16,7 @@ __all__ = [
     "LeadershipResumed",
     "LeadershipSuspended",
     "MasterEvent",
+    "OperatorBringUp",
     "OperatorCall",
     "OperatorDeactivate",
     "OperatorDrain",
@@ -22,6 +24,8 @@ __all__ = [
     "OperatorMarkGone",
     "OperatorReactivate",
     "OperatorSaid",
+    "OperatorSetSchedule",
+    "OperatorTakeDown",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -125,8 +129,34 @@ class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetSchedule(Struct, frozen=True, tag=True, gc=False):
+    """Plan maintenance: these windows in the place of those there were."""
+
+    windows: list[Window]
+
+
+class OperatorTakeDown(Struct, frozen=True, tag=True, gc=False):
+    """Begin the maintenance of machines on the schedule: their agents are sent away with all that runs there."""
+
+    hosts: list[str]
+
+
+class OperatorBringUp(Struct, frozen=True, tag=True, gc=False):
+    """End the maintenance of machines: their agents may come back."""
+
+    hosts: list[str]
+
+
 OperatorCall = (
-    OperatorKill | OperatorTeardown | OperatorMarkGone | OperatorDrain | OperatorDeactivate | OperatorReactivate
+    OperatorKill
+    | OperatorTeardown
+    | OperatorMarkGone
+    | OperatorDrain
+    | OperatorDeactivate
+    | OperatorReactivate
+    | OperatorSetSchedule
+    | OperatorTakeDown
+    | OperatorBringUp
 )
 """Whatever an operator may ask to be changed."""
 

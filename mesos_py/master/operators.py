@@ -10,6 +10,7 @@ from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
+from mesos_py.master.maintenance import MaintenanceDesk
 from mesos_py.master.tasks import TaskDesk
 
 __all__ = ["OperatorDesk"]
@@ -19,7 +20,13 @@ class OperatorDesk:
     """Finds out whom a request is for, and answers."""
 
     def __init__(
-        self, desk: Desk, agents: AgentDesk, frameworks: FrameworkDesk, tasks: TaskDesk, draining: DrainDesk
+        self,
+        desk: Desk,
+        agents: AgentDesk,
+        frameworks: FrameworkDesk,
+        tasks: TaskDesk,
+        draining: DrainDesk,
+        maintenance: MaintenanceDesk,
     ) -> None:
         """One per master."""
         self._desk = desk
@@ -28,6 +35,7 @@ class OperatorDesk:
         self._frameworks = frameworks
         self._tasks = tasks
         self._draining = draining
+        self._maintenance = maintenance
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
             events.OperatorTeardown: self._teardown,
@@ -35,6 +43,9 @@ class OperatorDesk:
             events.OperatorDrain: self._drain,
             events.OperatorDeactivate: self._deactivate,
             events.OperatorReactivate: self._reactivate,
+            events.OperatorSetSchedule: self._set_schedule,
+            events.OperatorTakeDown: self._take_down,
+            events.OperatorBringUp: self._bring_up,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
@@ -86,3 +97,12 @@ class OperatorDesk:
 
     def _reactivate(self, ticket: int, call: events.OperatorReactivate, _now: float) -> None:
         self._draining.reactivate(call.agent_id, partial(self._answer, ticket))
+
+    def _set_schedule(self, ticket: int, call: events.OperatorSetSchedule, _now: float) -> None:
+        self._maintenance.set_schedule(call, partial(self._answer, ticket))
+
+    def _take_down(self, ticket: int, call: events.OperatorTakeDown, now: float) -> None:
+        self._maintenance.take_down(call, now, partial(self._answer, ticket))
+
+    def _bring_up(self, ticket: int, call: events.OperatorBringUp, _now: float) -> None:
+        self._maintenance.bring_up(call, partial(self._answer, ticket))

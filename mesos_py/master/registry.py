@@ -307,8 +307,12 @@ class TakeDown(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
-        registry.down |= {host: self.time for host in self.hosts if host in registry.unavailability}
-        return (Document.MAINTENANCE,)
+        down = {host: self.time for host in self.hosts if host in registry.unavailability}
+        registry.down |= down
+        agents = [agent_id for agent_id, hostname in registry.admitted.items() if hostname in down]
+        for agent_id in agents:
+            registry.drop(agent_id)
+        return (Document.MAINTENANCE, *agents)
 
 
 class BringUp(Struct, frozen=True, tag=True, gc=False):

@@ -26,7 +26,7 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, StartDraining
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetSchedule, StartDraining, TakeDown
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -35,7 +35,7 @@ from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
 from mesos_py.types.ids import AgentID
-from mesos_py.types.maintenance import Drain
+from mesos_py.types.maintenance import Drain, Window
 
 __all__ = ["play"]
 
@@ -79,7 +79,7 @@ class _Player:
         """By queue, what the framework or agent there was last called."""
 
     def run(self, command: str) -> list[str]:
-        words = shlex.split(re.sub(r"\b([FAO]\d+)\b", r"M-\1", command))
+        words = shlex.split(re.sub(r"\b([FAOI]\d+)\b", r"M-\1", command))
         if words[0].startswith("t="):
             self._now = float(words.pop(0)[2:])
         match words:
@@ -94,7 +94,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _from_words(_OPERATORS[verb], Words(rest))))
+                self._witness(type(call := _operator_call(verb, rest)))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -121,6 +121,10 @@ class _Player:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "schedule", *windows]:
+                SetSchedule(list(map(_window, windows))).apply(self._registry)
+            case ["registry", "down", host, since]:
+                TakeDown([host], float(since)).apply(self._registry)
             case ["registry", "draining", agent_id, since, *settings]:
                 drain = _from_words(Drain, Words([since, *settings]))
                 StartDraining(AgentID(agent_id), drain).apply(self._registry)
@@ -176,6 +180,25 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _operator_call(verb: str, words: list[str]) -> events.OperatorCall:
+    match verb:
+        case "schedule":
+            return events.OperatorSetSchedule(list(map(_window, words)))
+        case "down":
+            return events.OperatorTakeDown(words)
+        case "up":
+            return events.OperatorBringUp(words)
+        case _:
+            return _from_words(_OPERATORS[verb], Words(words))
+
+
+def _window(word: str) -> Window:
+    """``host1+host2:100`` begins at 100, ``host1:100+60`` lasts 60 seconds."""
+    hosts, _, times = word.partition(":")
+    start, _, duration = times.partition("+")
+    return Window(hosts=hosts.split("+"), start=float(start), duration_s=float(duration) if duration else None)
 
 
 def _from_words(kind: type[T], words: Words) -> T:

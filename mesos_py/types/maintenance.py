@@ -44,7 +44,7 @@ class Unavailability(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=F
     """None: until further notice."""
 
 
-class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+class Window(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A maintenance window: machines that are to be unavailable together."""
 
     hosts: list[str]

@@ -8,12 +8,15 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import Parameter, QueryParameter
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from mesos_py.master.core import Master
 from mesos_py.master.views import (
     AgentView,
     DrainView,
     FrameworkView,
+    MachineView,
     OfferView,
     RoleView,
     StateView,
@@ -21,6 +24,7 @@ from mesos_py.master.views import (
     agent_views,
     drain_view,
     framework_views,
+    machine_views,
     offer_views,
     role_views,
     state_view,
@@ -32,7 +36,15 @@ from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
-from mesos_py.web.operating import AgentInPath, FrameworkFilter, Operate, OperatorSite, TaskInPath
+from mesos_py.web.operating import (
+    AgentInPath,
+    FrameworkFilter,
+    Operate,
+    OperatorSite,
+    PlannedWindow,
+    Schedule,
+    TaskInPath,
+)
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
 
@@ -58,6 +70,12 @@ class FrameworkPage(Items[FrameworkView], frozen=True, kw_only=True):
 
 class TaskPage(Items[TaskView], frozen=True, kw_only=True):
     """Tasks."""
+
+
+class MaintenanceStatus(Struct, frozen=True):
+    """Every machine that is scheduled or down."""
+
+    machines: list[MachineView]
 
 
 class OfferPage(Items[OfferView], frozen=True, kw_only=True):
@@ -111,6 +129,10 @@ class _MasterSite:
             get("/frameworks", summary="Frameworks", **listing)(self.frameworks),
             get("/tasks", summary="Tasks", **listing)(self.tasks),
             get("/tasks/{task_id:str}", summary="One task", **look, responses=may_fail(404, 503))(self.task),
+            get("/maintenance/schedule", summary="Planned maintenance", **look, responses=may_fail(503))(self.schedule),
+            get("/maintenance/status", summary="Machines in maintenance", **look, responses=may_fail(503))(
+                self.maintenance
+            ),
             get("/offers", summary="Outstanding offers", **listing)(self.offers),
             get("/roles", summary="Roles", **listing)(self.roles),
         ]
@@ -173,6 +195,16 @@ class _MasterSite:
         if not found:
             raise problem(404, _no_task(task_id, framework_id))
         return max(found, key=lambda task: (task.state in LIVE, task.started))
+
+    async def schedule(self) -> Schedule:
+        """The windows as they were set, without the machines that are up again."""
+        windows = await self._reader.read(lambda: self._leading().state.registry.schedule)
+        return Schedule([PlannedWindow(**asdict(window)) for window in windows])
+
+    async def maintenance(self) -> MaintenanceStatus:
+        """Scheduled machines and what frameworks say to that, and those that are down."""
+        snapshot = await self._snapshot("machines", lambda master: machine_views(master.state))
+        return MaintenanceStatus(snapshot.value)
 
     async def offers(self, limit: Limit = 100, offset: Offset = 0) -> OfferPage:
         """Outstanding offers, oldest first."""

@@ -237,6 +237,14 @@ def test_failures_are_retried_with_growing_waits_until_given_up():
     assert retries.failures("job") == 0
 
 
+def test_what_was_killed_to_empty_its_agent_is_tried_again():
+    retries = Retries(RetryPolicy(attempts=1, first_s=1))
+    assert retries.ended("job", TaskState.KILLED, 100, Reason.AGENT_DRAINING) == 101
+    assert list(retries.due(101)) == ["job"]
+    assert retries.failures("job") == 0
+    assert retries.ended("job", TaskState.KILLED, 200) is None
+
+
 def test_what_the_cluster_did_does_not_count():
     retries = Retries(RetryPolicy(attempts=1, first_s=1, cap_s=10))
     waits = [retries.ended("job", TaskState.DROPPED, 0) for _ in range(6)]

@@ -3,9 +3,11 @@
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
+from mesos_py.cli import agent as agents
 from mesos_py.cli import logs
 from mesos_py.cli.main import main
 from mesos_py.master.events import FrameworkSaid, OperatorReactivate, OperatorSaid, OperatorSetSchedule
@@ -273,15 +275,14 @@ def test_a_name_that_several_agents_have_or_none(mesos, cluster):
     assert mesos("agent", "drain", "node9", code=1) == "mesos: agent node9 is not known\n"
 
 
-def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, loop):
+def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, monkeypatch):
     [agent_id] = cluster.master.state.agents
 
-    def call_off():
+    def call_off(_seconds):
         cluster.tear_down(cluster.framework_id)
         cluster.handle(OperatorSaid(2, OperatorReactivate(agent_id)))
 
-    timer = threading.Timer(0.7, lambda: loop.post(call_off))
-    timer.start()
+    monkeypatch.setattr(agents, "time", SimpleNamespace(monotonic=time.monotonic, sleep=call_off))
     said = mesos("agent", "drain", "node1", "--wait", code=1)
     assert said.endswith(f"mesos: agent {agent_id} is ACTIVE: somebody has decided otherwise\n")
 

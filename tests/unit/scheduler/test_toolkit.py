@@ -17,7 +17,7 @@ from mesos_py.scheduler.toolkit import (
     why_not_here,
 )
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import CommandInfo, ExecutorInfo, TaskInfo, TaskState
+from mesos_py.types.tasks import CommandInfo, ExecutorInfo, Reason, TaskInfo, TaskState
 from tests.unit.scheduler.conftest import an_offer
 
 

@@ -83,13 +83,14 @@ class AmqpTransport:
         content_type: str,
         reply_to: str = "",
         epoch: int = 0,
+        number: int = 0,
         mandatory: bool = False,
     ) -> bool:
         """Hand a body to the connection; False if there is none and the body is dropped."""
         if not self._up or self._session is None:
             return False
         try:
-            return self._session.publish(address, body, content_type, reply_to, epoch, mandatory)
+            return self._session.publish(address, body, content_type, reply_to, epoch, number, mandatory)
         except ValueError:  # a name that AMQP cannot carry, as a stranger may have given for replies
             return False
 
@@ -162,6 +163,16 @@ class AmqpTransport:
         self._mender.mended()
         if self._listener is not None:
             self._listener.connected()
+
+    def session_blocked(self, reason: str) -> None:
+        """Part of Owner."""
+        if self._listener is not None and not self._stopped:
+            self._listener.blocked(reason)
+
+    def session_unblocked(self) -> None:
+        """Part of Owner."""
+        if self._listener is not None and not self._stopped:
+            self._listener.unblocked()
 
     def session_delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Part of Owner."""

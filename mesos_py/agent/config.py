@@ -21,7 +21,8 @@ class AgentCoreConfig(Struct, frozen=True, kw_only=True):
     )
     """What every task and executor starts with; nothing of the agent's own."""
     registration_backoff_s: float = 1.0
-    """Doubled with every attempt; the first attempt waits for a random part of it."""
+    """Doubled with every attempt. An agent that was never admitted waits for a random part of it first; one that
+    comes back, for a random part of what the beacon says."""
     registration_backoff_cap_s: float = 60.0
     master_timeout_factor: float = 5.0
     """After this many missed beacons the master counts as lost."""

@@ -21,6 +21,7 @@ from mesos_py.agent.events import (
     HealthChecked,
     LeaveOrdered,
     MasterSaid,
+    OrdersMissed,
     Recovered,
     Ticked,
 )
@@ -37,7 +38,7 @@ from mesos_py.agent.state import AgentState, Executor, Task
 from mesos_py.agent.tasks import Tasks
 from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
-from mesos_py.agent.views import AgentView, view_of
+from mesos_py.agent.views import AgentView, how_it_fares, view_of
 from mesos_py.messages.agent import (
     AgentAway,
     AgentRegistered,
@@ -88,6 +89,8 @@ class Agent:
         match event:
             case MasterSaid():
                 self._master_said(event, now)
+            case OrdersMissed():
+                self._orders_missed(event.epoch, now)
             case Checkpointed():
                 self._out.confirm(event.serial, now)
             case ContainerStarted() | ContainerEnded() | ContainerFailed() | HealthChecked():
@@ -108,13 +111,17 @@ class Agent:
                 self._leaving.order(now)
             case _:
                 assert_never(event)
+        self._go_on(now)
+        return self._out.take()
+
+    def _go_on(self, now: float) -> None:
+        """What the agent is in the middle of, and this event may have brought further."""
         if self._state.recovering:
             self._recovering.proceed(now)
-        if self._state.drain is not None and not self._state.recovering:
+        elif self._state.drain is not None:
             self._draining.proceed(now)
         if self._state.leaving:
             self._leave(now)
-        return self._out.take()
 
     def next_deadline(self) -> float | None:
         """When to send Ticked if nothing else happens first."""
@@ -140,14 +147,28 @@ class Agent:
         """What may be written in place of all that was ever written, whenever no event is being handled."""
         return records_of(self._state)
 
+    @property
+    def registered(self) -> bool:
+        """The master has us, as far as we know."""
+        return self._state.registered
+
     def farewell(self) -> AgentAway | None:
         """What to send before the process ends, while all it runs goes on; None if nobody would listen."""
         state = self._state
         return AgentAway(agent_id=state.agent_id) if state.registered and state.agent_id is not None else None
 
+    @property
+    def state(self) -> AgentState:
+        """What it knows; to be read only."""
+        return self._state
+
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)
+
+    def how_it_fares(self) -> tuple[bool, str]:
+        """Whether it is registered, and what it is doing, for people."""
+        return how_it_fares(self._state)
 
     def check(self) -> None:
         """Raise InvariantError if something cannot be."""
@@ -167,6 +188,12 @@ class Agent:
 
     # The master
 
+    def _orders_missed(self, epoch: int, now: float) -> None:
+        """The master shall hear what we have, so that it finds out what we have not."""
+        if epoch == self._state.epoch and self._state.registered:
+            self._state.count("orders_missed")
+            self._registration.asked_to_reregister(now)
+
     def _master_said(self, event: MasterSaid, now: float) -> None:
         message = event.message
         state = self._state
@@ -176,7 +203,7 @@ class Agent:
         elif state.recovering and not isinstance(message, Beacon):
             state.count("orders_during_recovery")
         elif isinstance(message, (Beacon, AgentRegistered, RegistrationRefused)):
-            self._note_epoch(epoch, now)
+            self._note_epoch(epoch, now, by_beacon=isinstance(message, Beacon))
             self._standing(message, now)
         elif message.agent_id != state.agent_id:
             state.count("orders_for_others")
@@ -184,9 +211,9 @@ class Agent:
             self._note_epoch(epoch, now)
             self._order(message, now)
 
-    def _note_epoch(self, epoch: int, now: float) -> None:
+    def _note_epoch(self, epoch: int, now: float, *, by_beacon: bool = False) -> None:
         if epoch > self._state.epoch:
-            self._registration.new_epoch(epoch, now)
+            self._registration.new_epoch(epoch, now, by_beacon=by_beacon)
 
     def _standing(self, message: Beacon | AgentRegistered | RegistrationRefused, now: float) -> None:
         match message:

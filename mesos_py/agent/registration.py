@@ -10,6 +10,8 @@
                                                           └──── beacon of another master ───────────────────────┘
 """
 
+from typing import Final
+
 from mesos_py.agent.checkpoint import AgentNamed, SequenceSeen
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.state import AgentState, Framework, Task
@@ -28,6 +30,9 @@ from mesos_py.messages.beacon import Beacon
 from mesos_py.types.tasks import TaskRecord
 
 __all__ = ["Registration"]
+
+_PATIENCE: Final = 4.0
+"""So many times the spread an answer may take."""
 
 
 class Registration:
@@ -71,15 +76,16 @@ class Registration:
 
     # The master
 
-    def new_epoch(self, epoch: int, now: float) -> None:
-        """A newer leader has spoken: the old one is nobody."""
+    def new_epoch(self, epoch: int, now: float, *, by_beacon: bool) -> None:
+        """A newer leader has spoken: the old one is nobody. Unless it was ``by_beacon``, its beacon is asked for."""
         state = self._state
         state.epoch = epoch
         state.sequence = -1
         state.master_id = None
         self._out.record(SequenceSeen(epoch=epoch, sequence=-1))
         self._unregister()
-        self._seek(now)
+        if not by_beacon:
+            self._seek(now)
 
     def heard_beacon(self, beacon: Beacon, now: float) -> None:
         """The leader lives."""
@@ -177,9 +183,16 @@ class Registration:
             return
         self._attempts = 0
         config = self._state.config
-        self._register_at = now + config.jitter * config.registration_backoff_s
+        spread_s = config.registration_backoff_s if self._state.agent_id is None else self._spread_s
+        self._register_at = now + config.jitter * spread_s
         if self._register_at <= now:
             self._register(now)
+
+    @property
+    def _spread_s(self) -> float:
+        """Over how long the agents of this cluster come back; no beacon makes us wait longer than any other attempt."""
+        spread_s = 0.0 if self.beacon is None else self.beacon.spread_s
+        return max(0.0, min(spread_s, self._state.config.registration_backoff_cap_s))
 
     def _register(self, now: float) -> None:
         state = self._state
@@ -205,7 +218,9 @@ class Registration:
     def _wait(self) -> float:
         config = self._state.config
         growth = 2.0 ** min(self._attempts - 1, 64)
-        wait = min(config.registration_backoff_cap_s, config.registration_backoff_s * growth)
+        # a master slower than it hoped still has most of us before it: to repeat what it has yet to read would drown it
+        first_s = max(config.registration_backoff_s, _PATIENCE * self._spread_s)
+        wait = min(config.registration_backoff_cap_s, first_s * growth)
         return wait * (1.0 - config.jitter / 2)
 
     def _welcome(self, now: float) -> None:

@@ -7,9 +7,9 @@ from mesos_py.types.containers import ContainerExit
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
+from mesos_py.types.tasks import LIVE, ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
-__all__ = ["AgentView", "ExecutorView", "FrameworkView", "TaskView", "view_of"]
+__all__ = ["AgentView", "ExecutorView", "FrameworkView", "TaskView", "how_it_fares", "view_of"]
 
 
 class TaskView(Struct, frozen=True, kw_only=True):
@@ -74,6 +74,18 @@ class AgentView(Struct, frozen=True, kw_only=True):
     """Oldest first."""
     completed_executors: list[ExecutorView]
     counters: dict[str, int]
+
+
+def how_it_fares(state: AgentState) -> tuple[bool, str]:
+    """Whether it is registered, and what it is doing, for people."""
+    tasks = f"{sum(task.state in LIVE for task in state.tasks())} tasks"
+    if state.leaving:
+        return False, f"leaving, {tasks} are left"
+    if not state.connected:
+        return False, f"cut off from the broker, {tasks} run on"
+    if state.registered:
+        return True, f"registered as {state.agent_id}, {tasks}"
+    return False, f"looking for a master to register with, {tasks}"
 
 
 def view_of(state: AgentState) -> AgentView:

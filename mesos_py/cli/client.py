@@ -17,7 +17,7 @@ _PAGE: Final = 1000
 _TIMEOUT_S: Final = 15.0
 
 F = TypeVar("F", bound=Callable[..., Any])
-Params = Mapping[str, str | int | list[str]]
+Params = Mapping[str, str | int | bool | list[str]]
 
 
 class NotFoundError(CliError):
@@ -54,9 +54,13 @@ class Client:
         """Have something done. Raises CliError."""
         return self._ask("POST", path, params)
 
-    def put(self, path: str, body: Any) -> Any:
-        """Have ``body`` put in the place of what is there. Raises CliError."""
-        return self._ask("PUT", path, None, body)
+    def put(self, path: str, body: Any, params: Params | None = None) -> Any:
+        """Have something set. Raises CliError."""
+        return self._ask("PUT", path, params, body)
+
+    def delete(self, path: str, params: Params | None = None) -> Any:
+        """Have something taken away. Raises CliError."""
+        return self._ask("DELETE", path, params)
 
     def items(self, path: str, params: Params | None = None, limit: int | None = None) -> Iterator[dict[str, Any]]:
         """A whole list, or its first ``limit`` items, fetched page by page."""

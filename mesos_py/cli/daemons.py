@@ -68,7 +68,11 @@ def daemon(name: str, kind: type[Struct], cls: type[C], **settings: Any) -> C:
             return 0
         # MESOS_BROKER is where clients go; a cluster to try things out must not take that broker's master's place
         environ = {key: value for key, value in os.environ.items() if (name, key) != ("local", "MESOS_BROKER")}
-        config = load(kind, file=config_file, environ=environ, flags=flags)
+
+        def read() -> Struct:
+            return load(kind, file=config_file, environ=environ, flags=flags)
+
+        config = read()
         if show_config:
             click.echo(print_config(config), nl=False)
             return 0
@@ -76,7 +80,7 @@ def daemon(name: str, kind: type[Struct], cls: type[C], **settings: Any) -> C:
             assert isinstance(config, AgentConfig)
             _print_isolation(config)
             return 0
-        code = importlib.import_module(f"mesos_py.daemons.{name}").main(config)
+        code = importlib.import_module(f"mesos_py.daemons.{name}").main(config, read)
         assert isinstance(code, int)
         return code
 

@@ -25,10 +25,13 @@ _COMMANDS: Final = {
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
+    "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
+    "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),
     "version": ("shell", "version", "Print the version."),
 }
 """Name: module, attribute, and the first line of its help."""
@@ -37,7 +40,9 @@ _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
+    "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
+    "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }
 

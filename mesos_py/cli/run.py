@@ -13,6 +13,7 @@ from mesos_py.cli.command import Command, command
 from mesos_py.daemons.config import DaemonConfig
 from mesos_py.errors import UserError
 from mesos_py.frameworks.run_options import RunOptions
+from mesos_py.runtime.credentials import read_credential
 from mesos_py.scheduler.toolkit import Constraint, parse_constraint
 from mesos_py.types.host import (
     Limit,
@@ -257,7 +258,7 @@ def run(
         name=name or words[0].split()[0].rpartition("/")[2][:50] or "run",
         constraints=constraint,
         local_agents=local_agents or 0,
-        broker="" if local_agents else broker or DaemonConfig().broker,
+        broker="" if local_agents else broker or read_credential("broker") or DaemonConfig().broker,
         json=as_json,
         **rest,
     )

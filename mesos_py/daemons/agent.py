@@ -24,10 +24,12 @@ from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
-from mesos_py.daemons.service import private_dir, run, story_file, watcher
+from mesos_py.daemons.service import Reread, logged, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
+from mesos_py.runtime.condition import Condition, Outage
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
@@ -46,9 +48,9 @@ from mesos_py.web.server import WebServer
 __all__ = ["AgentDaemon", "agent_info", "main"]
 
 
-def main(config: AgentConfig) -> int:
+def main(config: AgentConfig, reread: Reread | None = None) -> int:
     """Run an agent until it is told to stop; gives the exit code."""
-    return run(config, lambda loop: AgentDaemon(config, loop), {signal.SIGUSR1: AgentDaemon.leave})
+    return run(config, lambda loop: AgentDaemon(config, loop), {signal.SIGUSR1: AgentDaemon.leave}, reread)
 
 
 def agent_info(config: AgentConfig, url: str) -> AgentInfo:
@@ -100,6 +102,7 @@ class AgentDaemon:
         self.failure = ""
         self._config = config
         self._loop = loop
+        self._outage = Outage("broker")
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
@@ -109,6 +112,9 @@ class AgentDaemon:
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
         core_config = self._core_config(incarnation, jitter)
         self._log = get_log(role="agent", agent=core_config.info.name)
+        self._broker = logged(loop, self._log)
+        self._orders = logged(loop, self._log, well=True)
+        self._gaps = Gaps()
         try:
             self._parts = (make_parts or process_parts)(config, loop, self)
         except ConfigError:
@@ -122,11 +128,12 @@ class AgentDaemon:
             self.core,
             self._perform,
             Ticked(),
-            watcher(config, self._story, role="agent", agent=core_config.info.name),
+            watcher(self._story, role="agent", agent=core_config.info.name),
         )
         self._queue = topology.agent_queue(self._transport.principal, incarnation)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
-        self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
+        address = topology.master_address("agent", self._transport.principal)
+        self._master = Receiver(address, MSGPACK, numbered=True)
         self._specs: dict[ContainerID, ContainerSpec] = {}
         self._on_stopped: Callable[[], None] | None = None
         self._closed = False
@@ -193,6 +200,14 @@ class AgentDaemon:
         """Kill what runs, leave the cluster, and go."""
         self._on_stopped = on_stopped
         self._mailbox.put(events.LeaveOrdered())
+
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        is_registered, text = self.core.how_it_fares()
+        return Condition(is_registered and not self._outage.text, ": ".join(filter(None, (text, self._outage.text))))
+
+    def reload(self, config: AgentConfig) -> None:
+        """Part of Daemon."""
 
     def abandon(self) -> None:
         """Give back what was taken; for one that is never started."""
@@ -267,13 +282,32 @@ class AgentDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
-        self._log.info("broker connected")
-        self._mailbox.put(events.BrokerConnected())
+        self._broker.good("broker connected")
+        self._outage.end()
+        self._reach_broker(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._log.warning("broker lost", why=reason)
-        self._mailbox.put(events.BrokerLost())
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._reach_broker(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._reach_broker(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._reach_broker(reached=True)
+
+    def _reach_broker(self, *, reached: bool) -> None:
+        if reached:
+            self._gaps.forget()
+        self._mailbox.put(events.BrokerConnected() if reached else events.BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener: we ask for no returns."""
@@ -281,11 +315,19 @@ class AgentDaemon:
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Part of Listener."""
         for delivery in deliveries:
+            if self._gaps.missed(delivery.epoch, delivery.number):
+                self._miss(delivery.epoch)
             for message in AGENT_ORDERS.decode(delivery.body, delivery.content_type):
                 if isinstance(message, Malformed):
                     self._log.warning("message refused", why=message.reason, type=message.type)
                 else:
                     self._mailbox.put(MasterSaid(delivery.epoch, message))
+
+    def _miss(self, epoch: int) -> None:
+        if self.core.registered:  # else it is on its way to tell the master what it has
+            self._orders.bad("orders are lost", "more came than this agent could read, or the master lost the broker")
+            self._orders.good("no more orders are lost", at_once=False)
+            self._mailbox.put(events.OrdersMissed(epoch))
 
     # From containers (ContainerListener)
 

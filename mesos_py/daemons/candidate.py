@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
 from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.copy import RegistryCopy
 from mesos_py.adapters.zookeeper.election import ZookeeperElection
 from mesos_py.adapters.zookeeper.lifeline import Lifeline
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
@@ -22,12 +23,13 @@ from mesos_py.daemons.config import MasterConfig, without_passwords
 from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
-from mesos_py.daemons.service import private_dir
+from mesos_py.daemons.service import logged, private_dir
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
 from mesos_py.master.registry import Registry
+from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -53,6 +55,9 @@ class Coordination(Protocol):
     def election(self, us: Candidate) -> Election:
         """Ours; called once."""
 
+    def stand_by(self) -> None:
+        """Keep at hand what will be needed when we are elected, until ``store`` is called."""
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
         """The registry for the leadership of this epoch; ``overtaken(why)`` is told if a newer one is found."""
 
@@ -63,6 +68,7 @@ class _Zookeeper:
     def __init__(self, config: MasterConfig, loop: Loop) -> None:
         self._loop = loop
         self._session = Session(parse_address(config.zookeeper), loop, config.zookeeper_session_timeout_s)
+        self._copy = RegistryCopy(self._session, loop)
         self._where = without_passwords(config.zookeeper)
         self._log = get_log(role="master")
         self._patient_until: float | None = loop.clock() + config.zookeeper_session_timeout_s
@@ -90,8 +96,11 @@ class _Zookeeper:
         self._session.listen(self)
         return ZookeeperElection(self._session, self._loop, us)
 
+    def stand_by(self) -> None:
+        self._copy.stand_by()
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
-        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken)
+        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken, self._copy.take())
 
 
 class CandidateDaemon:
@@ -121,7 +130,10 @@ class CandidateDaemon:
         host = urlsplit(self.url).hostname or config.http_host
         lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
         self._election = self._coordination.election(Candidate(self.url, lifeline))
-        self._connected = False
+        self._outage = Outage("broker")
+        self._broker = logged(loop, self._log)
+        self._reached = False
+        """Whether what we send to the broker goes anywhere."""
         self._leadership: Leadership | None = None
         self._store: Store | None = None
         """Of a leadership, also while it is being read."""
@@ -173,6 +185,19 @@ class CandidateDaemon:
         if self._leadership is not None:
             self._leadership.last_words()
 
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        if self._outage.text:
+            return Condition(is_ready=False, text=self._outage.text)
+        if self._leadership is not None:
+            return Condition(not self._suspended, self._leadership.text())
+        if self._leader is not None:
+            return Condition(is_ready=True, text=f"standing by for {self._leader.url}")
+        return Condition(is_ready=False, text="elected, reading the registry" if self._store else "contending")
+
+    def reload(self, config: MasterConfig) -> None:
+        """Part of Daemon."""
+
     # From the election (ElectionListener)
 
     def elected(self, epoch: int) -> None:
@@ -203,6 +228,7 @@ class CandidateDaemon:
     def led_by(self, leader: Candidate | None) -> None:
         """Part of ElectionListener."""
         self._leader = leader
+        self._coordination.stand_by()
         self._log.info("standing by", leader=self._leader_url())
 
     def _lead(self, epoch: int, registry: Registry) -> None:
@@ -211,7 +237,7 @@ class CandidateDaemon:
         self._leadership = Leadership(
             self._config, self._loop, self._transport, self._store, registry, info, self._overtaken
         )
-        self._leadership.start(connected=self._connected)
+        self._leadership.start(reached=self._reached)
         if self._suspended:
             self._leadership.suspend()
 
@@ -232,19 +258,32 @@ class CandidateDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
-        self._connected = True
-        if self._leadership is not None:
-            self._leadership.connected()
-        else:
-            self._log.info("broker connected")
+        self._broker.good("broker connected")
+        self._outage.end()
+        self._reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._connected = False
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._reach(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._reach(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._reach(reached=True)
+
+    def _reach(self, *, reached: bool) -> None:
+        self._reached = reached
         if self._leadership is not None:
-            self._leadership.disconnected(reason)
-        else:
-            self._log.warning("broker lost", why=reason)
+            self._leadership.reach(reached=reached)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener."""

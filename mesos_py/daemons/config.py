@@ -1,7 +1,8 @@
 """Configuration: one frozen Struct per daemon, read once.
 
 Each field is a key of the TOML file, an environment variable ``MESOS_<FIELD>`` and a flag ``--<field>``; the later of
-these three wins. A string under a field's name is its documentation, which the command line shows as help.
+these three wins. Keys that hold a password may also be files in the directory of credentials that systemd prepares,
+which win over the TOML file. A string under a field's name is its documentation, which the command line shows as help.
 """
 
 import difflib
@@ -17,6 +18,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from mesos_py.errors import ConfigError
+from mesos_py.runtime.credentials import read_credential
 
 __all__ = ["AgentConfig", "DaemonConfig", "LocalConfig", "MasterConfig", "load", "print_config", "without_passwords"]
 
@@ -49,7 +51,7 @@ class DaemonConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "auto"
-    """console, json, or auto: console on a terminal, json elsewhere."""
+    """console, json, journal, or auto: console on a terminal, journal if stderr leads to systemd's, json elsewhere."""
     paranoid: bool = False
     """Check every promise after every event; slow, for hunting bugs."""
 
@@ -72,11 +74,15 @@ class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_field
     allocator: str = "drf"
     """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
     weights: dict[str, Positive] = field(default_factory=dict)
-    """Weights of roles, such as web=2,batch=0.5; 1 where none is given."""
+    """Weights of roles, such as web=2,batch=0.5; 1 where none is given. What operators set goes before."""
     allocation_interval_s: Positive = 1.0
     """Declined resources are offered again after this long."""
     offer_timeout_s: Positive = 60.0
     """An offer that nobody answers is rescinded after this long."""
+    quota_recovery_agents: Annotated[float, Meta(ge=0, le=1)] = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back."""
+    quota_recovery_timeout_s: Annotated[float, Meta(ge=0)] = 600.0
+    """And no longer than this, whether the agents are back or not."""
     heartbeat_s: Positive = 15.0
     """How often agents and schedulers must show that they live."""
     missed_heartbeats: Count = 5
@@ -191,13 +197,19 @@ def load(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, object] | None = None,
 ) -> C:
-    """Read a configuration: file < environment < flags (those not None). Raises ConfigError with one clear line."""
+    """Read a configuration: file < credentials < environment < flags (those not None).
+
+    Raises ConfigError with one clear line.
+    """
     hints = get_type_hints(kind, include_extras=True)
     values: dict[str, object] = {}
     if file is not None:
         for name, value in _read_file(file, tuple(hints)).items():
             values[name] = _converted(value, hints[name], f"{file}: {name}")
     environ = os.environ if environ is None else environ
+    for name in hints.keys() & set(_URLS):
+        if (secret := read_credential(name, environ)) is not None:
+            values[name] = secret
     for name, hint in hints.items():
         variable = f"MESOS_{name.upper()}"
         if (text := environ.get(variable)) is not None:

@@ -15,13 +15,14 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
-from mesos_py.daemons.service import story_file, watcher
+from mesos_py.daemons.service import logged, story_file, watcher
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
     AgentSaid,
     BrokerConnected,
     BrokerLost,
+    EchoHeard,
     FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
@@ -36,6 +37,7 @@ from mesos_py.master.registry import Registry
 from mesos_py.master.state import MasterConfig as CoreConfig
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, JSON, MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
@@ -84,12 +86,14 @@ class Leadership:
         self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
-            loop, self.core, self._perform, Ticked(), watcher(config, self._story, role="master")
+            loop, self.core, self._perform, Ticked(), watcher(self._story, role="master")
         )
         self._log = get_log(role="master", master_id=info.master_id)
         self._to_frameworks = Outbox(transport, SCHEDULER_EVENTS.encode, epoch=info.epoch)
         self._to_agents = Outbox(transport, AGENT_ORDERS.encode, epoch=info.epoch)
-        self._inbox = topology.master_inbox(info.epoch)
+        self._inboxes = topology.master_inboxes(info.epoch)
+        self._gaps = Gaps()
+        self._overflow = logged(loop, self._log, well=True)
         self._receivers: dict[tuple[str, bool], Receiver] = {}
         self._tickets = itertools.count(1)
         self._answers: dict[int, tuple[AbstractEventLoop, Future[effects.Answer]]] = {}
@@ -97,20 +101,22 @@ class Leadership:
             effects.SendToFramework: self._send_to_framework,
             effects.SendToAgent: self._send_to_agent,
             effects.Announce: lambda effect: self._announce(effect.beacon),
+            effects.SendEcho: lambda effect: self._send_echo(effect.sent),
             effects.Persist: lambda effect: self._store.write(effect.serial, effect.operation, self._written),
             effects.Answer: self._answer,
         }
 
     # Life
 
-    def start(self, *, connected: bool = False) -> None:
-        """Lead. ``connected`` if the transport is already."""
+    def start(self, *, reached: bool = False) -> None:
+        """Lead. ``reached`` if the broker is already."""
         info = self.core.state.info
         self._log.info("leading", epoch=info.epoch, url=info.url, version=__version__)
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
-        self._transport.subscribe(self._inbox)
-        if connected:
+        for inbox in self._inboxes.values():
+            self._transport.subscribe(inbox)
+        if reached:
             self._mailbox.put(BrokerConnected())
 
     def stop(self) -> None:
@@ -119,9 +125,22 @@ class Leadership:
         self._loop.not_at_turn_end(self._end_turn)
         self._mailbox.stop()
         self._store.close()
-        self._transport.unsubscribe(self._inbox.name)
+        self._overflow.close()
+        for inbox in self._inboxes.values():
+            self._transport.unsubscribe(inbox.name)
         for ticket in list(self._answers):
             self._answer(effects.Answer(ticket, effects.Outcome.BUSY, CEASED))
+
+    def text(self) -> str:
+        """What it is doing, for people."""
+        state = self.core.state
+        if state.suspended:
+            return f"suspended in epoch {state.info.epoch}: ZooKeeper is not reached, another may lead by now"
+        agents = sum(map(len, state.agent_ids.values()))
+        tasks = sum(len(framework.tasks) for framework in state.frameworks.values())
+        return (
+            f"leading epoch {state.info.epoch} with {agents} agents, {len(state.frameworks)} frameworks, {tasks} tasks"
+        )
 
     def suspend(self) -> None:
         """Whether we still lead is not known."""
@@ -139,25 +158,21 @@ class Leadership:
         self._story.dump(file)
         self._log.error("story written", file=str(file))
 
-    # From the broker (Listener)
+    # From the broker
 
-    def connected(self) -> None:
-        """Part of Listener."""
-        self._log.info("broker connected")
-        self._mailbox.put(BrokerConnected())
-
-    def disconnected(self, reason: str) -> None:
-        """Part of Listener."""
-        self._log.warning("broker lost", why=reason)
-        self._mailbox.put(BrokerLost())
+    def reach(self, *, reached: bool) -> None:
+        """Whether what we send goes anywhere. If not, what others have sent may still come."""
+        if reached:
+            self._gaps.forget()
+        self._mailbox.put(BrokerConnected() if reached else BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
-        """Part of Listener."""
+        """As in Listener."""
         if not address.exchange:
             self._mailbox.put(QueueGone(address.routing_key))
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """Part of Listener."""
+        """As in Listener."""
         for delivery in deliveries:
             self._read(delivery)
 
@@ -165,6 +180,9 @@ class Leadership:
         sender = topology.principal_of(delivery.routing_key)
         if delivery.routing_key == topology.BEACON.routing_key:
             self._hear_beacon(delivery)
+            return
+        if delivery.routing_key == delivery.queue:
+            self._hear_echo(delivery)
             return
         if sender is None:
             self.core.state.counters["deliveries_of_nobody"] += 1
@@ -176,6 +194,8 @@ class Leadership:
             return
         queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""
         put = self._mailbox.put
+        if queue and (missed := self._gaps.missed(queue, delivery.number)):
+            self._miss(kind, missed)
         if kind == "agent":
             for message in AGENT_CALLS.decode(delivery.body, delivery.content_type):
                 put(AgentSaid(principal, queue, message))
@@ -183,6 +203,20 @@ class Leadership:
             json = delivery.content_type != MSGPACK
             for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
                 put(FrameworkSaid(principal, queue, json, call))
+
+    def _miss(self, kind: topology.Kind, count: int) -> None:
+        """Who sent it repeats what matters."""
+        self.core.state.counters[f"{kind}_bodies_missed"] += count
+        name = self._inboxes[kind].name
+        self._overflow.bad("messages are lost", f"{name} overflows: more is sent than this master can read")
+        self._overflow.good("no more messages are lost", at_once=False)
+
+    def _hear_echo(self, delivery: Delivery) -> None:
+        """Only what we have sent ourselves counts."""
+        if delivery.epoch == self.core.state.info.epoch and delivery.user_id == self._transport.principal:
+            kind = next(kind for kind, inbox in self._inboxes.items() if inbox.name == delivery.queue)
+            with contextlib.suppress(ValueError):
+                self._mailbox.put(EchoHeard(kind, float(delivery.body)))
 
     def _hear_beacon(self, delivery: Delivery) -> None:
         """One broker has one leader: whoever hears of a newer one is none."""
@@ -211,13 +245,20 @@ class Leadership:
     def _receiver(self, queue: str, json: bool) -> Receiver:
         if len(self._receivers) > _RECEIVERS_KEPT:
             self._receivers.clear()  # queues come and go; those in use are soon back
-        receiver = Receiver(topology.queue_address(queue), JSON if json else MSGPACK, mandatory=True)
+        address = topology.queue_address(queue)
+        receiver = Receiver(address, JSON if json else MSGPACK, mandatory=True, numbered=True)
         self._receivers[queue, json] = receiver
         return receiver
 
     def _announce(self, beacon: Any) -> None:
         """Everybody reads JSON, so that is what the beacon is in."""
         self._to_frameworks.put(Receiver(topology.BEACON, JSON), beacon)
+
+    def _send_echo(self, sent: float) -> None:
+        epoch = self.core.state.info.epoch
+        for inbox in self._inboxes.values():
+            address = topology.queue_address(inbox.name)
+            self._transport.publish(address, repr(sent).encode(), content_type="text/plain", epoch=epoch)
 
     def _written(self, serial: int) -> None:
         self._mailbox.put(RegistryWritten(serial))

@@ -16,7 +16,8 @@ from mesos_py.daemons.agent import AgentDaemon
 from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
 from mesos_py.daemons.master import MasterDaemon
 from mesos_py.daemons.registry import RegistryMemory
-from mesos_py.daemons.service import private_dir, run
+from mesos_py.daemons.service import Reread, private_dir, run
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.loop import Loop
 
 __all__ = ["LocalCluster", "embedded", "main"]
@@ -24,9 +25,9 @@ __all__ = ["LocalCluster", "embedded", "main"]
 _FIRST_PORT, _LAST_PORT = 31000, 32000
 
 
-def main(config: LocalConfig) -> int:
+def main(config: LocalConfig, reread: Reread | None = None) -> int:
     """Run an embedded cluster until it is told to stop; gives the exit code."""
-    return run(config, lambda loop: LocalCluster(config, loop), {signal.SIGUSR1: LocalCluster.stop})
+    return run(config, lambda loop: LocalCluster(config, loop), {signal.SIGUSR1: LocalCluster.stop}, reread)
 
 
 @contextmanager
@@ -103,6 +104,14 @@ class LocalCluster:
         self.master.start()
         for agent in self.agents:
             agent.start()
+
+    def condition(self) -> Condition:
+        """Part of Daemon: the master's, or that of the first part that is not ready."""
+        conditions = [part.condition() for part in self._parts]
+        return next((each for each in conditions if not each.is_ready), conditions[0])
+
+    def reload(self, config: LocalConfig) -> None:
+        """Part of Daemon."""
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Part of Daemon: agents first, so that the master hears them leave."""

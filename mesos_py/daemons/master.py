@@ -10,11 +10,12 @@ from mesos_py.daemons.candidate import CandidateDaemon
 from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.leadership import Leadership, new_master_id
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
-from mesos_py.daemons.service import private_dir, run
+from mesos_py.daemons.service import Reread, logged, private_dir, run
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer
 from mesos_py.master.events import OperatorCall
+from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
@@ -26,11 +27,11 @@ from mesos_py.web.server import WebServer
 __all__ = ["MasterDaemon", "main"]
 
 
-def main(config: MasterConfig) -> int:
+def main(config: MasterConfig, reread: Reread | None = None) -> int:
     """Run a master until it is told to stop; gives the exit code."""
     if config.zookeeper:
-        return run(config, lambda loop: CandidateDaemon(config, loop))
-    return run(config, lambda loop: MasterDaemon(config, loop))
+        return run(config, lambda loop: CandidateDaemon(config, loop), reread=reread)
+    return run(config, lambda loop: MasterDaemon(config, loop), reread=reread)
 
 
 class MasterDaemon:
@@ -40,6 +41,7 @@ class MasterDaemon:
         """Read the registry and take the port; ``store`` is a file in the work directory unless given."""
         self.failure = ""
         self._loop = loop
+        self._outage = Outage("broker")
         directory = private_dir(config.work_dir)
         app = make_master_app(Reader(loop), lambda: self.core, self.operate)
         self._web = WebServer(app, config.http_host, config.http_port)
@@ -54,7 +56,7 @@ class MasterDaemon:
         except ConfigError:
             self.abandon()
             raise
-        self._log = get_log(role="master", master_id=master_id)
+        self._broker = logged(loop, get_log(role="master", master_id=master_id))
 
     @property
     def core(self) -> Master:
@@ -84,6 +86,13 @@ class MasterDaemon:
         """Leave the story of what broke."""
         self._leadership.last_words()
 
+    def condition(self) -> Condition:
+        """Part of Daemon."""
+        return Condition(not self._outage.text, self._outage.text or self._leadership.text())
+
+    def reload(self, config: MasterConfig) -> None:
+        """Part of Daemon."""
+
     def _give_way(self, who: str) -> None:
         if not self.failure:
             self.failure = f"another master leads on this broker: {who}"
@@ -93,11 +102,27 @@ class MasterDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
-        self._leadership.connected()
+        self._broker.good("broker connected")
+        self._outage.end()
+        self._leadership.reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._leadership.disconnected(reason)
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._leadership.reach(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._leadership.reach(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._leadership.reach(reached=True)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
-from mesos_py.runtime.logs import Log
+from mesos_py.runtime.logs import Log, is_logged
 from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.tasks import TERMINAL, TaskStatus
 
@@ -22,10 +22,9 @@ _WRAPPERS = ("call", "message", "event", "spec")
 class Narrator:
     """Sees what passes a core and writes it down."""
 
-    def __init__(self, log: Log, debug: bool = False) -> None:
-        """``debug`` also tells what has no line of its own."""
+    def __init__(self, log: Log) -> None:
+        """What has no line of its own is told at level debug."""
         self._log = log
-        self._debug = debug
 
     def watch(self, event: Any, effects: Sequence[Any], _now: float) -> None:
         """Part of Mailbox."""
@@ -42,7 +41,7 @@ class Narrator:
         tell = _LINES.get((direction, type(inner)))
         if tell is not None:
             tell(self._log.bind(queue=value.queue) if isinstance(inner, schedulers.Error) else self._log, inner)
-        elif self._debug:
+        elif is_logged("debug"):
             self._log.debug(direction, what=type(inner).__name__)
 
 

@@ -213,7 +213,7 @@ class Framework(Calls):
 
         Args:
             broker: ``amqp://user:password@host``, ``amqps://...`` or ``memory://name``; by default the environment's
-                MESOS_BROKER.
+                MESOS_BROKER, or what systemd's LoadCredential=broker:FILE gives.
 
         Raises:
             ConfigError: The broker URL or the state file cannot be used.
@@ -306,7 +306,7 @@ class Framework(Calls):
 
     @property
     def trouble(self) -> str:
-        """Why the broker is not reached, such as "connection refused by ..."; empty while it is."""
+        """What is wrong with the broker, such as "the broker is not reached: connection refused by ..."; or empty."""
         return self._session.trouble if self._session is not None else ""
 
     @property
@@ -443,7 +443,7 @@ class Framework(Calls):
                 self._waiting.changed()
                 self._run_callback("registered", event)
             case Disconnected():
-                if not self._run_callback("disconnected", event.reason):
+                if not self._run_callback("disconnected", event.reason) and not self.trouble:  # that has been logged
                     _log.warning("disconnected: %s", event.reason)
             case InverseOffers():
                 self._run_callback("inverse_offers", event.inverse_offers)

@@ -238,7 +238,7 @@ class Run:
 
     def _give_up_without_broker(self) -> None:
         if self._framework.framework_id is None and (why := self._framework.trouble):
-            self._give_up(f"the broker is not reached: {why}")
+            self._give_up(why)
 
     def _give_up_without_master(self) -> None:
         self._give_up_without_broker()

@@ -3,7 +3,8 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, maintenance, then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, maintenance, roles (limits),
+                 then allocate
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
 from mesos_py.master.returns import ReturnDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.state import Agent, Framework, MasterConfig, MasterState
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.messages import agent as to_master
@@ -65,8 +67,15 @@ class Master:
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
         self._maintenance = MaintenanceDesk(self._desk, self._offers, self._agents)
+        self._roles = RoleDesk(self._desk)
         self._operators = OperatorDesk(
-            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._maintenance
+            self._desk,
+            self._agents,
+            self._frameworks,
+            self._tasks,
+            self._draining,
+            self._maintenance,
+            self._roles,
         )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
@@ -78,8 +87,9 @@ class Master:
             events.RegistryWritten: lambda event, now: self._desk.written(event.serial, now),
             events.QueueGone: self._on_queue_gone,
             OperatorSaid: self._operators.serve,
-            events.BrokerConnected: lambda event, now: self._liveness.connected(now),
+            events.BrokerConnected: self._on_connected,
             events.BrokerLost: lambda event, now: self._liveness.lost(now),
+            events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
         }
@@ -129,7 +139,7 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        for desk in (self._offers, self._draining, self._maintenance):
+        for desk in (self._offers, self._draining, self._maintenance, self._roles):
             other = desk.next_deadline()
             due = due if other is None else min(due, other)
         return due
@@ -153,7 +163,12 @@ class Master:
         self._liveness.run_due(now)
         self._draining.run_due(now)
         self._maintenance.run_due(now)
+        self._roles.run_due(now)
         self._offers.make(now)
+
+    def _on_connected(self, _event: events.BrokerConnected, now: float) -> None:
+        self._liveness.connected(now)
+        self._roles.connected(now)
 
     # Frameworks
 

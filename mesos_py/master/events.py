@@ -1,17 +1,21 @@
 """What can happen to a master."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
 from mesos_py.types.maintenance import Window
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AgentSaid",
     "BrokerConnected",
     "BrokerLost",
+    "EchoHeard",
     "FrameworkSaid",
     "LeadershipResumed",
     "LeadershipSuspended",
@@ -24,7 +28,9 @@ __all__ = [
     "OperatorMarkGone",
     "OperatorReactivate",
     "OperatorSaid",
+    "OperatorSetQuotas",
     "OperatorSetSchedule",
+    "OperatorSetWeights",
     "OperatorTakeDown",
     "OperatorTeardown",
     "QueueGone",
@@ -42,7 +48,14 @@ class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
 
 
 class BrokerLost(Struct, frozen=True, tag=True, gc=False):
-    """We are cut off: silence proves nothing until BrokerConnected."""
+    """Nothing we send arrives until BrokerConnected, nor what others send, perhaps: their silence proves nothing."""
+
+
+class EchoHeard(Struct, frozen=True, tag=True, gc=False):
+    """What we sent to our own inbox for agents or frameworks has come: so does what others send there."""
+
+    inbox: Literal["agent", "framework"]
+    sent: float
 
 
 class LeadershipSuspended(Struct, frozen=True, tag=True, gc=False):
@@ -105,6 +118,22 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetWeights(Struct, frozen=True, tag=True, gc=False):
+    """Weigh roles, all or none of them."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+
+class OperatorSetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """Set the quotas of roles, all or none of them."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+    force: bool = False
+    """Also if more is guaranteed then than there is, or a role uses more than it may."""
+
+
 class OperatorDrain(Struct, frozen=True, tag=True, gc=False):
     """Offer an agent no more and end all that runs there; asked again, the newest wishes hold."""
 
@@ -154,6 +183,8 @@ OperatorCall = (
     | OperatorDrain
     | OperatorDeactivate
     | OperatorReactivate
+    | OperatorSetWeights
+    | OperatorSetQuotas
     | OperatorSetSchedule
     | OperatorTakeDown
     | OperatorBringUp
@@ -172,6 +203,7 @@ MasterEvent = (
     Ticked
     | BrokerConnected
     | BrokerLost
+    | EchoHeard
     | LeadershipSuspended
     | LeadershipResumed
     | FrameworkSaid

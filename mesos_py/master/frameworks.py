@@ -228,13 +228,16 @@ class FrameworkDesk:
             del state.completed[next(iter(state.completed))]
 
     def check_silence(self, now: float) -> None:
-        """Disconnect the silent, and show the others that we live."""
+        """Disconnect the silent."""
         silence_s = self._state.config.missed_heartbeats * self._state.config.heartbeat_s
         for framework in list(self._state.frameworks.values()):
             if now - framework.heard >= silence_s:
                 self.disconnect(framework, now)
-            else:
-                self._desk.tell(framework, Heartbeat())
+
+    def show_life(self) -> None:
+        """Show all that we live."""
+        for framework in self._state.frameworks.values():
+            self._desk.tell(framework, Heartbeat())
 
     # Small calls
 

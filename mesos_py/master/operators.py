@@ -11,6 +11,7 @@ from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.maintenance import MaintenanceDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.tasks import TaskDesk
 
 __all__ = ["OperatorDesk"]
@@ -27,6 +28,7 @@ class OperatorDesk:
         tasks: TaskDesk,
         draining: DrainDesk,
         maintenance: MaintenanceDesk,
+        roles: RoleDesk,
     ) -> None:
         """One per master."""
         self._desk = desk
@@ -36,6 +38,7 @@ class OperatorDesk:
         self._tasks = tasks
         self._draining = draining
         self._maintenance = maintenance
+        self._roles = roles
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
             events.OperatorTeardown: self._teardown,
@@ -46,6 +49,8 @@ class OperatorDesk:
             events.OperatorSetSchedule: self._set_schedule,
             events.OperatorTakeDown: self._take_down,
             events.OperatorBringUp: self._bring_up,
+            events.OperatorSetWeights: self._set_weights,
+            events.OperatorSetQuotas: self._set_quotas,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
@@ -106,3 +111,9 @@ class OperatorDesk:
 
     def _bring_up(self, ticket: int, call: events.OperatorBringUp, _now: float) -> None:
         self._maintenance.bring_up(call, partial(self._answer, ticket))
+
+    def _set_weights(self, ticket: int, call: events.OperatorSetWeights, _now: float) -> None:
+        self._roles.set_weights(call.weights, partial(self._answer, ticket))
+
+    def _set_quotas(self, ticket: int, call: events.OperatorSetQuotas, _now: float) -> None:
+        self._roles.set_quotas(call, partial(self._answer, ticket))

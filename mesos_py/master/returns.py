@@ -48,6 +48,14 @@ class _Return(Struct, gc=False):
     room: Resources
     """What is left of the agent for further tasks."""
 
+    def fits(self, resources: Resources) -> bool:
+        """Take so much of the room, if there is as much."""
+        rest = self.room.less(resources)
+        if rest is None:
+            return False
+        self.room = rest
+        return True
+
 
 class ReturnDesk:
     """Serves REREGISTER_AGENT once the agent is admitted and connected."""
@@ -113,9 +121,7 @@ class ReturnDesk:
     def _keep_what_fits(self, back: _Return) -> None:
         """The agent may have come back smaller."""
         for task in [task for task in back.agent.tasks if task.is_live]:
-            if back.room.contains(task.resources):
-                back.room -= task.resources
-            else:
+            if not back.fits(task.resources):
                 self._tasks.forget(task)
                 back.missing.pop(task, None)
                 self._stop(back, task.framework_id, task.info.task_id)
@@ -125,11 +131,9 @@ class ReturnDesk:
         if task_id in framework.tasks:
             self._state.counters["task_records_malformed"] += 1  # twice in one message
             return
-        if record.state in LIVE:
-            if not back.room.contains(record.task.resources):
-                self._stop(back, framework.framework_id, task_id)
-                return
-            back.room -= record.task.resources
+        if record.state in LIVE and not back.fits(record.task.resources):
+            self._stop(back, framework.framework_id, task_id)
+            return
         executor_id = record.task.executor.executor_id if record.task.executor is not None else None
         task = Task(record.task, framework.framework_id, back.agent.agent_id, record.role, executor_id, back.now)
         task.state = record.state
@@ -163,10 +167,8 @@ class ReturnDesk:
         agent = back.agent
         under_way = {(task.framework_id, task.executor_id) for task in back.missing if task.state is TaskState.STAGING}
         for key, executor in list(agent.executors.items()):
-            if executor.seen or key not in under_way or not back.room.contains(executor.info.resources):
+            if executor.seen or key not in under_way or not back.fits(executor.info.resources):
                 self._state.drop_executor(agent, *key)
-            else:
-                back.room -= executor.info.resources
         for record in records:
             framework = self._state.frameworks.get(record.framework_id)
             known = agent.executors.get((record.framework_id, record.executor.executor_id))
@@ -174,10 +176,9 @@ class ReturnDesk:
                 known.seen = True
             elif framework is None or why_not_an_id(record.executor.executor_id) or why_not_a_role(record.role):
                 self._state.counters["executor_records_malformed"] += 1
-            elif not back.room.contains(record.executor.resources):
+            elif not back.fits(record.executor.resources):
                 self._shut_down(back, record)
             else:
-                back.room -= record.executor.resources
                 executor = Executor(record.executor, record.role, seen=True)
                 self._state.add_executor(agent, framework, executor)
 

@@ -37,10 +37,16 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """How often agents and schedulers are to show that they live, in a small cluster."""
     heartbeats_per_s: float = 400.0
     """In a large cluster the interval grows so that no more agent heartbeats than this arrive."""
+    returns_per_s: float = 4000.0
+    """Agents that come back, as after a change of leader, are asked to spread so that no more than this do."""
     missed_heartbeats: int = 5
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
     reregister_timeout_s: float = 600.0
     """After a change of leader, how long an admitted agent may take to come back before it is unreachable."""
+    quota_recovery_agents: float = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back ..."""
+    quota_recovery_timeout_s: float = 600.0
+    """... or this long has passed."""
     removal_burst: int = 100
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
@@ -234,6 +240,8 @@ class MasterState:
         """Connected agents by their queue, then by name: how a repeated registration is recognised."""
         self.absent: dict[AgentID, float] = dict.fromkeys(registry.admitted, 0.0)
         """Admitted agents that are not connected, and since when they are silent."""
+        self.awaited: set[AgentID] = set(registry.admitted)
+        """Those that this leader has neither seen yet nor given up."""
         self.returning: set[AgentID] = set()
         """Agents that are back and wait for the registry to say so."""
         self.emptied: dict[AgentID, None] = {}
@@ -246,6 +254,8 @@ class MasterState:
         self.completed: dict[FrameworkID, CompletedFramework] = {}
         """Removed frameworks, oldest first, bounded."""
         self.counters: Counter[str] = Counter()
+        self.inbox_lag_s: dict[str, float] = {}
+        """How long what we sent to our own inboxes took last."""
         self._next = Counter[str]()
 
     # Ids
@@ -288,6 +298,7 @@ class MasterState:
         agent.connected, agent.heard = True, now
         self.agent_ids.setdefault(queue, {})[info.name] = agent.agent_id
         self.absent.pop(agent.agent_id, None)
+        self.awaited.discard(agent.agent_id)
 
     def disconnect(self, agent: Agent) -> None:
         """It does not, as far as we know."""

@@ -15,3 +15,5 @@ class Beacon(Struct, frozen=True, kw_only=True, tag="BEACON", gc=False):
     """How often agents shall send a heartbeat."""
     interval_s: float
     """When the next beacon is due at the latest."""
+    spread_s: float = 1.0
+    """Over how long those who come back to the leader are to spread: the more agents there are, the longer."""

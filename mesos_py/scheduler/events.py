@@ -25,6 +25,7 @@ __all__ = [
     "OURS",
     "BrokerConnected",
     "BrokerLost",
+    "EventsMissed",
     "MasterSaid",
     "SchedulerEvent",
     "StopOrdered",
@@ -58,6 +59,12 @@ class MasterSaid(Struct, frozen=True, tag=True, gc=False):
     message: Event
 
 
+class EventsMissed(Struct, frozen=True, tag=True, gc=False):
+    """Some of what the master of this epoch has sent to us never came."""
+
+    epoch: int
+
+
 UserCall = (
     Accept
     | Decline
@@ -87,5 +94,5 @@ class StopOrdered(Struct, frozen=True, tag=True, gc=False):
     teardown: bool
 
 
-SchedulerEvent = Ticked | BrokerConnected | BrokerLost | MasterSaid | UserCalled | StopOrdered
+SchedulerEvent = Ticked | BrokerConnected | BrokerLost | MasterSaid | EventsMissed | UserCalled | StopOrdered
 """Whatever a scheduler's core can be told."""

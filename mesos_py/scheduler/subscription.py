@@ -17,6 +17,8 @@ __all__ = ["Phase", "Subscription"]
 
 _GAP_S = 0.2
 """Never subscribe twice within this time, whatever the reason."""
+_LONGEST_SPREAD_S = 1.0
+"""Frameworks are fewer than agents, and would miss offers: they do not spread over as long."""
 
 
 class Phase(Enum):
@@ -63,11 +65,15 @@ class Subscription:
         """The broker is lost."""
         self.phase = Phase.OFFLINE
 
-    def begin(self, now: float, *, gap_s: float = _GAP_S) -> None:
-        """Subscribe as soon as may be: ``gap_s`` after the last time at the earliest."""
+    def begin(self, now: float, *, gap_s: float = _GAP_S, spread_s: float = 0.0) -> None:
+        """Subscribe as soon as may be: ``gap_s`` after the last time at the earliest.
+
+        Where others do so as well, ``spread_s`` is over how long they spread; we wait for our part of that.
+        """
         self.phase = Phase.SUBSCRIBING
         self._attempt = 0
-        self._due = max(now, self._asked_at + gap_s)
+        wait_s = self._config.subscribing.jitter * max(0.0, min(spread_s, _LONGEST_SPREAD_S))
+        self._due = max(now + wait_s, self._asked_at + gap_s)
 
     def may_ask(self, now: float) -> bool:
         """Whether a SUBSCRIBE is due."""

@@ -12,7 +12,8 @@
 ``t=`` sets the clock. ``queue: verb ...`` is a message from there, and its principal is what stands before a slash in
 the queue. Words are read as in a shell, ``|`` starts the next task or record, ``name=value`` is an option. Ids are
 written without the master's part (``O1`` for ``M-O1``). The script is played against the real core and the default
-policy; the registry answers at once unless told ``registry slow``. After every event the core checks itself.
+policy; echoes come back at once, and so does the registry's answer unless told ``registry slow``. After every event the
+core checks itself.
 """
 
 import re
@@ -26,7 +27,16 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetSchedule, StartDraining, TakeDown
+from mesos_py.master.registry import (
+    AdmitAgent,
+    MarkUnreachable,
+    Registry,
+    SetQuotas,
+    SetSchedule,
+    SetWeights,
+    StartDraining,
+    TakeDown,
+)
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -34,7 +44,7 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
-from mesos_py.types.ids import AgentID
+from mesos_py.types.ids import AgentID, Role
 from mesos_py.types.maintenance import Drain, Window
 
 __all__ = ["play"]
@@ -49,6 +59,7 @@ _OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
 }
 
 T = TypeVar("T", bound=msgspec.Struct)
+_Shown = effects.SendToFramework | effects.SendToAgent | effects.Announce | effects.Persist | effects.Answer
 
 Witness = Callable[[type], object]
 
@@ -64,6 +75,22 @@ def _play_block(player: "_Player", block: str) -> str:
     commands = [line for line in above.splitlines() if line and not line.startswith("#")]
     outcome = [line for command in commands for line in player.run(command)]
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
+
+
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    match verb, words.plain:
+        case "weight", [role, number]:
+            return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
+        case "quota", _:
+            return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case "schedule", windows:
+            return events.OperatorSetSchedule(list(map(_window, windows)))
+        case "down", hosts:
+            return events.OperatorTakeDown(hosts)
+        case "up", hosts:
+            return events.OperatorBringUp(hosts)
+        case _:
+            return _from_words(_OPERATORS[verb], words)
 
 
 class _Player:
@@ -94,7 +121,7 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _operator_call(verb, rest)))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
@@ -117,6 +144,12 @@ class _Player:
                 config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
             case ["registry", "slow"]:
                 self._registry_is_slow = True
+            case ["registry", "quota" | "weight" as verb, *rest]:
+                call = _operator_call(verb, Words(rest))
+                if isinstance(call, events.OperatorSetQuotas):
+                    SetQuotas(call.quotas).apply(self._registry)
+                elif isinstance(call, events.OperatorSetWeights):
+                    SetWeights(call.weights).apply(self._registry)
             case ["registry", "admitted", agent_id, host]:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
@@ -134,6 +167,9 @@ class _Player:
     def _tick(self) -> list[str]:
         lines = self._handle(events.Ticked())
         due = self._master.next_deadline()
+        if due is not None and due <= self._now:  # because of what an echo has shown
+            lines += self._handle(events.Ticked())
+            due = self._master.next_deadline()
         if due is not None and due <= self._now:
             raise InvariantError(f"at {self._now} the next deadline is {due}: the loop would spin")
         return lines
@@ -142,10 +178,14 @@ class _Player:
         self._witness(type(event))
         done = self._master.handle(event, self._now)
         self._master.check()
-        lines = [self._show(effect) for effect in done]
+        lines = [self._show(effect) for effect in done if not isinstance(effect, effects.SendEcho)]
         serials = [effect.serial for effect in done if isinstance(effect, effects.Persist)]
         if serials and not self._registry_is_slow:
             lines += self._handle(events.RegistryWritten(serials[-1]))
+        for echo in (effect for effect in done if isinstance(effect, effects.SendEcho)):
+            self._witness(type(echo))
+            lines += self._handle(events.EchoHeard("framework", echo.sent))
+            lines += self._handle(events.EchoHeard("agent", echo.sent))
         return lines
 
     def _said(self, queue: str, verb: str, words: Words) -> events.MasterEvent:
@@ -160,7 +200,7 @@ class _Player:
         self._witness(type(message))
         return events.AgentSaid(principal, queue, message)
 
-    def _show(self, effect: effects.MasterEffect) -> str:
+    def _show(self, effect: _Shown) -> str:
         self._witness(type(effect))
         match effect:
             case effects.SendToFramework() | effects.SendToAgent():
@@ -180,18 +220,6 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
-
-
-def _operator_call(verb: str, words: list[str]) -> events.OperatorCall:
-    match verb:
-        case "schedule":
-            return events.OperatorSetSchedule(list(map(_window, words)))
-        case "down":
-            return events.OperatorTakeDown(words)
-        case "up":
-            return events.OperatorBringUp(words)
-        case _:
-            return _from_words(_OPERATORS[verb], Words(words))
 
 
 def _window(word: str) -> Window:

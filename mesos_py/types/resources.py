@@ -148,15 +148,26 @@ class Resources:
 
     def __sub__(self, other: Resources) -> Resources:
         """The rest after taking ``other`` out; ValueError unless this contains it."""
+        rest = self.less(other)
+        if rest is None:
+            raise ValueError(f"{self} does not contain {other}")
+        return rest
+
+    def less(self, other: Resources) -> Resources | None:
+        """The rest after taking ``other`` out, None if this does not contain it."""
         values = dict(self._values)
         for key, value in other._values.items():
             mine = values.get(key, 0)
             if mine == value:
                 del values[key]
+            elif type(mine) is int and type(value) is int:  # by far the most
+                if mine < value:
+                    return None
+                values[key] = mine - value
             elif value_contains(mine, value):
                 values[key] = value_minus(mine, value)
             else:
-                raise ValueError(f"{self} does not contain {other}")
+                return None
         return _bag(values)
 
     def contains(self, other: Resources) -> bool:
@@ -172,11 +183,11 @@ class Resources:
 
         Stricter than taking out their sum: two parts cannot have the same port. And it never raises.
         """
-        rest = self
+        rest: Resources | None = self
         for part in parts:
-            if not rest.contains(part):
-                return None
-            rest -= part
+            if rest is None:
+                break
+            rest = rest.less(part)
         return rest
 
     @classmethod
@@ -239,8 +250,8 @@ class Resources:
         result: dict[str, int] = {}
         for key, value in self._values.items():
             if isinstance(value, int):
-                name = _split(key)[0]
-                result[name] = result.get(name, 0) + value
+                name = _split(key)[0] if "(" in key else key
+                result[name] = result[name] + value if name in result else value
         return result
 
     def roles(self) -> set[Role]:

@@ -26,7 +26,7 @@ __all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "v
 
 _HEALTH_TIMEOUT_S = 2.0
 
-_SHOWN: Final = {"states": "state"}
+_SHOWN: Final = {"states": "state", "roles": "role"}
 """Parameters that are not called as they are in our code."""
 
 

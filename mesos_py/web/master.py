@@ -1,4 +1,4 @@
-"""The master's HTTP API; this module has what shows the cluster, ``operating`` what changes it."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating``, ``roles``, ``maintenance`` more."""
 
 import time
 from collections.abc import Callable
@@ -8,15 +8,12 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import Parameter, QueryParameter
-from msgspec import Struct
-from msgspec.structs import asdict
 
 from mesos_py.master.core import Master
 from mesos_py.master.views import (
     AgentView,
     DrainView,
     FrameworkView,
-    MachineView,
     OfferView,
     RoleView,
     StateView,
@@ -24,7 +21,6 @@ from mesos_py.master.views import (
     agent_views,
     drain_view,
     framework_views,
-    machine_views,
     offer_views,
     role_views,
     state_view,
@@ -34,19 +30,14 @@ from mesos_py.types.ids import AgentID
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
+from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
-from mesos_py.web.operating import (
-    AgentInPath,
-    FrameworkFilter,
-    Operate,
-    OperatorSite,
-    PlannedWindow,
-    Schedule,
-    TaskInPath,
-)
+from mesos_py.web.maintenance import MaintenanceSite
+from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
+from mesos_py.web.roles import RoleSite
 
 __all__ = ["make_master_app"]
 
@@ -70,12 +61,6 @@ class FrameworkPage(Items[FrameworkView], frozen=True, kw_only=True):
 
 class TaskPage(Items[TaskView], frozen=True, kw_only=True):
     """Tasks."""
-
-
-class MaintenanceStatus(Struct, frozen=True):
-    """Every machine that is scheduled or down."""
-
-    machines: list[MachineView]
 
 
 class OfferPage(Items[OfferView], frozen=True, kw_only=True):
@@ -103,7 +88,13 @@ def make_master_app(
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
     """
     leading = Leading(master, leader_url)
-    routes = [*_MasterSite(reader, leading).routes(), *OperatorSite(reader, leading, operate).routes()]
+    asker = Asker(reader, leading, operate)
+    routes = [
+        *_MasterSite(reader, leading).routes(),
+        *OperatorSite(asker).routes(),
+        *MaintenanceSite(reader, leading, asker).routes(),
+        *RoleSite(reader, leading, asker).routes(),
+    ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
     return make_app("mesos_py master", description, [health(reader), version(), *routes], access)
 
@@ -129,10 +120,6 @@ class _MasterSite:
             get("/frameworks", summary="Frameworks", **listing)(self.frameworks),
             get("/tasks", summary="Tasks", **listing)(self.tasks),
             get("/tasks/{task_id:str}", summary="One task", **look, responses=may_fail(404, 503))(self.task),
-            get("/maintenance/schedule", summary="Planned maintenance", **look, responses=may_fail(503))(self.schedule),
-            get("/maintenance/status", summary="Machines in maintenance", **look, responses=may_fail(503))(
-                self.maintenance
-            ),
             get("/offers", summary="Outstanding offers", **listing)(self.offers),
             get("/roles", summary="Roles", **listing)(self.roles),
         ]
@@ -196,23 +183,13 @@ class _MasterSite:
             raise problem(404, _no_task(task_id, framework_id))
         return max(found, key=lambda task: (task.state in LIVE, task.started))
 
-    async def schedule(self) -> Schedule:
-        """The windows as they were set, without the machines that are up again."""
-        windows = await self._reader.read(lambda: self._leading().state.registry.schedule)
-        return Schedule([PlannedWindow(**asdict(window)) for window in windows])
-
-    async def maintenance(self) -> MaintenanceStatus:
-        """Scheduled machines and what frameworks say to that, and those that are down."""
-        snapshot = await self._snapshot("machines", lambda master: machine_views(master.state))
-        return MaintenanceStatus(snapshot.value)
-
     async def offers(self, limit: Limit = 100, offset: Offset = 0) -> OfferPage:
         """Outstanding offers, oldest first."""
         snapshot = await self._snapshot("offers", lambda master: offer_views(master.state))
         return cut(OfferPage, snapshot.value, offset, limit)
 
     async def roles(self, limit: Limit = 100, offset: Offset = 0) -> RolePage:
-        """Roles in the order in which they would be offered next."""
+        """Roles in the order in which they would be offered next, then those without a framework."""
         snapshot = await self._snapshot("roles", lambda master: role_views(master.shares()))
         return cut(RolePage, snapshot.value, offset, limit)
 

@@ -62,6 +62,7 @@ class MasterMachine(RuleBasedStateMachine):
         self.last_sequence: dict[str, int] = {}
         self.updates: list[tuple[str, str, int]] = []
         self.slow_registry = False
+        self.echoes: list[float] = []
         self.tell(events.BrokerConnected())
 
     @initialize(slow=st.booleans(), failover=st.sampled_from([0.0, 60.0]))
@@ -101,6 +102,9 @@ class MasterMachine(RuleBasedStateMachine):
                 self.unwritten.append(effect.serial)
                 if self.master.state.cut_off:
                     assert type(effect.operation).__name__ != "MarkUnreachable", "nobody is given up while cut off"
+                return
+            case effects.SendEcho(sent=sent):
+                self.echoes.append(sent)
                 return
             case _:
                 return
@@ -381,6 +385,12 @@ class MasterMachine(RuleBasedStateMachine):
     @rule(how=st.sampled_from([events.LeadershipSuspended, events.LeadershipResumed]))
     def leadership(self, how):
         self.tell(how())
+
+    @rule(inbox=st.sampled_from(["framework", "agent"]), first=st.booleans())
+    @precondition(lambda self: self.echoes)
+    def echo(self, inbox, first):
+        """It comes late, or never, or twice."""
+        self.tell(events.EchoHeard(inbox, self.echoes[0 if first else -1]))
 
     @rule()
     def broker_lost(self):

@@ -55,9 +55,11 @@ def an_agent_info(resources: str = "cpus:8;mem:8192;ports:[31000-31009]") -> Age
     return AgentInfo(name="node1", hostname="node1.local", resources=Resources.parse(resources))
 
 
-def a_beacon(epoch: int = 1, master: str = "", heartbeat_s: float = 15.0, interval_s: float = 30.0) -> Beacon:
+def a_beacon(
+    epoch: int = 1, master: str = "", heartbeat_s: float = 15.0, interval_s: float = 30.0, spread_s: float = 0.0
+) -> Beacon:
     info = MasterInfo(master_id=MasterID(master or f"M{epoch}"), epoch=epoch)
-    return Beacon(master=info, heartbeat_s=heartbeat_s, interval_s=interval_s)
+    return Beacon(master=info, heartbeat_s=heartbeat_s, interval_s=interval_s, spread_s=spread_s)
 
 
 def a_task(task_id: str = "t1", **fields) -> TaskInfo:

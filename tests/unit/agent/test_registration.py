@@ -1,3 +1,7 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from mesos_py.agent.checkpoint import AgentNamed, SequenceSeen
 from mesos_py.agent.effects import SendToMaster, StopAgent
 from mesos_py.agent.events import BrokerConnected, BrokerLost
@@ -58,6 +62,49 @@ def test_jitter_delays_the_first_attempt_and_shortens_the_waits():
     rig.wait(0.5)
     assert rig.sent(RegisterAgent)
     assert rig.agent.next_deadline() == 1000.5 + 0.75
+
+
+@pytest.mark.parametrize(("spread_s", "wait_s"), [(0.0008, 0.0004), (2.5, 1.25), (12.5, 6.25)])
+def test_who_comes_back_waits_for_its_part_of_what_the_beacon_says(spread_s, wait_s):
+    rig = Rig(jitter=0.5)
+    rig.say(a_beacon(epoch=2, spread_s=spread_s), epoch=2)
+    assert not rig.sent(ReregisterAgent)
+    assert rig.agent.next_deadline() == pytest.approx(rig.now + wait_s)
+    rig.wait(wait_s)
+    assert rig.sent(ReregisterAgent)
+
+
+def test_nobody_repeats_before_a_slow_master_had_the_time_for_all():
+    rig = Rig()
+    rig.say(a_beacon(epoch=2, spread_s=2, interval_s=1000), epoch=2)
+    assert rig.sent(ReregisterAgent)
+    times = []
+    for _ in range(4):
+        rig.now = rig.agent.next_deadline()
+        times.append(rig.now - 1000.0)
+        rig.wait(0)
+    assert times == [8, 24, 56, 116]
+
+
+def test_the_beacon_of_a_new_master_need_not_be_asked_for():
+    rig = Rig()
+    rig.say(a_beacon(epoch=2, spread_s=0), epoch=2)
+    assert not rig.sent(AskForBeacon)
+    assert rig.sent(ReregisterAgent)
+    rig.say(AgentReregistered(agent_id=AGENT), epoch=3)
+    assert rig.sent(AskForBeacon)
+
+
+@given(st.floats(allow_nan=False), st.floats(0, 1, exclude_max=True))
+def test_whatever_a_beacon_says_nobody_waits_longer_than_a_minute(spread_s, jitter):
+    rig = Rig(jitter=jitter)
+    rig.say(a_beacon(epoch=2, spread_s=spread_s, interval_s=1000), epoch=2)
+    if not rig.sent(ReregisterAgent):
+        assert rig.now < rig.agent.next_deadline() <= rig.now + 60
+        rig.now = rig.agent.next_deadline()
+        rig.wait(0)
+        assert rig.sent(ReregisterAgent)
+    assert rig.now + 0.5 <= rig.agent.next_deadline() <= rig.now + 60
 
 
 def test_writes_its_id_down_and_is_done():

@@ -23,7 +23,7 @@ def ran(monkeypatch):
 
     def daemon(name):
         module = ModuleType(name)
-        module.main = lambda config: configs.append(config) or 3
+        module.main = lambda config, _reread: configs.append(config) or 3
         return module
 
     for name in ("master", "agent", "local"):
@@ -47,6 +47,23 @@ def test_each_field_is_an_option_with_help(command, kind):
 def test_without_options_the_defaults_hold(mesos, ran, command, kind):
     assert mesos(command.name).code == 3
     assert ran == [kind()]
+
+
+def test_what_a_daemon_is_configured_with_can_be_read_again(mesos, monkeypatch, tmp_path):
+    file = tmp_path / "master.toml"
+    file.write_text('log_level = "info"\n')
+    levels = []
+
+    def main(config, reread):
+        file.write_text('log_level = "debug"\n')
+        levels.extend([config.log_level, reread().log_level, reread().http_port])
+        return 0
+
+    module = ModuleType("master")
+    module.main = main
+    monkeypatch.setitem(sys.modules, "mesos_py.daemons.master", module)
+    assert mesos("master", "--config", str(file), "--http-port", "7").code == 0
+    assert levels == ["info", "debug", 7]
 
 
 def test_flags_win_over_environment_and_file(mesos, ran, tmp_path, monkeypatch):
@@ -92,7 +109,7 @@ def test_a_bad_file_is_one_line_and_no_reason_to_start_again(mesos, ran, tmp_pat
 def test_a_daemon_that_cannot_be_configured_says_so_in_one_line(mesos, monkeypatch):
     module = ModuleType("master")
 
-    def cannot(_config):
+    def cannot(_config, _reread):
         raise ConfigError("the HTTP API cannot listen on 127.0.0.1:80: permission denied")
 
     module.main = cannot

@@ -14,6 +14,7 @@ from mesos_py.daemons.registry import RegistryMemory
 from mesos_py.errors import ConfigError
 from mesos_py.messages.agent import RegisterAgent
 from mesos_py.messages.codec import AGENT_CALLS, MSGPACK
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.loop import Loop
 from mesos_py.testing.builders import an_agent
 from mesos_py.testing.election import FakeEnsemble
@@ -54,6 +55,7 @@ class Place:
         self.elections = []
         self.stores = []
         self.at_once = True
+        self.standing_by = False
 
     @property
     def registry(self):
@@ -63,7 +65,11 @@ class Place:
         self.elections.append(self._world.ensemble.election(self._world.loop, us))
         return self.elections[-1]
 
+    def stand_by(self):
+        self.standing_by = True
+
     def store(self, epoch, overtaken):
+        self.standing_by = False
         self.stores.append(Store(self, overtaken))
         return self.stores[-1]
 
@@ -264,3 +270,31 @@ def test_what_cannot_be_used_is_told_before_anything_begins(world, wrong, why):
     with pytest.raises(ConfigError, match=why) as caught:
         CandidateDaemon(config, world.loop)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_candidate_says_how_it_fares(world):
+    first = world.candidate("first")
+    assert first.condition() == Condition(is_ready=False, text="broker not reached yet")
+    world.until(lambda: leads(first))
+    epoch = first.core.state.info.epoch
+    leading = Condition(is_ready=True, text=f"leading epoch {epoch} with 0 agents, 0 frameworks, 0 tasks")
+    assert first.condition() == leading
+    second = world.candidate("second")
+    world.until(lambda: second.condition().is_ready)
+    assert second.condition().text == f"standing by for {first.url}"
+    first.suspended()
+    world.until(lambda: first.core.state.suspended)
+    assert not first.condition().is_ready
+    assert first.condition().text.startswith(f"suspended in epoch {epoch}: ZooKeeper is not reached")
+    first.resumed()
+    world.until(lambda: not first.core.state.suspended)
+    assert first.condition() == leading
+
+
+def test_who_reads_the_registry_is_not_ready(world):
+    candidate = world.candidate("slow")
+    candidate.place.at_once = False
+    world.until(lambda: candidate.place.stores and not candidate._outage.text)
+    assert candidate.condition() == Condition(is_ready=False, text="elected, reading the registry")
+    candidate.place.stores[-1].let_load()
+    world.until(lambda: leads(candidate))

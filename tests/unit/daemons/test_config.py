@@ -174,3 +174,26 @@ def test_a_password_that_was_not_shown_must_be_given(tmp_path):
         load(MasterConfig, file=file, environ={})
     config = load(MasterConfig, file=file, environ={"MESOS_BROKER": "amqp://mesos:other@rabbit"})
     assert (config.broker, config.http_port) == ("amqp://mesos:other@rabbit", 7)
+
+
+# Credentials
+
+
+def test_a_credential_is_a_file_of_the_keys_name(tmp_path):
+    (tmp_path / "broker").write_text("amqps://master:s3cret@rabbit/\n")
+    (tmp_path / "other").write_text("x")
+    file = tmp_path / "master.toml"
+    file.write_text('broker = "amqp://nobody@nowhere/"\nzookeeper = "zk://zk1/mesos"\n')
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    config = load(MasterConfig, file=file, environ=environ)
+    assert config.broker == "amqps://master:s3cret@rabbit/"
+    assert config.zookeeper == "zk://zk1/mesos"
+    assert "s3cret" not in print_config(config)
+    nearer = load(MasterConfig, file=file, environ={**environ, "MESOS_BROKER": "memory://"})
+    assert nearer.broker == "memory://"
+
+
+def test_a_credential_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "broker").mkdir()
+    with pytest.raises(ConfigError, match=r"cannot read the credential broker in .*: Is a directory"):
+        load(MasterConfig, environ={"CREDENTIALS_DIRECTORY": str(tmp_path)})

@@ -6,7 +6,6 @@ import json
 import pytest
 import structlog
 
-from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.narrator import Narrator
 from mesos_py.daemons.service import watcher
 from mesos_py.master import events
@@ -45,9 +44,9 @@ def lines():
 class Master:
     """A real core with an agent and a framework; its narrator writes to the log."""
 
-    def __init__(self, debug=False):
+    def __init__(self):
         self.core = a_master()
-        self.narrator = Narrator(get_log(role="master"), debug=debug)
+        self.narrator = Narrator(get_log(role="master"))
         self.on(events.BrokerConnected())
         self.of_agent(agents.RegisterAgent(agent=an_agent()))
         self.on(events.RegistryWritten(1_000))
@@ -177,7 +176,7 @@ def test_noise_is_not_told(lines):
 
 def test_at_level_debug_it_is(lines):
     set_up("debug", "json", lines.stream)
-    master = Master(debug=True)
+    master = Master()
     lines()
     master.of_agent(agents.AgentHeartbeat(agent_id=AgentID(master.agent_id)))
     assert [(line["event"], line["what"]) for line in lines()] == [("heard", "AgentHeartbeat")]
@@ -198,7 +197,7 @@ def test_secrets_of_tasks_are_not_told(lines):
     from mesos_py.types.tasks import CommandInfo
 
     rig = Rig()
-    narrator = Narrator(get_log(), debug=True)
+    narrator = Narrator(get_log())
     set_up("debug", "json", lines.stream)
     command = CommandInfo(value="x", environment={"PASSWORD": "s3cret"})
     rig.launch(a_task_for_agents(command=command, resources=Resources.of(cpus=1, mem=1)))
@@ -211,7 +210,7 @@ def test_secrets_of_tasks_are_not_told(lines):
 def test_who_does_not_log_is_spared_the_telling(lines, level, told):
     set_up(level, "json", lines.stream)
     story = Story()
-    watch = watcher(MasterConfig(log_level=level), story, role="master")
+    watch = watcher(story, role="master")
     master = a_master()
     event = events.FrameworkSaid(
         Principal("p"), "fq", json=True, call=schedulers.Teardown(framework_id=FrameworkID("x"))

@@ -16,8 +16,11 @@ from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.master import MasterDaemon
 from mesos_py.daemons.service import EXIT_BROKEN, private_dir, run, story_file
 from mesos_py.errors import ConfigError, InvariantError
+from mesos_py.runtime.condition import Condition
+from mesos_py.runtime.logs import get_log, set_level
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.story import Story
+from tests.support.systemd import Manager
 
 CONFIG = MasterConfig(log_format="json")
 
@@ -40,6 +43,7 @@ class Daemon:
     """Does nothing until it is stopped; ``on_start`` is what a test wants of it."""
 
     failure = ""
+    fares = Condition(is_ready=True, text="well")
 
     def __init__(self, loop, on_start=lambda _daemon: None):
         self.loop = loop
@@ -49,6 +53,12 @@ class Daemon:
 
     def start(self):
         self.on_start(self)
+
+    def condition(self):
+        return self.fares
+
+    def reload(self, config):
+        self.config = config
 
     def stop(self, on_stopped):
         self.stops += 1
@@ -163,6 +173,9 @@ class Broken:
         self.mailbox.put("the first event")
         self.mailbox.put("the second event")
 
+    def condition(self):
+        return Condition(is_ready=True, text="well")
+
     def stop(self, on_stopped):
         on_stopped()
 
@@ -179,6 +192,81 @@ def test_a_core_that_breaks_its_rules_leaves_its_story(tmp_path, capsys):
     [line] = lines(capsys)
     assert (line["event"], line["exit_code"]) == ("broken", 70)
     assert "cpus were given away twice" in line["exception"]
+
+
+# Reloading and systemd
+
+
+@pytest.fixture
+def systemd(tmp_path, monkeypatch):
+    """What is told to systemd; it watches for 30 s."""
+    with Manager(tmp_path / "notify") as manager:
+        monkeypatch.setenv("NOTIFY_SOCKET", manager.address)
+        monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+        yield manager
+
+
+def at_next_turn(loop, do):
+    def turned():
+        loop.not_at_turn_end(turned)
+        loop.post(do)
+
+    loop.at_turn_end(turned)
+
+
+def reload_and_stop(daemon):
+    """HUP, and TERM once that is done."""
+    os.kill(os.getpid(), signal.SIGHUP)
+    daemon.loop.post(lambda: at_next_turn(daemon.loop, lambda: os.kill(os.getpid(), signal.SIGTERM)))
+
+
+def test_a_hangup_has_it_go_by_the_new_configuration(capsys):
+    made = []
+    new = MasterConfig(log_format="json", log_level="debug")
+
+    def make(loop):
+        log = get_log()  # made before, and yet it goes by the new level
+        made.append(Daemon(loop, lambda daemon: (log.debug("unheard"), reload_and_stop(daemon))))
+        made[0].stop = lambda on_stopped: (log.debug("heard"), on_stopped())
+        return made[0]
+
+    try:
+        assert run(CONFIG, make, reread=lambda: new) == 0
+    finally:
+        set_level("info")
+    assert made[0].config is new
+    assert [line["event"] for line in lines(capsys)] == ["reloaded", "stopping", "heard"]
+
+
+def test_a_configuration_that_cannot_be_used_changes_nothing(capsys):
+    made = []
+
+    def reread():
+        raise ConfigError("log_level: nobody knows 'loud'")
+
+    def make(loop):
+        made.append(Daemon(loop, reload_and_stop))
+        return made[0]
+
+    assert run(CONFIG, make, reread=reread) == 0
+    assert not hasattr(made[0], "config")
+    first = lines(capsys)[0]
+    assert (first["event"], first["why"]) == ("not reloaded", "log_level: nobody knows 'loud'")
+
+
+def test_systemd_is_told_of_a_whole_life(systemd, capsys):
+    def live(daemon):
+        at_next_turn(daemon.loop, lambda: reload_and_stop(daemon))
+
+    assert run(CONFIG, lambda loop: Daemon(loop, live), reread=lambda: CONFIG) == 0
+    told = systemd.told()
+    watchdog = {"WATCHDOG": "1"}
+    assert watchdog in told
+    ready, reloading, *others = [each for each in told if each != watchdog]
+    assert ready == {"STATUS": "well", "READY": "1"}
+    assert reloading.keys() == {"RELOADING", "MONOTONIC_USEC"}
+    assert others == [{"STATUS": "well", "READY": "1"}, {"STOPPING": "1", "STATUS": "stopping after SIGTERM"}]
+    assert "NOTIFY_SOCKET" not in os.environ  # it is not for what we start
 
 
 # Directories

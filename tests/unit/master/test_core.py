@@ -19,6 +19,7 @@ class World:
 
     def __init__(self, config=None, registry=None):
         self.now = 0.0
+        self.hears_itself = True
         self.master = a_master(config, AllocatorConfig(), registry)
         self.handle(events.BrokerConnected())
 
@@ -27,6 +28,9 @@ class World:
         for effect in done:
             if isinstance(effect, effects.Persist):
                 done = done + self.handle(events.RegistryWritten(effect.serial))
+            if isinstance(effect, effects.SendEcho) and self.hears_itself:
+                for inbox in ("framework", "agent"):
+                    done = done + self.handle(events.EchoHeard(inbox, effect.sent))
         self.master.check()
         return done
 

@@ -21,6 +21,7 @@ from mesos_py.messages.scheduler import (
     Teardown,
     Update,
 )
+from mesos_py.scheduler.config import Backoff
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered
 from mesos_py.scheduler.events import OURS
 from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
@@ -29,8 +30,9 @@ from mesos_py.types.tasks import Reason
 from tests.unit.scheduler.conftest import HEARTBEAT_S, Bench, an_offer, launch
 
 
-def beacon(epoch):
-    return Beacon(master=MasterInfo(master_id=f"M{epoch}", epoch=epoch), heartbeat_s=15, interval_s=30)
+def beacon(epoch, spread_s=1.0):
+    info = MasterInfo(master_id=f"M{epoch}", epoch=epoch)
+    return Beacon(master=info, heartbeat_s=15, interval_s=30, spread_s=spread_s)
 
 
 def error(reason, *, fatal=False, **more):
@@ -240,9 +242,22 @@ def test_a_removal_is_noticed_by_the_answer_to_any_call(bench):
     bench.look()
     bench.says(removed(call="HEARTBEAT"))
     bench.wait(1)
-    assert [type(event) for event in bench.told] == [Error, Disconnected, Update]
+    assert [type(event) for event in bench.told] == [Error, Update, Disconnected]
     assert bench.states == [("t1", "KILLED")]
     assert bench.subscribes[0].framework_id is None
+
+
+def test_a_doubled_removal_is_told_once(bench):
+    bench.join()
+    bench.disconnect()
+    bench.connect()
+    bench.look()
+    for framework_id in ("F1", "F1", None):
+        bench.says(removed(framework_id))
+    bench.wait(1)
+    assert len(bench.told_of(Error)) == 1
+    bench.subscribed("F2")
+    assert bench.told_of(Registered)[0].replaces == "F1"
 
 
 def test_an_operator_s_removal_is_the_end(bench):
@@ -251,6 +266,7 @@ def test_an_operator_s_removal_is_the_end(bench):
     bench.says(removed(call=""))
     assert bench.states == [("t1", "KILLED")]
     assert bench.told_of(Error)[0].fatal
+    assert len(bench.told_of(Disconnected)) == 1
     assert bench.ended_by is ErrorReason.FRAMEWORK_REMOVED
 
 
@@ -318,6 +334,15 @@ def test_a_removal_of_an_id_long_left_is_ignored(bench, framework_id):
     bench.says(removed(framework_id))
     assert bench.told == []
     assert bench.core.subscribed
+
+
+def test_a_late_answer_to_a_subscription_without_an_id_makes_nobody_else_of_us(bench):
+    bench.join()
+    bench.subscribed("F2")
+    assert not bench.core.subscribed
+    assert bench.core.framework_id == "F1"
+    bench.wait(1)
+    assert bench.subscribes[-1].framework_id == "F1"
 
 
 def test_suppressed_roles_and_demands_are_said_again(bench):
@@ -394,9 +419,22 @@ def test_stop_before_anything_was_asked_is_at_once(bench):
     assert bench.stopped == ""
 
 
-def test_jitter_shortens_waits():
-    from mesos_py.scheduler.config import Backoff
+@pytest.mark.parametrize(("spread_s", "wait_s"), [(-5, 0.0), (0.001, 0.0005), (0.5, 0.25), (12.5, 0.5)])
+def test_schedulers_spread_when_a_new_master_speaks_but_never_for_long(spread_s, wait_s):
+    bench = Bench(subscribing=Backoff(first_s=1, cap_s=30, jitter=0.5))
+    bench.connect()
+    bench.subscribed()
+    bench.wait(10)
+    bench.look()
+    bench.says(beacon(2, spread_s), epoch=2)
+    if wait_s:
+        assert not bench.subscribes
+        assert bench.core.next_deadline() == pytest.approx(bench.now + wait_s)
+        bench.wait(wait_s)
+    assert len(bench.subscribes) == 1
 
+
+def test_jitter_shortens_waits():
     assert Backoff(first_s=1, cap_s=60).after(3) == 4
     assert Backoff(first_s=1, cap_s=60, jitter=0.5).after(3) == 2
     assert Backoff(first_s=1, cap_s=60).after(10_000) == 60

@@ -1,0 +1,73 @@
+"""`mesos simulate`: a whole cluster in one thread, under virtual time, to see what faults make of it."""
+
+import re
+from typing import TextIO
+
+import click
+
+from mesos_py.cli.command import command
+from mesos_py.cli.errors import EXIT_FAILED
+from mesos_py.testing.simulation.explore import Outcome, run_seed
+from mesos_py.testing.simulation.faults import read, write
+from mesos_py.testing.simulation.shrink import shrink
+
+__all__ = ["simulate"]
+
+_STORY_LINES = 60
+
+
+@command()
+@click.option("--seed", type=int, metavar="N", help="Run this seed.")
+@click.option("--seeds", metavar="A..B", help="Run the seeds from A to B, both included.")
+@click.option("--faults", type=click.File(), metavar="FILE", help="With these faults, one JSON object a line.")
+@click.option("--story", type=int, default=_STORY_LINES, show_default=True, metavar="N", help="Lines of story to show.")
+@click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for the shortest failing list of faults.")
+def simulate(seed: int | None, seeds: str | None, faults: TextIO | None, story: int, shrinks: bool) -> int:
+    """Run a simulated cluster among faults, and check every promise of the design after every step.
+
+    The seed decides everything: the same one does the same again. A failure prints the promise that was broken, the
+    shortest list of faults found that breaks it, and what happened last; the exit code is 1. The list can be put into
+    a file and given back with --faults.
+
+    Examples:
+      mesos simulate --seed 7
+      mesos simulate --seeds 1..1000
+      mesos simulate --seed 7 --faults shortest.jsonl --story 300
+    """
+    wanted = None if faults is None else read(faults.read())
+    failures = 0
+    for each in _chosen(seed, seeds):
+        outcome = run_seed(each, wanted)
+        if outcome.failure:
+            failures += 1
+            _show_failure(outcome, story, shrinks=shrinks)
+        else:
+            settled = f"all agreed {outcome.settled_s:.0f} s after the last of {len(outcome.faults)} faults"
+            click.echo(f"seed {each}: {outcome.events:,} events, {settled}")
+    return EXIT_FAILED if failures else 0
+
+
+def _chosen(seed: int | None, seeds: str | None) -> range:
+    if (seed is None) == (seeds is None):
+        raise click.UsageError("give either --seed or --seeds")
+    if seed is not None:
+        return range(seed, seed + 1)
+    match = re.fullmatch(r"(\d+)\.\.(\d+)", seeds or "")
+    if match is None or int(match[1]) > int(match[2]):
+        raise click.UsageError(f"--seeds is like 1..100, not {seeds!r}")
+    return range(int(match[1]), int(match[2]) + 1)
+
+
+def _show_failure(outcome: Outcome, lines: int, *, shrinks: bool) -> None:
+    click.echo(f"seed {outcome.seed}: BROKEN {outcome.failure}")
+    if shrinks:
+        shortest, runs = shrink(outcome)
+        click.echo(f"of {len(outcome.faults)} faults these {len(shortest.faults)} suffice (found in {runs} runs):")
+        outcome = shortest
+    else:
+        click.echo("faults:")
+    click.echo(write(outcome.faults), nl=False)
+    click.echo(f"so ends the story: {outcome.failure}")
+    told = outcome.story.splitlines()
+    for line in told[max(0, len(told) - lines) :]:
+        click.echo(line)

@@ -7,6 +7,7 @@ Ticked        ─▶ offers and frameworks that time out, liveness (who is silen
                  then allocate
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -38,7 +39,9 @@ from mesos_py.types.infos import MasterInfo
 __all__ = ["Master"]
 
 _HELD: Final = 10_000
-"""So many calls are kept while it is not sure that we lead."""
+"""So many calls and tasks in them are kept while it is not sure that we lead ..."""
+_HELD_OF_ONE: Final = 2_000
+"""... and so many of one framework."""
 
 _OfConnected = (
     to_master.UnregisterAgent
@@ -79,7 +82,8 @@ class Master:
         )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
-        self._holding: set[FrameworkID] = set()
+        self._holding: Counter[FrameworkID] = Counter()
+        """How much of that is of which framework."""
         self._events: dict[type, Callable[[Any, float], None]] = {
             FrameworkSaid: self._on_framework_said,
             AgentSaid: self._on_agent_said,
@@ -196,9 +200,12 @@ class Master:
         )
 
     def _hold(self, framework: Framework, event: FrameworkSaid) -> None:
-        if len(self._held) < _HELD:
+        call = event.call
+        weight = 1 + sum(len(op.tasks) for op in call.operations) if isinstance(call, calls.Accept) else 1
+        of_one = self._holding[framework.framework_id] + weight
+        if of_one <= _HELD_OF_ONE and self._holding.total() + weight <= _HELD:
             self._held.append(event)
-            self._holding.add(framework.framework_id)
+            self._holding[framework.framework_id] = of_one
         else:
             tag = str(event.call.__struct_config__.tag)
             self._desk.refuse_call(framework, tag, "the master waits for ZooKeeper, and has too much to remember")

@@ -44,6 +44,7 @@ class Injector:
             faults.Drift: self._drift,
             faults.LoseHost: lambda fault: cluster.replace_host(cluster.hosts[fault.who]),
             faults.CrashExecutor: self._crash_executors,
+            faults.BreakSockets: self._break_sockets,
             faults.Rival: self._rival,
             faults.KillTask: lambda fault: self._user(fault.who).kill_something(),
             faults.WantTasks: lambda fault: self._user(fault.who).want_more(fault.tasks),
@@ -179,6 +180,10 @@ class Injector:
         host = self._cluster.hosts[fault.who]
         for executor in host.executors():
             host.end(executor.container_id, ContainerExit(signal=9))
+
+    def _break_sockets(self, fault: faults.BreakSockets) -> None:
+        for executor in self._cluster.hosts[fault.who].executors():
+            executor.disconnect()
 
     def _rival(self, fault: faults.Rival) -> None:
         user = self._user(fault.who)

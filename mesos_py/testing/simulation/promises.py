@@ -28,6 +28,7 @@ from mesos_py.errors import InvariantError
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
 from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
+from mesos_py.master.state import Task
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered, RunTasks, StatusUpdate
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Accept, Decline, Error, Offers, Rescind, Subscribed, Update
@@ -87,6 +88,8 @@ class Promises:
         self._offers: dict[OfferID, tuple[int, FrameworkID]] = {}
         """That were sent, and neither answered nor rescinded: in which epoch, to whom."""
         self._given_up: set[AgentID] = set()
+        self._to_tell: dict[AgentID, list[Task]] = {}
+        """Tasks of agents that are being given up."""
         self._leads: dict[int, str] = {}
         self.doomed_tasks: set[_Key] = set()
         """Whose end somebody wants."""
@@ -177,11 +180,14 @@ class Promises:
             raise PromiseError(_SPLIT, f"{master.name} leads in {master.epoch}, {self._leads[before]} did in {before}")
         self._leads[master.epoch] = master.name
         self._heard.clear()
+        self._to_tell.clear()
 
     def master(self, master: "MasterProcess", event: master_events.MasterEvent, effects: list[Any]) -> None:
         """A master has handled an event."""
         if isinstance(event, master_events.AgentSaid | master_events.FrameworkSaid):
             self._said(master, event, effects)
+        elif self._to_tell and isinstance(event, master_events.RegistryWritten):
+            self._check_lost_tasks(master)
         for effect in effects:
             kind = type(effect)
             if kind is master_effects.SendToFramework:
@@ -265,19 +271,31 @@ class Promises:
     def _given_up_by(self, master: "MasterProcess", operation: MarkUnreachable) -> None:
         """The master has listened, and the agent was silent, for as long as it takes."""
         assert master.core is not None
-        config = master.core.state.config
+        state = master.core.state
+        if operation.agent_id in state.agents and self._is_newest(master):
+            self._to_tell[operation.agent_id] = list(state.agents[operation.agent_id].tasks)
+        config = state.config
         now, since = master.now(), master.connected_since
         if since is None:
             raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up while it is cut off")
-        silence = config.missed_heartbeats * config.heartbeat_s
-        known = operation.agent_id in master.core.state.agents
-        listened = silence if known else config.reregister_timeout_s
-        heard = self._heard.get(operation.agent_id, 0.0) if self._is_newest(master) else 0.0
-        if now - since < listened - _ROUNDING_S or now - heard < silence - _ROUNDING_S:
+        known = operation.agent_id in state.agents
+        patience = config.missed_heartbeats * config.heartbeat_s if known else config.reregister_timeout_s
+        heard = self._heard.get(operation.agent_id, 0.0) if known and self._is_newest(master) else 0.0
+        if now - max(since, heard) < patience - _ROUNDING_S:
             how_long = (
                 f"{now - since:.1f} s after the broker was back, {now - max(heard, since):.1f} s after its last word"
             )
             raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up {how_long}")
+
+    def _check_lost_tasks(self, master: "MasterProcess") -> None:
+        """None is forgotten with the agent that was given up."""
+        assert master.core is not None
+        for agent_id in [each for each in self._to_tell if each not in master.core.state.agents]:
+            for task in self._to_tell.pop(agent_id):
+                if task.state in LIVE:
+                    raise PromiseError(
+                        _SOFT, f"{master.name} gave {agent_id} up and forgot its task {task.info.task_id}"
+                    )
 
     def registered(self, registry: Registry, operation: RegistryOperation) -> None:
         """An operation was written."""

@@ -45,7 +45,7 @@ def any_behaviour(name: str, dice: Dice) -> Behaviour:
     if name.startswith("exec"):
         return Behaviour(starts_in_s=dice.wait(0.3))
     return Behaviour(
-        starts_in_s=dice.wait(0.3),
+        starts_in_s=dice.wait(dice.choice([0.3, 3.0])),
         fails=dice.random() < 0.05 and not name.startswith(_FOREVER),
         runs_s=None if name.startswith(_FOREVER) else dice.wait(20.0),
         exit_code=int(dice.random() < 0.2),

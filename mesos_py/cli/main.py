@@ -23,6 +23,7 @@ _COMMANDS: Final = {
     "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
+    "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
@@ -40,6 +41,7 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
     "Keep it safe": ("acl", "password"),

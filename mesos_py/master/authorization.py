@@ -32,6 +32,12 @@ def _drain(state: MasterState, call: events.OperatorDrain) -> list[_Wish]:
     return [(Action.DRAIN, name), *([(Action.MARK_GONE, name)] if call.mark_gone else [])]
 
 
+def _plan(state: MasterState, call: events.OperatorSetSchedule) -> list[_Wish]:
+    """Whoever sets a schedule decides of the machines on it, and of those that it takes off."""
+    hosts = dict.fromkeys(host for window in [*state.registry.schedule, *call.windows] for host in window.hosts)
+    return [(Action.MAINTAIN, host) for host in hosts]
+
+
 def _name(state: MasterState, agent_id: AgentID) -> str:
     """Of an agent that is away only the host is known, or nothing but its id."""
     agent = state.agents.get(agent_id)
@@ -45,6 +51,9 @@ _OPERATORS: Final[Mapping[type, Callable[[MasterState, Any], list[_Wish]]]] = {
     events.OperatorDrain: _drain,
     events.OperatorDeactivate: lambda state, call: [(Action.DRAIN, _name(state, call.agent_id))],
     events.OperatorReactivate: lambda state, call: [(Action.DRAIN, _name(state, call.agent_id))],
+    events.OperatorSetSchedule: _plan,
+    events.OperatorTakeDown: lambda _state, call: [(Action.MAINTAIN, host) for host in call.hosts],
+    events.OperatorBringUp: lambda _state, call: [(Action.MAINTAIN, host) for host in call.hosts],
     events.OperatorSetWeights: lambda _state, call: [(Action.SET_WEIGHTS, role) for role in call.weights],
     events.OperatorSetQuotas: lambda _state, call: [(Action.SET_QUOTA, role) for role in call.quotas],
 }

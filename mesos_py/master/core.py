@@ -3,7 +3,8 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, roles (limits), then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, maintenance, roles (limits),
+                 then allocate
 """
 
 from collections import Counter
@@ -20,6 +21,7 @@ from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, Operat
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.launches import LaunchDesk
 from mesos_py.master.liveness import LivenessDesk
+from mesos_py.master.maintenance import MaintenanceDesk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
@@ -67,9 +69,16 @@ class Master:
         self._draining = DrainDesk(self._desk, self._offers, self._tasks)
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
+        self._maintenance = MaintenanceDesk(self._desk, self._offers, self._agents)
         self._roles = RoleDesk(self._desk)
         self._operators = OperatorDesk(
-            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._roles
+            self._desk,
+            self._agents,
+            self._frameworks,
+            self._tasks,
+            self._draining,
+            self._maintenance,
+            self._roles,
         )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
@@ -97,6 +106,8 @@ class Master:
             calls.Acknowledge: self._tasks.acknowledge,
             calls.Accept: self._launches.accept,
             calls.Decline: self._offers.decline,
+            calls.AcceptInverseOffers: self._maintenance.answer,
+            calls.DeclineInverseOffers: self._maintenance.answer,
             calls.Kill: self._tasks.kill,
             calls.Revive: self._frameworks.revive,
             calls.Suppress: self._frameworks.suppress,
@@ -133,7 +144,8 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        for other in (self._offers.next_deadline(), self._draining.next_deadline(), self._roles.next_deadline()):
+        for desk in (self._offers, self._draining, self._maintenance, self._roles):
+            other = desk.next_deadline()
             due = due if other is None else min(due, other)
         return due
 
@@ -155,6 +167,7 @@ class Master:
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
         self._draining.run_due(now)
+        self._maintenance.run_due(now)
         self._roles.run_due(now)
         self._offers.make(now)
 

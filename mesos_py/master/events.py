@@ -9,6 +9,7 @@ from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
 from mesos_py.types.acls import Acls
 from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.maintenance import Window
 from mesos_py.types.quota import Quota
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LeadershipResumed",
     "LeadershipSuspended",
     "MasterEvent",
+    "OperatorBringUp",
     "OperatorCall",
     "OperatorDeactivate",
     "OperatorDrain",
@@ -28,7 +30,9 @@ __all__ = [
     "OperatorReactivate",
     "OperatorSaid",
     "OperatorSetQuotas",
+    "OperatorSetSchedule",
     "OperatorSetWeights",
+    "OperatorTakeDown",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -155,6 +159,24 @@ class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetSchedule(Struct, frozen=True, tag=True, gc=False):
+    """Plan maintenance: these windows in the place of those there were."""
+
+    windows: list[Window]
+
+
+class OperatorTakeDown(Struct, frozen=True, tag=True, gc=False):
+    """Begin the maintenance of machines on the schedule: their agents are sent away with all that runs there."""
+
+    hosts: list[str]
+
+
+class OperatorBringUp(Struct, frozen=True, tag=True, gc=False):
+    """End the maintenance of machines: their agents may come back."""
+
+    hosts: list[str]
+
+
 OperatorCall = (
     OperatorKill
     | OperatorTeardown
@@ -164,6 +186,9 @@ OperatorCall = (
     | OperatorReactivate
     | OperatorSetWeights
     | OperatorSetQuotas
+    | OperatorSetSchedule
+    | OperatorTakeDown
+    | OperatorBringUp
 )
 """Whatever an operator may ask to be changed."""
 

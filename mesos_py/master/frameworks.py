@@ -114,6 +114,8 @@ class FrameworkDesk:
         framework.connected, framework.recovered = True, False
         framework.suppressed = set(call.suppressed_roles)
         framework.knows_tasks, framework.agent_returns = call.resume, call.agent_returns
+        framework.wants_inverse_offers = call.inverse_offers
+        framework.inverse_offers.clear()
         self._state.framework_ids[queue] = framework.framework_id
         self._desk.allocator.update_framework(
             framework.framework_id, info.roles, filters=info.filters, suppressed=call.suppressed_roles
@@ -252,6 +254,8 @@ class FrameworkDesk:
         """Resume offers for some of its roles and forget what they refused."""
         if (roles := self._own_roles(framework, call.roles, "REVIVE")) is not None:
             framework.suppressed.difference_update(roles)
+            for answer in framework.inverse_answers.values():
+                answer.until = 0.0
             self._desk.allocator.revive(framework.framework_id, roles)
 
     def request(self, framework: Framework, call: Request, _now: float) -> None:

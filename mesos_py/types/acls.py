@@ -28,6 +28,7 @@ class Action(StrEnum):
     TEARDOWN = "teardown"
     MARK_GONE = "mark_gone"
     DRAIN = "drain"
+    MAINTAIN = "maintain"
     SET_WEIGHTS = "set_weights"
     SET_QUOTA = "set_quota"
     VIEW = "view"
@@ -41,6 +42,7 @@ OBJECTS: Final[Mapping[Action, str]] = {
     Action.TEARDOWN: "principal of the framework",
     Action.MARK_GONE: "name of the agent",
     Action.DRAIN: "name of the agent",
+    Action.MAINTAIN: "host name of the machine",
     Action.SET_WEIGHTS: "role",
     Action.SET_QUOTA: "role",
     Action.VIEW: "path of the HTTP API",

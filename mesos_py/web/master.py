@@ -1,4 +1,4 @@
-"""The master's HTTP API; this module has what shows the cluster, ``operating`` and ``roles`` what changes it."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating``, ``roles``, ``maintenance`` more."""
 
 import time
 from collections.abc import Callable
@@ -37,6 +37,7 @@ from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
+from mesos_py.web.maintenance import MaintenanceSite
 from mesos_py.web.metrics import metrics
 from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
@@ -100,6 +101,7 @@ def make_master_app(
     routes = [
         *_MasterSite(reader, leading).routes(),
         *OperatorSite(asker).routes(),
+        *MaintenanceSite(reader, leading, asker).routes(),
         *RoleSite(reader, leading, asker).routes(),
     ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."

@@ -18,7 +18,7 @@ from mesos_py.messages import scheduler as calls
 from mesos_py.messages.codec import Malformed
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
-from mesos_py.types.maintenance import AgentMode
+from mesos_py.types.maintenance import AgentMode, Window
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
@@ -60,6 +60,7 @@ class MasterMachine(RuleBasedStateMachine):
         self.unwritten: list[int] = []
         self.ids: dict[str, str] = {}
         self.offered: list[str] = []
+        self.asked: list[str] = []
         self.launched: Counter = Counter()
         self.last_sequence: dict[str, int] = {}
         self.updates: list[tuple[str, str, int]] = []
@@ -121,6 +122,9 @@ class MasterMachine(RuleBasedStateMachine):
                 self.offered += [offer.offer_id for offer in message.offers]
             case calls.Update(status=status) if status.update_id is not None:
                 self.updates.append((status.agent_id, status.task_id, status.update_id))
+            case calls.InverseOffers():
+                assert not self.master.state.suspended
+                self.asked += [offer.offer_id for offer in message.inverse_offers]
             case agents.DrainAgent():
                 self.count_up(message)
                 assert message.agent_id in self.master.state.registry.drains
@@ -158,7 +162,8 @@ class MasterMachine(RuleBasedStateMachine):
     def subscribe(self, number, roles, timeout, filtered):
         filters = {role: OfferFilter(hosts=["a0"]) for role in roles} if filtered else {}
         info = FrameworkInfo(name="f", roles=roles, failover_timeout_s=timeout, filters=filters)
-        self.framework(number, calls.Subscribe(framework=info, framework_id=self.ids.get(f"f{number}")))
+        call = calls.Subscribe(framework=info, framework_id=self.ids.get(f"f{number}"), inverse_offers=filtered)
+        self.framework(number, call)
 
     @rule(number=few, whose=few, made_up=st.sampled_from([None, "M-F7", "other-F1", "../x"]))
     def fail_over(self, number, whose, made_up):
@@ -432,6 +437,31 @@ class MasterMachine(RuleBasedStateMachine):
         """Whatever is asked, there is one answer, at once or when the registry is written."""
         wishes = (grace, deadline, gone) if verb is events.OperatorDrain else ()
         self.tell(events.OperatorSaid(8, verb(self.agent_id(agent, process), *wishes)))
+
+    @rule(
+        hosts=st.lists(st.sampled_from(["a0", "a1", "a2"]), max_size=2),
+        start=st.sampled_from([0.0, 2000.0, float("nan")]),
+        verb=st.sampled_from(["plan", "plan", "down", "up"]),
+    )
+    def plan(self, hosts, start, verb):
+        call = {
+            "plan": events.OperatorSetSchedule([Window(hosts=hosts, start=start)]),
+            "down": events.OperatorTakeDown(hosts),
+            "up": events.OperatorBringUp(hosts),
+        }[verb]
+        self.tell(events.OperatorSaid(9, call))
+
+    @rule(number=few, can=st.booleans(), refuse=odd_seconds)
+    def answer_inverse(self, number, can, refuse):
+        kind = calls.AcceptInverseOffers if can else calls.DeclineInverseOffers
+        framework_id = self.framework_id(number)
+        self.framework(number, kind(framework_id=framework_id, offer_ids=self.asked[-3:], refuse_seconds=refuse))
+
+    @invariant()
+    def nobody_is_on_a_machine_that_is_down(self):
+        state = self.master.state
+        if not self.unwritten:
+            assert not any(agent.info.hostname in state.registry.down for agent in state.agents.values())
 
     @precondition(lambda self: self.master.state.registry.drains)
     @rule()

@@ -12,6 +12,8 @@ from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from tests.unit.web.cluster import Cluster
 
+MAINTENANCE = ("/maintenance/schedule", "/maintenance/status")
+
 
 @pytest.fixture
 def cluster():
@@ -232,6 +234,58 @@ def test_agents_by_what_they_are_called(client, cluster):
     assert found("node") == []
 
 
+def test_maintenance(client, cluster, busy):
+    assert client.get("/maintenance/schedule").json() == {"windows": []}
+    windows = [{"hosts": ["node1.example"], "start": 5.0}, {"hosts": ["b"], "start": 7.0, "duration_s": 60.0}]
+    done = client.put("/maintenance/schedule", json={"windows": windows})
+    assert (done.status_code, done.json()) == (200, {"message": "maintenance of 2 machines is scheduled"})
+    assert client.get("/maintenance/schedule").json() == {"windows": windows}
+    one, other = client.get("/maintenance/status").json()["machines"]
+    assert (one["host"], one["state"], one["tasks"], one["agents"]) == (
+        "node1.example",
+        "SCHEDULED",
+        2,
+        list(agents(cluster)),
+    )
+    assert (other["host"], other["duration_s"], other["agents"], other["answers"]) == ("b", 60.0, [], [])
+    assert client.post("/maintenance/down?host=node1.example").json() == {
+        "message": "down for maintenance: node1.example"
+    }
+    assert not agents(cluster)
+    assert client.post("/maintenance/down?host=node1.example").status_code == 409
+    assert client.post("/maintenance/down?host=c").status_code == 404
+    assert client.post("/maintenance/up?host=node1.example&host=b").status_code == 409
+    assert client.post("/maintenance/up?host=node1.example").json() == {"message": "up again: node1.example"}
+    assert client.get("/maintenance/schedule").json() == {"windows": windows[1:]}
+
+
+def agents(cluster):
+    return cluster.master.state.agents
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"windows": [{"hosts": ["a"]}]},
+        {"windows": [{"hosts": ["a"], "start": "soon"}]},
+        {"windows": [{"hosts": ["a"], "start": 1, "duration": 5}]},
+        {"windows": [{"hosts": [], "start": 1}]},
+        {"windows": [{"hosts": ["a"], "start": -1}]},
+        {"windows": [{"hosts": ["a", "a"], "start": 1}]},
+        {"windows": [], "more": 1},
+    ],
+)
+def test_plans_that_make_no_sense(client, cluster, body):
+    answer = client.put("/maintenance/schedule", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+    assert client.post("/maintenance/down").status_code == 400
+
+
 def test_a_page_from_elsewhere_changes_nothing(client, busy):
     answer = client.post("/tasks/b/kill", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
@@ -324,6 +378,7 @@ def test_answers_are_as_the_document_says(client, busy):
         "/state",
         "/health",
         "/version",
+        *MAINTENANCE,
     ):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         jsonschema.validate(client.get(path).json(), {**schema, "components": document["components"]})

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo test test-vm fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test test-vm chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +23,15 @@ $(READY_TEST): $(READY) requirements/test.txt
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
-test: $(READY_TEST) ## Run every test; installs RabbitMQ and ZooKeeper from Debian's packages if missing
+test: $(READY_TEST) ## Run the tests; installs RabbitMQ and ZooKeeper from Debian's packages if missing
 	@tools/ensure-rabbitmq
 	@tools/ensure-zookeeper
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+
+chaos: $(READY_TEST) ## As root: break everything that can be broken under load, and print how long it took (minutes)
+	@tools/ensure-rabbitmq
+	@tools/ensure-zookeeper
+	@$(BIN)/python -m pytest tests/chaos $(ARGS)
 
 test-vm: $(READY_TEST) ## Run the tests of isolation in a virtual machine with systemd and pure cgroup v2 (minutes)
 	@tools/ensure-vm
@@ -58,7 +63,14 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
-	@for name in allocation launch_rate processes containers recovery idle; do $(BIN)/python -m benchmarks.$$name; done
+	@for name in allocation launch_rate processes containers recovery idle failover simulation; do $(BIN)/python -m benchmarks.$$name; done
+
+SEEDS ?= 10000..11000
+soak: $(READY_TEST) ## Run the simulation for longer: `make soak SEEDS=1..100000` (an hour is some thousands of seeds)
+	@$(BIN)/mesos simulate --quiet --seeds $(SEEDS)
+
+mutations: $(READY_TEST) ## Break every promise on purpose, and see in how many seeds the simulation finds it
+	@$(BIN)/python -m tests.simulation.mutations
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -15,36 +15,43 @@ from mesos_py.agent import effects, events
 from mesos_py.agent.config import AgentCoreConfig
 from mesos_py.agent.core import Agent
 from mesos_py.daemons.service import spare_the_collector
-from mesos_py.messages.agent import AgentRegistered, RegistrationRefused
+from mesos_py.messages.agent import AgentRegistered, FromAgent, RegistrationRefused
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.types.containers import ContainerExit
-from mesos_py.types.ids import AgentID
+from mesos_py.types.ids import AgentID, ContainerID
 from mesos_py.types.infos import AgentInfo
 from mesos_py.types.resources import Resources
 
 DONE = ContainerExit(exit_code=0)
+_GOLDEN = (5**0.5 - 1) / 2
+"""Its multiples are spread evenly, however many there are."""
 
 
 class Emulator:
     """Serves many agents over one queue. Containers start at once and end with 0 at once; journals confirm at once."""
+
+    OWN_BODIES = False
+    """Whether what agents say at one time leaves in a body for each, as if they were processes of their own."""
 
     def __init__(self, loop: Loop, broker: str, agents: int, resources: Resources, process: str = "emulator") -> None:
         self._loop = loop
         self._transport = connect(broker, loop, name=f"emulator {process}")
         self._queue = topology.agent_queue(self._transport.principal, process)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
-        self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
+        address = topology.master_address("agent", self._transport.principal)
+        together = Receiver(address, MSGPACK)
+        self._masters = [Receiver(address, MSGPACK) if self.OWN_BODIES else together for _ in range(agents)]
         self.agents = [
             Agent(
                 AgentCoreConfig(
                     info=AgentInfo(name=f"{process}-{number}", hostname=f"host{number}", resources=resources),
                     work_dir="/nowhere",
                     incarnation=f"{process}{number}",
-                    jitter=(number % 97) / 97,
+                    jitter=number * _GOLDEN % 1,
                 )
             )
             for number in range(agents)
@@ -74,6 +81,12 @@ class Emulator:
     def disconnected(self, _reason: str) -> None:
         self._tell_all(events.BrokerLost())
 
+    def blocked(self, reason: str) -> None:
+        self.disconnected(reason)
+
+    def unblocked(self) -> None:
+        self.connected()
+
     def undeliverable(self, address: Address) -> None:
         pass
 
@@ -86,10 +99,10 @@ class Emulator:
                 if isinstance(message, Beacon):
                     self._tell_all(said)
                 elif isinstance(message, (AgentRegistered, RegistrationRefused)):
-                    self._events.append((self._by_name[message.name], said))
                     self._by_id[message.agent_id] = self._by_name[message.name]
+                    self._hear(self._by_name[message.name], said)
                 else:
-                    self._events.append((self._by_id[message.agent_id], said))
+                    self._hear(self._by_id[message.agent_id], said)
         self._drain(self._loop.clock())
 
     def _tell_all(self, event: events.AgentEvent) -> None:
@@ -118,12 +131,11 @@ class Emulator:
             for effect in self.agents[number].handle(event, now):
                 kind = type(effect)
                 if kind is effects.SendToMaster:
-                    self._to_master.put(self._master, effect.message)
+                    self._say(number, effect.message)
                 elif kind is effects.Checkpoint:
                     serial = effect.serial
                 elif kind is effects.StartContainer:
-                    self._events.append((number, events.ContainerStarted(effect.spec.container_id, 1)))
-                    self._events.append((number, events.ContainerEnded(effect.spec.container_id, DONE)))
+                    self._run(number, effect.spec.container_id)
             if serial:
                 self._serials[number] = serial
             if not self._events:  # as a journal would: one confirmation for all that was written meanwhile
@@ -131,6 +143,16 @@ class Emulator:
                 self._serials.clear()
         for number in touched:
             self._plan(number)
+
+    def _hear(self, number: int, said: events.MasterSaid) -> None:
+        self._events.append((number, said))
+
+    def _say(self, number: int, message: FromAgent) -> None:
+        self._to_master.put(self._masters[number], message)
+
+    def _run(self, number: int, container_id: ContainerID) -> None:
+        self._events.append((number, events.ContainerStarted(container_id, 1)))
+        self._events.append((number, events.ContainerEnded(container_id, DONE)))
 
     def _plan(self, number: int) -> None:
         due = self.agents[number].next_deadline()

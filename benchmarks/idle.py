@@ -86,6 +86,12 @@ class Sender:
     def disconnected(self, reason: str) -> None:
         raise RuntimeError(reason)
 
+    def blocked(self, reason: str) -> None:
+        raise RuntimeError(reason)
+
+    def unblocked(self) -> None:
+        pass
+
     def undeliverable(self, address) -> None:
         pass
 

@@ -83,13 +83,14 @@ class AmqpTransport:
         content_type: str,
         reply_to: str = "",
         epoch: int = 0,
+        number: int = 0,
         mandatory: bool = False,
     ) -> bool:
         """Hand a body to the connection; False if there is none and the body is dropped."""
         if not self._up or self._session is None:
             return False
         try:
-            return self._session.publish(address, body, content_type, reply_to, epoch, mandatory)
+            return self._session.publish(address, body, content_type, reply_to, epoch, number, mandatory)
         except ValueError:  # a name that AMQP cannot carry, as a stranger may have given for replies
             return False
 
@@ -126,19 +127,20 @@ class AmqpTransport:
         elif opened is not None:
             self._loop.post(lambda: self._dialled(opened))
         else:
-            self._loop.post(lambda: self._failed("; ".join(reasons)))
+            self._loop.post(lambda: self._failed("; ".join(reasons[node] for node in sorted(reasons))))
 
-    def _dial_in_turn(self) -> tuple[Opened | None, list[str]]:
-        reasons: list[str] = []
+    def _dial_in_turn(self) -> tuple[Opened | None, dict[int, str]]:
+        """A connection, or why each of the nodes gave none."""
+        reasons: dict[int, str] = {}
         for _ in self._nodes:
             if self._stopped:
                 break
-            node = self._nodes[self._next_node % len(self._nodes)]
+            number = self._next_node % len(self._nodes)
             try:
-                return dial(node, self._name, self._may_declare), reasons
+                return dial(self._nodes[number], self._name, self._may_declare), reasons
             except LinkLostError as error:
                 self._next_node += 1
-                reasons.append(str(error))
+                reasons[number] = str(error)
         return None, reasons
 
     def _failed(self, reason: str) -> None:
@@ -162,6 +164,16 @@ class AmqpTransport:
         self._mender.mended()
         if self._listener is not None:
             self._listener.connected()
+
+    def session_blocked(self, reason: str) -> None:
+        """Part of Owner."""
+        if self._listener is not None and not self._stopped:
+            self._listener.blocked(reason)
+
+    def session_unblocked(self) -> None:
+        """Part of Owner."""
+        if self._listener is not None and not self._stopped:
+            self._listener.unblocked()
 
     def session_delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Part of Owner."""

@@ -16,7 +16,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from mesos_py.adapters.amqp_properties import UNREADABLE, Properties, pack_properties, short, unpack_properties
+from mesos_py.adapters.amqp_properties import (
+    NUMBER,
+    UNREADABLE,
+    Properties,
+    number_at,
+    pack_properties,
+    short,
+    unpack_properties,
+)
 from mesos_py.runtime.ports import Address, Delivery
 
 __all__ = ["LARGEST_BODY", "Control", "FrameError", "Publisher", "Reader"]
@@ -58,6 +66,10 @@ class Control(Struct, frozen=True, gc=False):
     payload: bytes
 
 
+_Key = tuple[str, str, str, str, int, bool, bool]
+"""Of an envelope: exchange, routing key, content type, reply_to, epoch, whether it is numbered, mandatory."""
+
+
 class Publisher:
     """Makes the frames of a basic.publish; everything but the body is prepared once per kind of envelope."""
 
@@ -66,14 +78,17 @@ class Publisher:
         self._channel = channel
         self._largest = frame_max - 8
         self._user_id = user_id
-        self._prepared: dict[tuple[str, str, str, str, int, bool], tuple[bytes, bytes]] = {}
+        self._prepared: dict[_Key, tuple[bytes, bytes]] = {}
 
     def frames(
-        self, address: Address, body: bytes, content_type: str, reply_to: str, epoch: int, mandatory: bool
+        self, address: Address, body: bytes, content_type: str, reply_to: str, epoch: int, number: int, mandatory: bool
     ) -> bytes:
         """The message as bytes for the socket."""
-        key = (address.exchange, address.routing_key, content_type, reply_to, epoch, mandatory)
+        key = (address.exchange, address.routing_key, content_type, reply_to, epoch, number > 0, mandatory)
         prepared = self._prepared.get(key) or self._prepare(key)
+        if number and (at := number_at(prepared[1])):
+            before, after = prepared
+            prepared = before, after[:at] + NUMBER.pack(number) + after[at + 8 :]
         size = len(body)
         if 0 < size <= self._largest:
             length = _SIZE.pack(size)
@@ -89,11 +104,16 @@ class Publisher:
             parts += (body_head, _SIZE.pack(len(piece)), piece, b"\xce")
         return b"".join(parts)
 
-    def _prepare(self, key: tuple[str, str, str, str, int, bool]) -> tuple[bytes, bytes]:
-        exchange, routing_key, content_type, reply_to, epoch, mandatory = key
+    def _prepare(self, key: _Key) -> tuple[bytes, bytes]:
+        exchange, routing_key, content_type, reply_to, epoch, numbered, mandatory = key
         method = b"\0\x3c\0\x28\0\0" + short(exchange) + short(routing_key) + (b"\1" if mandatory else b"\0")
         properties = pack_properties(
-            content_type=content_type, reply_to=reply_to, user_id=self._user_id, epoch=epoch, delivery_mode=1
+            content_type=content_type,
+            reply_to=reply_to,
+            user_id=self._user_id,
+            epoch=epoch,
+            number=int(numbered),
+            delivery_mode=1,
         )
         before = _FRAME.pack(_METHOD, self._channel, len(method)) + method + b"\xce"
         before += _FRAME.pack(_HEADER, self._channel, 12 + len(properties)) + b"\0\x3c\0\0\0\0\0\0"
@@ -187,10 +207,14 @@ class Reader:
             key = routing_keys.get(route)
             if key is None:
                 key = self._routing_key(route)
-            wire = buffer[header + 19 : body - 1]
-            properties = known.get(wire) or self._read_properties(wire)
+            wire = known_as = buffer[header + 19 : body - 1]
+            number = 0
+            if at := number_at(wire):
+                (number,) = NUMBER.unpack_from(wire, at)
+                known_as = wire[:at] + wire[at + 8 :]
+            properties = known.get(known_as) or self._read_properties(wire, known_as)
             if queue is not None and properties is not UNREADABLE:
-                found.append(_delivery(buffer[body + 7 : end], queue, key, properties))
+                found.append(_delivery(buffer[body + 7 : end], queue, key, properties, number))
             position = end + 1
         return position
 
@@ -237,11 +261,13 @@ class Reader:
         tag = 5 + payload[4]
         queue = self._consumers.get(payload[5:tag])
         key = self._routing_key(payload[tag + 9 :])
-        properties = self._read_properties(partial.properties)
+        wire = partial.properties
+        properties = self._read_properties(wire, wire)
+        number = int(NUMBER.unpack_from(wire, at)[0]) if (at := number_at(wire)) else 0
         if not partial.kept:
             self.discarded += 1
         elif queue is not None and properties is not UNREADABLE:
-            found.append(_delivery(b"".join(partial.pieces), queue, key, properties))
+            found.append(_delivery(b"".join(partial.pieces), queue, key, properties, number))
 
     def _routing_key(self, wire: bytes) -> str:
         """From ``exchange:s routing-key:s``, the end of a basic.deliver."""
@@ -253,7 +279,8 @@ class Reader:
         key = self._routing_keys[wire] = _text(wire[start:])
         return key
 
-    def _read_properties(self, wire: bytes) -> Properties:
+    def _read_properties(self, wire: bytes, known_as: bytes) -> Properties:
+        """Read them, and remember them as those of all bodies that differ in their number only."""
         properties = unpack_properties(wire)
         if properties is None:
             self.discarded += 1
@@ -261,11 +288,11 @@ class Reader:
         if len(wire) <= _LONGEST_CACHED:
             if len(self._properties) >= _MOST_CACHED:
                 self._properties.clear()
-            self._properties[wire] = properties
+            self._properties[known_as] = properties
         return properties
 
 
-def _delivery(body: bytes, queue: str, routing_key: str, properties: Properties) -> Delivery:
+def _delivery(body: bytes, queue: str, routing_key: str, properties: Properties, number: int) -> Delivery:
     content_type, reply_to, user_id, epoch = properties
     return Delivery(
         body=body,
@@ -275,6 +302,7 @@ def _delivery(body: bytes, queue: str, routing_key: str, properties: Properties)
         reply_to=reply_to,
         user_id=user_id,
         epoch=epoch,
+        number=max(0, number),
     )
 
 

@@ -2,13 +2,16 @@
 
 After a word of flags come the present properties in a fixed order. Foreign clients set what they like, so reading
 skips whatever we do not use, and never trusts a length.
+
+The number of a body is the one thing that differs between the bodies of one sender. We write it as the first header,
+so that it can be cut out and what is left is found in a cache.
 """
 
 from struct import Struct as Layout
 from struct import error as LayoutError  # noqa: N812 - an exception, whatever its name
 from typing import Final
 
-__all__ = ["UNREADABLE", "Properties", "pack_properties", "short", "unpack_properties"]
+__all__ = ["NUMBER", "UNREADABLE", "Properties", "number_at", "pack_properties", "short", "unpack_properties"]
 
 Properties = tuple[str, str, str, int]
 """content_type, reply_to, user_id and the header ``epoch``: those that we use."""
@@ -56,6 +59,10 @@ _COUNTED: Final = frozenset(b"SxAF")
 """Field-table types that begin with their length in four bytes."""
 
 _EPOCH: Final = b"\x05epoch"
+_NUMBER: Final = b"\x06numberl"
+
+NUMBER: Final = Layout(">q")
+"""How the number of a body is written."""
 
 
 def short(text: str) -> bytes:
@@ -66,16 +73,20 @@ def short(text: str) -> bytes:
     return bytes((len(raw),)) + raw
 
 
-def pack_properties(*, content_type: str, reply_to: str, user_id: str, epoch: int, delivery_mode: int) -> bytes:
-    """Flags and properties; whatever is empty is left out."""
+def pack_properties(
+    *, content_type: str, reply_to: str, user_id: str, epoch: int, number: int, delivery_mode: int
+) -> bytes:
+    """Flags and properties; whatever is empty is left out. A number needs a content type before it."""
     flags = _DELIVERY_MODE
     wire = b""
     if content_type:
         flags |= _CONTENT_TYPE
         wire += short(content_type)
+    table = _NUMBER + NUMBER.pack(number) if number and content_type else b""
     if epoch:
+        table += _EPOCH + b"l" + epoch.to_bytes(8, "big")
+    if table:
         flags |= _HEADERS
-        table = _EPOCH + b"l" + epoch.to_bytes(8, "big")
         wire += _LONG.pack(len(table)) + table
     wire += bytes((delivery_mode,))
     if reply_to:
@@ -85,6 +96,15 @@ def pack_properties(*, content_type: str, reply_to: str, user_id: str, epoch: in
         flags |= _USER_ID
         wire += short(user_id)
     return _WORD.pack(flags) + wire
+
+
+def number_at(wire: bytes) -> int:
+    """Where in the properties the number of the body stands, if they begin as ours do; else 0."""
+    if len(wire) < 3 or wire[0] & 0xE0 != 0xA0:  # a content type and headers, and nothing in between
+        return 0
+    first = 7 + wire[2]
+    at = first + len(_NUMBER)
+    return at if wire[first:at] == _NUMBER and len(wire) >= at + 8 else 0
 
 
 def unpack_properties(wire: bytes) -> Properties | None:

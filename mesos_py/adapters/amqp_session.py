@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from amqp import spec
 from amqp.exceptions import AMQPError
 
+from mesos_py.adapters.amqp_advice import advise, advise_blocked
 from mesos_py.adapters.amqp_frames import Control, FrameError, Publisher, Reader
 from mesos_py.adapters.amqp_wire import Link, LinkLostError, Opened
 from mesos_py.runtime.loop import READ, WRITE, Loop
@@ -39,6 +40,12 @@ class Owner(Protocol):
 
     def session_settled(self) -> None:
         """All queues are declared and read."""
+
+    def session_blocked(self, reason: str) -> None:
+        """The broker takes nothing for now; not before it has settled."""
+
+    def session_unblocked(self) -> None:
+        """It does again."""
 
     def session_delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Everything that one read gave."""
@@ -66,6 +73,8 @@ class Session:
         self._publisher = Publisher(number, frame_max, principal)
         self._starting: set[bytes] = set()
         self._settled = False
+        self._blocked = ""
+        """Why the broker takes nothing; empty if it does."""
         self._early: list[Delivery] = []
         self._doom: tuple[str, bool] | None = None
         self._watching = 0
@@ -86,7 +95,7 @@ class Session:
         self._loop.add(self)
         self._loop.at_turn_end(self.flush, last=True)
         for queue in queues:
-            if replace and not queue.exclusive:
+            if replace:
                 self._channel.queue_delete(queue.name, if_unused=True, nowait=True)
             self.declare(queue)
         self._loop.post(self._begin)
@@ -111,6 +120,8 @@ class Session:
             arguments["x-expires"] = max(1, round(queue.expires_s * 1000))
         if queue.max_length is not None:
             arguments["x-max-length"] = queue.max_length
+        if queue.max_bytes is not None:
+            arguments["x-max-length-bytes"] = queue.max_bytes
         channel = self._channel
         channel.queue_declare(
             queue.name,
@@ -142,12 +153,12 @@ class Session:
     # Bodies
 
     def publish(
-        self, address: Address, body: bytes, content_type: str, reply_to: str, epoch: int, mandatory: bool
+        self, address: Address, body: bytes, content_type: str, reply_to: str, epoch: int, number: int, mandatory: bool
     ) -> bool:
         """Hand over a body; False if the session is ending."""
         if self._doom is not None:
             return False
-        self._link.put(self._publisher.frames(address, body, content_type, reply_to, epoch, mandatory))
+        self._link.put(self._publisher.frames(address, body, content_type, reply_to, epoch, number, mandatory))
         if self._link.overfull:
             self._end("the broker takes nothing: too much waits to be sent to " + self._opened.node.where)
         return True
@@ -209,7 +220,7 @@ class Session:
             return
         deliveries: list[Delivery] = []
         try:
-            data = self._link.read()
+            data = b"" if self._link.congested else self._link.read()
             if data:
                 self._heard = True
                 deliveries = self._reader.feed(data)
@@ -230,6 +241,7 @@ class Session:
                 return
             self._settled = True
             self._owner.session_settled()
+            self._tell_blocked()
             deliveries, self._early = self._early, []
         if deliveries:
             self._owner.session_delivered(deliveries)
@@ -262,19 +274,33 @@ class Session:
                     raise LinkLostError(f"queue {self._consumers[tag]} was deleted at {where}")
             case spec.Channel.Close:
                 code, text, method = _close_reason(payload)
-                self._end(f"{where} refused: {text}", clash=code == _INEQUIVALENT and method == _DECLARE_QUEUE)
+                clash = code == _INEQUIVALENT and method == _DECLARE_QUEUE
+                self._end(f"{where} refused: {advise(code, text)}", clash=clash)
             case spec.Connection.Close:
-                raise LinkLostError(f"{where} closed the connection: {_close_reason(payload)[1]}")
+                code, text, _ = _close_reason(payload)
+                raise LinkLostError(f"{where} closed the connection: {advise(code, text)}")
             case spec.Connection.Blocked:
                 self._link.paused = True
+                self._blocked = f"{where} is {advise_blocked(payload[5 : 5 + payload[4]].decode('utf-8', 'replace'))}"
+                self._tell_blocked()
             case spec.Connection.Unblocked:
                 self._link.paused = False
+                self._blocked = ""
+                if self._settled:
+                    self._owner.session_unblocked()
             case _:
                 self._opened.connection.on_inbound_frame((frame.kind, frame.channel, payload))
 
+    def _tell_blocked(self) -> None:
+        if self._blocked and self._settled:
+            self._owner.session_blocked(self._blocked)
+
     def _watch(self) -> None:
-        """Wait for the socket to be writable only while the kernel takes no more."""
-        wanted = READ | WRITE if self._link.stuck else READ
+        """Wait for the socket to be writable only while the kernel takes no more; and then perhaps for nothing else.
+
+        Whoever asks for more than the broker takes from us is not heard before it has taken that.
+        """
+        wanted = (0 if self._link.congested else READ) | (WRITE if self._link.stuck else 0)
         if self._watching and wanted != self._watching:
             self._watching = wanted
             self._loop.modify(self._link.fd, wanted, self._ready)

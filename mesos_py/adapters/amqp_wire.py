@@ -20,6 +20,7 @@ from kombu.connection import Connection as KombuConnection
 from kombu.transport import pyamqp
 from msgspec import Struct
 
+from mesos_py.adapters.amqp_advice import advise
 from mesos_py.adapters.broker_url import Node
 from mesos_py.adapters.topology import EXCHANGES
 
@@ -31,6 +32,9 @@ _ONE_WRITE: Final = 4 * 1024 * 1024
 
 _BACKLOG: Final = 64 * 1024 * 1024
 """Bytes that may wait for a broker that does not read, before the connection counts as lost."""
+
+_CONGESTED: Final = 8 * 1024 * 1024
+"""Bytes that wait for a broker that reads slowly, and beyond which we read nothing that would make them more."""
 
 _UNACKNOWLEDGED_MS: Final = 60_000
 """TCP_USER_TIMEOUT. py-amqp's own 1 s drops a publisher whenever the broker pauses to breathe."""
@@ -174,7 +178,8 @@ def _why_not_connected(node: Node, error: Exception) -> str:
         case ssl.SSLError():
             return f"TLS with {node.where} failed: {getattr(error, 'verify_message', '') or error.reason or error}"
         case amqp_errors.AMQPError():
-            return f"{node.where} refused us as user {node.user}: {error.reply_text or error}"
+            text = advise(error.reply_code or 0, error.reply_text or str(error))
+            return f"{node.where} refused us as user {node.user}: {text}"
         case OSError():
             return f"no connection to {node.where}: {error.strerror or error}"
         case _:
@@ -211,6 +216,11 @@ class Link:
     def stuck(self) -> bool:
         """Whether the kernel takes no more for now: flush again when the socket is writable."""
         return bool(self._rest) and not self.paused and not self._needs_read
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the kernel that there should not be more soon."""
+        return self._backlog > _CONGESTED and self.stuck
 
     @property
     def overfull(self) -> bool:

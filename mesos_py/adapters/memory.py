@@ -62,6 +62,8 @@ class _Held(Struct):
 
     spec: QueueSpec
     readers: list["MemoryTransport"] = []
+    size: int = 0
+    """Bytes of the bodies that wait."""
 
 
 class _Broker:
@@ -89,8 +91,10 @@ class _Broker:
             return
         waiting = self._channel.queues[queue]
         waiting.put(message)
-        if held.spec.max_length is not None and waiting.qsize() > held.spec.max_length:
-            waiting.get()
+        held.size += len(message["body"])
+        longest, largest = held.spec.max_length, held.spec.max_bytes
+        while (longest is not None and waiting.qsize() > longest) or (largest is not None and held.size > largest):
+            held.size -= len(waiting.get()["body"])
         for reader in held.readers:
             reader.wake()
 
@@ -109,6 +113,10 @@ class _Broker:
         for binding in spec.bindings:
             channel.queue_bind(spec.name, binding.exchange, binding.routing_key)
         return None
+
+    def taken(self, queue: str, body: bytes) -> None:
+        """One that waited there is with a reader."""
+        self.held[queue].size -= len(body)
 
     def leave(self, name: str, reader: "MemoryTransport") -> None:
         """Stop reading; what is exclusive goes."""
@@ -215,13 +223,14 @@ class MemoryTransport:
         content_type: str,
         reply_to: str = "",
         epoch: int = 0,
+        number: int = 0,
         mandatory: bool = False,
     ) -> bool:
         """Hand a body to the broker; False if there is none and the body is dropped."""
         if not self._up:
             return False
         properties = {"reply_to": reply_to, "user_id": self.principal, "delivery_mode": 1}
-        headers = {"epoch": epoch} if epoch else {}
+        headers = {name: value for name, value in (("epoch", epoch), ("number", number)) if value}
         message = self._channel.prepare_message(body, content_type=content_type, headers=headers, properties=properties)
         self._out.append(_Outgoing(address, message, mandatory))
         return True
@@ -326,8 +335,10 @@ class MemoryTransport:
             self._listener.delivered(deliveries)
 
     def _waiting(self) -> Iterator[Delivery]:
+        assert self._broker is not None
         for name in self._queues:
             while (message := self._channel.basic_get(name, no_ack=True)) is not None:
+                self._broker.taken(name, message.body)
                 yield Delivery(
                     body=message.body,
                     content_type=message.content_type,
@@ -336,6 +347,7 @@ class MemoryTransport:
                     reply_to=message.properties["reply_to"],
                     user_id=message.properties["user_id"],
                     epoch=message.headers.get("epoch", 0),
+                    number=message.headers.get("number", 0),
                 )
 
     # Telling

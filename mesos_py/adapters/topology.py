@@ -6,9 +6,11 @@ name                                   kind                   use
 ``mesos.master``                       topic exchange         all that agents and frameworks send, with the routing
                                                               key ``agent.<principal>`` or ``framework.<principal>``;
                                                               the only exchange that they may write to
-``mesos.master.<epoch>``               queue, exclusive to    the leader's inbox, bound to the above; a new leader
-                                       the leader             declares a new one, so nothing stale is ever read;
-                                                              bound to the beacon too: a newer leader deposes us
+``mesos.master.<epoch>.agents``        queues, exclusive to   the leader's inboxes, bound to the above; a new leader
+``mesos.master.<epoch>.frameworks``    the leader             declares new ones, so nothing stale is ever read. There
+                                                              are two so that no crowd of frameworks keeps agents from
+                                                              being heard; that of agents is bound to the beacon too:
+                                                              a newer leader deposes us
 ``mesos.agent.<principal>.<process>``  queue, exclusive to    master to agent, through the default exchange; one per
                                        the agent's process    process, which may emulate many agents
 ``mesos.framework.<principal>.<name>`` queue, kept for the    events for a scheduler, through the default exchange;
@@ -16,6 +18,9 @@ name                                   kind                   use
 ``mesos.beacon``                       fanout exchange        the leader's beacon; the two kinds of queues above are
                                                               bound to it
 =====================================  =====================  ========================================================
+
+Every queue is bounded, in bodies and in bytes, so that no reader who is slow, hangs or is flooded fills the broker.
+What is too much pushes out the oldest: something newer always comes, whose number shows that something is missing.
 
 Words of a name are separated by dots, so whatever may hold a dot (or anything else that a pattern or a broker's
 permission might trip over) is percent-encoded: ``spark.prod`` is ``spark%2Eprod``.
@@ -36,7 +41,7 @@ __all__ = [
     "agent_queue",
     "framework_queue",
     "master_address",
-    "master_inbox",
+    "master_inboxes",
     "owns",
     "principal_of",
     "queue_address",
@@ -57,7 +62,20 @@ _LONGEST_NAME: Final = 255
 """Bytes that AMQP allows in a name."""
 
 _EVENTS_KEPT: Final = 10_000
-"""Bodies that wait for a scheduler before the oldest are dropped; it reconciles when it is back."""
+_EVENTS_BYTES: Final = 64 * 1024 * 1024
+"""What waits for a scheduler before the oldest is dropped; it subscribes again when it notices."""
+
+_ORDERS_KEPT: Final = 20_000
+_ORDERS_BYTES: Final = 128 * 1024 * 1024
+"""The same for the process of an agent, or of hundreds; it registers again when it notices."""
+
+_CALLS_KEPT: Final = 20_000
+_CALLS_BYTES: Final = 64 * 1024 * 1024
+"""The same for the leader and all frameworks, which repeat what matters."""
+
+_REPORTS_KEPT: Final = 200_000
+_REPORTS_BYTES: Final = 256 * 1024 * 1024
+"""The same for the leader and all agents: 50,000 may register at once, with all their tasks."""
 
 _LONGEST_EXPIRY_S: Final = 4_294_967.0
 """RabbitMQ counts an expiry in milliseconds in 32 bits: about 49 days."""
@@ -68,27 +86,45 @@ def master_address(kind: Kind, principal: str) -> Address:
     return Address(MASTER_EXCHANGE, _name(kind, principal))
 
 
-def master_inbox(epoch: int) -> QueueSpec:
+def master_inboxes(epoch: int) -> dict[Kind, QueueSpec]:
     """What the leader of this epoch reads."""
-    patterns = (Address(MASTER_EXCHANGE, "agent.*"), Address(MASTER_EXCHANGE, "framework.*"))
-    return QueueSpec(name=f"mesos.master.{epoch}", bindings=(*patterns, BEACON))
+    return {
+        "agent": QueueSpec(
+            name=f"mesos.master.{epoch}.agents",
+            max_length=_REPORTS_KEPT,
+            max_bytes=_REPORTS_BYTES,
+            bindings=(Address(MASTER_EXCHANGE, "agent.*"), BEACON),
+        ),
+        "framework": QueueSpec(
+            name=f"mesos.master.{epoch}.frameworks",
+            max_length=_CALLS_KEPT,
+            max_bytes=_CALLS_BYTES,
+            bindings=(Address(MASTER_EXCHANGE, "framework.*"),),
+        ),
+    }
 
 
 def agent_queue(principal: str, process: str) -> QueueSpec:
     """What one agent process reads; ``process`` tells the processes of one principal apart."""
-    return QueueSpec(name="mesos." + _name("agent", principal, process), bindings=(BEACON,))
+    return QueueSpec(
+        name="mesos." + _name("agent", principal, process),
+        max_length=_ORDERS_KEPT,
+        max_bytes=_ORDERS_BYTES,
+        bindings=(BEACON,),
+    )
 
 
 def framework_queue(principal: str, name: str, failover_timeout_s: float) -> QueueSpec:
     """What one scheduler reads; kept for the failover timeout, or gone with the connection if that is 0."""
     queue = "mesos." + _name("framework", principal, name)
     if failover_timeout_s <= 0:
-        return QueueSpec(name=queue, max_length=_EVENTS_KEPT, bindings=(BEACON,))
+        return QueueSpec(name=queue, max_length=_EVENTS_KEPT, max_bytes=_EVENTS_BYTES, bindings=(BEACON,))
     return QueueSpec(
         name=queue,
         exclusive=False,
         expires_s=min(failover_timeout_s, _LONGEST_EXPIRY_S),
         max_length=_EVENTS_KEPT,
+        max_bytes=_EVENTS_BYTES,
         bindings=(BEACON,),
     )
 

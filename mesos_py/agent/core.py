@@ -21,6 +21,7 @@ from mesos_py.agent.events import (
     HealthChecked,
     LeaveOrdered,
     MasterSaid,
+    OrdersMissed,
     Recovered,
     Ticked,
 )
@@ -28,6 +29,7 @@ from mesos_py.agent.executors import Executors
 from mesos_py.agent.frameworks import Frameworks
 from mesos_py.agent.launches import Launches
 from mesos_py.agent.leaving import Leaving
+from mesos_py.agent.metrics import metrics_of
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.recovering import Recovering
 from mesos_py.agent.registration import Registration
@@ -57,6 +59,7 @@ from mesos_py.messages.agent import (
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.executor import ExecutorCall, ExecutorMessage, ExecutorSubscribe, ExecutorUpdate
 from mesos_py.types.containers import ContainerSpec
+from mesos_py.types.metrics import Metric
 
 __all__ = ["Agent"]
 
@@ -88,6 +91,8 @@ class Agent:
         match event:
             case MasterSaid():
                 self._master_said(event, now)
+            case OrdersMissed():
+                self._orders_missed(event.epoch, now)
             case Checkpointed():
                 self._out.confirm(event.serial, now)
             case ContainerStarted() | ContainerEnded() | ContainerFailed() | HealthChecked():
@@ -108,13 +113,17 @@ class Agent:
                 self._leaving.order(now)
             case _:
                 assert_never(event)
+        self._go_on(now)
+        return self._out.take()
+
+    def _go_on(self, now: float) -> None:
+        """What the agent is in the middle of, and this event may have brought further."""
         if self._state.recovering:
             self._recovering.proceed(now)
-        if self._state.drain is not None and not self._state.recovering:
+        elif self._state.drain is not None:
             self._draining.proceed(now)
         if self._state.leaving:
             self._leave(now)
-        return self._out.take()
 
     def next_deadline(self) -> float | None:
         """When to send Ticked if nothing else happens first."""
@@ -140,6 +149,11 @@ class Agent:
         """What may be written in place of all that was ever written, whenever no event is being handled."""
         return records_of(self._state)
 
+    @property
+    def registered(self) -> bool:
+        """The master has us, as far as we know."""
+        return self._state.registered
+
     def farewell(self) -> AgentAway | None:
         """What to send before the process ends, while all it runs goes on; None if nobody would listen."""
         state = self._state
@@ -153,6 +167,10 @@ class Agent:
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)
+
+    def metrics(self) -> list[Metric]:
+        """The figures of this moment."""
+        return metrics_of(self._state)
 
     def how_it_fares(self) -> tuple[bool, str]:
         """Whether it is registered, and what it is doing, for people."""
@@ -175,6 +193,12 @@ class Agent:
             self._registration.stop()
 
     # The master
+
+    def _orders_missed(self, epoch: int, now: float) -> None:
+        """The master shall hear what we have, so that it finds out what we have not."""
+        if epoch == self._state.epoch and self._state.registered:
+            self._state.count("orders_missed")
+            self._registration.asked_to_reregister(now)
 
     def _master_said(self, event: MasterSaid, now: float) -> None:
         message = event.message

@@ -22,6 +22,7 @@ __all__ = [
     "HealthChecked",
     "LeaveOrdered",
     "MasterSaid",
+    "OrdersMissed",
     "Recovered",
     "Ticked",
 ]
@@ -44,6 +45,12 @@ class MasterSaid(Struct, frozen=True, tag=True, gc=False):
 
     epoch: int
     message: ToAgent
+
+
+class OrdersMissed(Struct, frozen=True, tag=True, gc=False):
+    """Some of what the master of this epoch has sent to us never came."""
+
+    epoch: int
 
 
 class ContainerStarted(Struct, frozen=True, tag=True, gc=False):
@@ -120,6 +127,7 @@ AgentEvent = (
     | BrokerConnected
     | BrokerLost
     | MasterSaid
+    | OrdersMissed
     | ContainerStarted
     | ContainerFailed
     | ContainerEnded

@@ -10,6 +10,8 @@
                                                           └──── beacon of another master ───────────────────────┘
 """
 
+from typing import Final
+
 from mesos_py.agent.checkpoint import AgentNamed, SequenceSeen
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.state import AgentState, Framework, Task
@@ -28,6 +30,9 @@ from mesos_py.messages.beacon import Beacon
 from mesos_py.types.tasks import TaskRecord
 
 __all__ = ["Registration"]
+
+_PATIENCE: Final = 4.0
+"""So many times the spread an answer may take."""
 
 
 class Registration:
@@ -213,8 +218,8 @@ class Registration:
     def _wait(self) -> float:
         config = self._state.config
         growth = 2.0 ** min(self._attempts - 1, 64)
-        # no answer is expected before the master has had the time for all: to repeat earlier would drown it
-        first_s = max(config.registration_backoff_s, self._spread_s)
+        # a master slower than it hoped still has most of us before it: to repeat what it has yet to read would drown it
+        first_s = max(config.registration_backoff_s, _PATIENCE * self._spread_s)
         wait = min(config.registration_backoff_cap_s, first_s * growth)
         return wait * (1.0 - config.jitter / 2)
 

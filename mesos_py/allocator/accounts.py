@@ -1,16 +1,18 @@
 """What each agent has, what of it is promised to whom, and what is free and worth offering.
 
-Every promise and every return goes through here, and from here to the sorter, so that shares and accounts cannot
-part ways. An agent's total is what is free and what is charged, nothing else.
+Every promise and every return goes through here, and from here to the sorter and to the quotas, so that shares and
+accounts cannot part ways. An agent's total is what is free and what is charged, nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mesos_py.allocator.demand import Appetite
 from mesos_py.allocator.filters import Site
+from mesos_py.allocator.quota import Quotas
 from mesos_py.allocator.sorter import Client, Sorter, Vector
 from mesos_py.errors import InvariantError
 from mesos_py.types.ids import AgentID, FrameworkID, Role
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import EMPTY, Resources
 
 __all__ = ["Accounts", "Agent", "Claim", "Size"]
@@ -73,6 +75,7 @@ class Accounts:
         self._sorter = sorter
         self._min_allocatable = [minimum.quantities() for minimum in min_allocatable]
         self._sizes: dict[Resources, Size] = {}
+        self.quotas = Quotas()
         self.agents: dict[AgentID, Agent] = {}
         self.idle: dict[Agent, None] = {}
         """Active, with something free that is worth offering."""
@@ -87,11 +90,15 @@ class Accounts:
         size.agents += 1
         agent = self.agents[agent_id] = Agent(agent_id, size, site)
         self._sorter.add_total(total)
+        if self.quotas.roles:
+            self.quotas.join(total)
         if charged:
             agent.charged, agent.free = charged, free
         for claim, resources in charged.items():
             claim.held[agent] = None
             self._sorter.charge(claim, self._vector(agent, resources))
+            if self.quotas.roles:
+                self.quotas.charge(claim.role, resources, active=True)
         self.sort_out(agent)
         return agent
 
@@ -102,6 +109,8 @@ class Accounts:
         if not size.agents:
             del self._sizes[size.total]
         self._sorter.remove_total(size.total)
+        if self.quotas.roles:
+            self.quotas.leave(size.total, active=agent.active)
         self.idle.pop(agent, None)
         del self.agents[agent.agent_id]
 
@@ -118,6 +127,8 @@ class Accounts:
         charged[claim] = charged[claim] + resources if claim in charged else resources
         claim.held[agent] = None
         self._sorter.charge(claim, self._vector(agent, resources))
+        if self.quotas.roles:
+            self.quotas.charge(claim.role, resources, active=agent.active)
 
     def release(self, agent: Agent, claim: Claim, resources: Resources) -> None:
         """Free what was promised."""
@@ -132,6 +143,29 @@ class Accounts:
         agent.free = agent.free + resources if agent.charged else agent.size.total
         self.sort_out(agent)
         self._sorter.release(claim, self._vector(agent, resources))
+        if self.quotas.roles:
+            self.quotas.release(claim.role, resources, active=agent.active)
+
+    def set_active(self, agent: Agent, active: bool) -> None:
+        """Whether its free resources may be offered."""
+        if self.quotas.roles and active is not agent.active:
+            self.quotas.set_active(agent.free, active=active)
+        agent.active = active
+        self.sort_out(agent)
+
+    def set_quotas(self, quotas: Mapping[Role, Quota]) -> None:
+        """Replace all quotas, and count anew."""
+        self.quotas.set(quotas)
+        if quotas:
+            self._count_for(self.quotas)
+
+    def _count_for(self, quotas: Quotas) -> None:
+        for agent in self.agents.values():
+            quotas.join(agent.size.total)
+            for claim, resources in agent.charged.items():
+                quotas.charge(claim.role, resources, active=True)
+            if not agent.active:
+                quotas.set_active(agent.free, active=False)
 
     def sort_out(self, agent: Agent) -> None:
         """Tell whether it is idle."""
@@ -158,6 +192,11 @@ class Accounts:
                 raise InvariantError(f"{agent.agent_id} has {total}, promised {promised}, and {agent.free} free")
             if (agent in self.idle) != (agent.active and self.is_worth_offering(agent.free)):
                 raise InvariantError(f"{agent.agent_id} is wrongly counted as idle or as busy")
+        anew = Quotas()
+        anew.set({role: standing.quota for role, standing in self.quotas.roles.items()})
+        self._count_for(anew)
+        if anew.account() != self.quotas.account():
+            raise InvariantError(f"consumed is {anew.account()}, counted {self.quotas.account()}")
 
     def check_claim(self, claim: Claim) -> None:
         """Raise InvariantError if a client is not charged with what it holds."""

@@ -8,13 +8,15 @@ A policy of one's own is a class that satisfies :class:`Allocator`, made by a fa
 point in the group ``mesos_py.allocators`` and named in the master's configuration (``--allocator NAME``).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
 
 from mesos_py.types.ids import AgentID, FrameworkID, Role
 from mesos_py.types.infos import AgentInfo, Demand, OfferFilter
+from mesos_py.types.offers import Offer
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
 
 __all__ = ["Allocation", "Allocator", "AllocatorConfig", "AllocatorFactory", "RoleShare"]
@@ -40,6 +42,9 @@ class RoleShare(Struct, frozen=True, kw_only=True, gc=False):
     """The scalars of that, reserved and unreserved together."""
     frameworks: int
     """That subscribe to this very role."""
+    quota: Quota = Quota()
+    consumed: dict[str, int] = {}
+    """Of what the quota speaks of: what counts against it."""
 
 
 class AllocatorConfig(Struct, frozen=True, kw_only=True):
@@ -146,8 +151,29 @@ class Allocator(Protocol):
         unrefused counts as wanted again, up to ``count``. A ``count`` of 0 says that it wants nothing.
         """
 
-    def set_weight(self, role: Role, weight: float) -> None:
-        """For allocations from now on."""
+    # What operators set
+
+    def set_weight(self, role: Role, weight: float | None) -> None:
+        """For allocations from now on; None: as configured."""
+
+    def set_quotas(self, quotas: Mapping[Role, Quota]) -> None:
+        """Replace all quotas, which are of top-level roles and hold for them with all roles below.
+
+        From now on no role is allocated beyond its limit, and what roles lack to their guarantees is given to them
+        first and to nobody else, as far as it is free.
+        """
+
+    def hold_limits(self, held: bool) -> None:
+        """While held, allocate nothing that a limit speaks of to its role.
+
+        Agents that may run something of it are still to return.
+        """
+
+    def excess(self, offers: Iterable[Offer]) -> list[Offer]:
+        """Those of the outstanding offers, given newest first, to take back so that quotas hold.
+
+        Asked before each ``allocate``. What runs is not touched.
+        """
 
     # Allocation
 
@@ -160,7 +186,10 @@ class Allocator(Protocol):
     # Reading
 
     def shares(self) -> list[RoleShare]:
-        """How every role with a framework stands, in the order in which the next offer would be made."""
+        """How every role with a framework stands, in the order in which the next offer would be made.
+
+        Then, by name, those without a framework that have a quota or a weight other than 1.
+        """
 
     def check(self) -> None:
         """Raise InvariantError if the account does not add up, or any agent is promised twice."""

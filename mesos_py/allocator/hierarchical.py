@@ -6,7 +6,8 @@ client would take what is free on any agent, except for what is noted as due**. 
 
 - resources come free, or a refusal ends: that agent is due at once (``_due``);
 - resources are declined: that agent waits (``_declined``) for its batch, or for a framework to join, revive or request;
-- a client joins, revives or wants more: all other agents with something free are due for that client (``_fresh``).
+- a client joins, revives or wants more: all other agents with something free are due for that client (``_fresh``);
+- a quota keeps something from somebody: that agent waits (``withheld``) until more may be given to some role.
 
 A pass looks at nothing else; an agent that nobody wants costs nothing until something about it changes.
 """
@@ -20,10 +21,13 @@ from mesos_py.allocator.base import Allocation, AllocatorConfig, RoleShare
 from mesos_py.allocator.demand import Appetite, Minima
 from mesos_py.allocator.filters import OfferFilters
 from mesos_py.allocator.refusals import Refusals
+from mesos_py.allocator.serving import Server, merged
 from mesos_py.allocator.sorter import RoleOrder, Sorter
 from mesos_py.errors import ConfigError, InvariantError, UserError
 from mesos_py.types.ids import AgentID, FrameworkID, Role
 from mesos_py.types.infos import AgentInfo, Demand, OfferFilter
+from mesos_py.types.offers import Offer
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import EMPTY, Resources
 
 __all__ = ["HierarchicalAllocator"]
@@ -45,6 +49,7 @@ class HierarchicalAllocator:
 
     def __init__(self, config: AllocatorConfig, order: RoleOrder) -> None:
         self._interval_s = config.allocation_interval_s
+        self._weights = config.weights
         self._sorter: Sorter[Claim] = Sorter(order)
         for role, weight in config.weights.items():
             if not _is_weight(weight):
@@ -55,6 +60,10 @@ class HierarchicalAllocator:
         self._refusals = Refusals()
         self._frameworks: dict[FrameworkID, _Framework] = {}
         self._accounts = Accounts(self._sorter, config.min_allocatable)
+        self._quotas = self._accounts.quotas
+        self._server = Server(
+            self._sorter, self._accounts, self._filters, self._minima, self._refusals, self._settle_claim
+        )
         self._due: dict[Agent, None] = {}
         self._declined: dict[Agent, None] = {}
         self._fresh = 0
@@ -140,6 +149,7 @@ class HierarchicalAllocator:
             self._drop_if_done(claim)
         self._due.pop(agent, None)
         self._declined.pop(agent, None)
+        self._server.withheld.pop(agent, None)
         self._refusals.forget_agent(agent_id)
         self._filters.remove_site(agent.site)
         self._accounts.close(agent)
@@ -147,8 +157,7 @@ class HierarchicalAllocator:
     def set_agent_active(self, agent_id: AgentID, active: bool) -> None:
         """See Allocator."""
         agent = self._agent(agent_id)
-        agent.active = active
-        self._accounts.sort_out(agent)
+        self._accounts.set_active(agent, active)
         self._note(self._due, agent)
 
     # Offers
@@ -203,17 +212,35 @@ class HierarchicalAllocator:
             self._settle(framework, claim)
         self._end_waiting()
 
-    def set_weight(self, role: Role, weight: float) -> None:
+    # What operators set
+
+    def set_weight(self, role: Role, weight: float | None) -> None:
         """See Allocator."""
+        weight = self._weights.get(role, 1.0) if weight is None else weight
         if not _is_weight(weight):
             raise UserError(f"the weight of role {role} must be a number above 0, not {weight!r}")
         self._sorter.set_weight(role, weight)
+
+    def set_quotas(self, quotas: Mapping[Role, Quota]) -> None:
+        """See Allocator."""
+        self._accounts.set_quotas(quotas)
+        self._look_everywhere()
+
+    def hold_limits(self, held: bool) -> None:
+        """See Allocator."""
+        self._quotas.limits_held = held
+        if self._quotas.roles:
+            self._look_everywhere()
+
+    def excess(self, offers: Iterable[Offer]) -> list[Offer]:
+        """See Allocator."""
+        return self._quotas.excess(offers)
 
     # Allocation
 
     def next_deadline(self) -> float | None:
         """See Allocator."""
-        if self._due or (self._fresh and self._accounts.idle):
+        if self._due or (self._fresh and self._accounts.idle) or self._quotas.touched:
             return 0.0
         deadlines = [self._last_batch + self._interval_s] if self._declined else []
         lapse = self._refusals.next_lapse()
@@ -221,75 +248,35 @@ class HierarchicalAllocator:
 
     def allocate(self, now: float) -> list[Allocation]:
         """See Allocator."""
+        self._fall_due(now)
+        made = self._hand_out()
+        return merged(made) if self._quotas.roles else made
+
+    def _fall_due(self, now: float) -> None:
         for agent_id in self._refusals.lapse(now):
             self._note(self._due, self._accounts.agents[agent_id])
         if not self._declined or now >= self._last_batch + self._interval_s:
             self._end_waiting()
             self._last_batch = now
+
+    def _hand_out(self) -> list[Allocation]:
+        server = self._server
         due, self._due = self._due, {}
         fresh, self._fresh = self._fresh, 0
         self._sorter.refresh()
         made: list[Allocation] = []
-        self._serve(due, _EVERYBODY, made)
+        server.serve(due, _EVERYBODY, made)
+        if self._quotas.roles and self._quotas.has_reopened():
+            withheld, server.withheld = server.withheld, {}
+            server.serve(self._not_declined(withheld), _EVERYBODY, made)
         if fresh & self._sorter.eligible():
-            self._serve([agent for agent in self._accounts.idle if agent not in self._declined], fresh, made)
+            server.serve(self._not_declined(self._accounts.idle), fresh, made)
+        if self._quotas.roles:
+            self._quotas.note_openness()
         return made
 
-    def _serve(self, agents: Iterable[Agent], clients: int, made: list[Allocation]) -> None:
-        """Offer what is free on these agents to these clients; stop when none of them is eligible any more."""
-        sorter, idle = self._sorter, self._accounts.idle
-        for agent in agents:
-            waiting = clients & sorter.eligible()
-            if not waiting:
-                return
-            while agent in idle and (open_ := self._open(agent, waiting)):
-                claim = sorter.first(open_)
-                waiting &= ~claim.mask
-                plain = claim.appetite is None and not agent.size.reserved_to
-                offer = agent.free if plain else self._portion(agent, claim)
-                if offer:
-                    self._accounts.charge(agent, claim, offer)
-                    made.append(
-                        Allocation(
-                            framework_id=claim.framework_id,
-                            role=claim.role,
-                            agent_id=agent.agent_id,
-                            resources=offer,
-                        )
-                    )
-
-    def _open(self, agent: Agent, clients: int) -> int:
-        """Those of these clients that would take what is free on an agent and open to their role."""
-        open_ = clients & ~self._filters.refusing(agent.site)
-        if not agent.size.reserved_to:
-            return self._content(agent, agent.free, open_)
-        content = 0
-        for role in reversed(agent.size.reserved_to):  # so that eng/web comes before eng
-            within = open_ & self._sorter.eligible_within(role)
-            open_ &= ~within
-            if within:
-                content |= self._content(agent, agent.free.available_to(role), within)
-        return content | self._content(agent, agent.free.unreserved(), open_)
-
-    def _content(self, agent: Agent, bundle: Resources, clients: int) -> int:
-        """Those of these clients, all in the same roles as far as this agent cares, that would take this bundle."""
-        if agent.size.reserved_to and not self._accounts.is_worth_offering(bundle):
-            return 0
-        return clients & ~(self._minima.unmet(bundle) | self._refusals.refusing(agent.agent_id, bundle))
-
-    def _portion(self, agent: Agent, claim: Claim) -> Resources:
-        """What to offer: all that is open to it, or what it wants of that; nothing if it refuses the cut."""
-        bundle = agent.free.available_to(claim.role)
-        if claim.appetite is None:
-            return bundle
-        cut, counts = claim.appetite.cut(bundle)
-        if not self._accounts.is_worth_offering(cut) or not cut.flatten().contains(claim.least):
-            return EMPTY
-        if self._refusals.refusing(agent.agent_id, cut) & claim.mask:
-            return EMPTY
-        claim.appetite.offered(counts)
-        self._settle(self._frameworks[claim.framework_id], claim)
-        return cut
+    def _not_declined(self, agents: Iterable[Agent]) -> list[Agent]:
+        return [agent for agent in agents if agent not in self._declined]
 
     # Reading
 
@@ -300,12 +287,21 @@ class HierarchicalAllocator:
         for framework in self._frameworks.values():
             for role, claim in framework.claims.items():
                 frameworks[role] = frameworks.get(role, 0) + claim.subscribed
-        return [self._role_share(role, frameworks[role]) for role in self._sorter.roles_in_order() if frameworks[role]]
+        roles = [role for role in self._sorter.roles_in_order() if frameworks[role]]
+        roles += sorted({*self._quotas.roles, *self._sorter.weighted()} - {*roles})
+        return [self._role_share(role, frameworks.get(role, 0)) for role in roles]
 
     def _role_share(self, role: Role, frameworks: int) -> RoleShare:
         weight, share, amounts = self._sorter.standing(role)
+        standing = self._quotas.roles.get(role)
         return RoleShare(
-            role=role, weight=weight, dominant_share=share, allocated=Resources(amounts), frameworks=frameworks
+            role=role,
+            weight=weight,
+            dominant_share=share,
+            allocated=Resources(amounts),
+            frameworks=frameworks,
+            quota=standing.quota if standing else Quota(),
+            consumed=dict(standing.consumed) if standing else {},
         )
 
     def check(self) -> None:
@@ -389,6 +385,9 @@ class HierarchicalAllocator:
         hungry = claim.appetite is None or bool(claim.appetite.wanted())
         return framework.active and claim.subscribed and not claim.suppressed and hungry
 
+    def _settle_claim(self, claim: Claim) -> None:
+        self._settle(self._frameworks[claim.framework_id], claim)
+
     def _settle(self, framework: _Framework, claim: Claim) -> None:
         """Draw the consequences after something about a client changed."""
         if claim.appetite is not None:
@@ -406,7 +405,7 @@ class HierarchicalAllocator:
             before = claim.appetite.wanted()
             claim.appetite.returned(resources)
             self._note_demand(claim, before)
-            self._settle(self._frameworks[claim.framework_id], claim)
+            self._settle_claim(claim)
 
     def _note_demand(self, claim: Claim, before: Mapping[Resources, int]) -> None:
         """Its demand changed: it is fresh if it might now take what it would not have taken before.
@@ -432,6 +431,12 @@ class HierarchicalAllocator:
         if agent is None:
             raise InvariantError(f"agent {agent_id} was never added")
         return agent
+
+    def _look_everywhere(self) -> None:
+        """Make everything due; for what is rare and may open anything."""
+        self._end_waiting()
+        self._server.withheld = {}
+        self._due.update(self._accounts.idle)
 
     def _end_waiting(self) -> None:
         """Make due what was declined: its interval is over, or somebody asks for offers."""

@@ -261,10 +261,15 @@ class Sorter(Generic[ClientT]):
 
     # Reading
 
+    def weighted(self) -> list[Role]:
+        """The roles that do not weigh 1, by name."""
+        return sorted(role for role, weight in self._weights.items() if weight != 1)
+
     def standing(self, role: Role) -> tuple[float, float, dict[str, int]]:
         """Weight, dominant share and thousandths held, of a role with all that is below it."""
+        nothing = [0] * len(self._names)
         below = [client.parts for client in self._clients if is_within(client.role, role)]
-        parts = [sum(column) for column in zip(*below, strict=True)]
+        parts = [sum(column) for column in zip(nothing, *below, strict=True)]
         held = {name: parts[index] // self.units[index] for name, index in self._names.items()}
         return self._weights.get(role, 1.0), max(parts, default=0) / self._whole, held
 

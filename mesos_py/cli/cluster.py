@@ -11,7 +11,7 @@ from mesos_py.cli.client import Client, master_option
 from mesos_py.cli.command import command
 from mesos_py.cli.tables import Column, show, show_json
 from mesos_py.cli.usage import add_containers, show_usage
-from mesos_py.cli.words import ago, attributes, cpus, megabytes, of, percent, scalar, span
+from mesos_py.cli.words import ago, amounts, attributes, cpus, megabytes, of, percent, scalar, span
 from mesos_py.types.tasks import LIVE, TaskState
 
 __all__ = ["agents", "frameworks", "offers", "roles", "tasks"]
@@ -196,7 +196,8 @@ def offers(master: str, limit: int | None, as_json: bool) -> None:
 def roles(master: str, limit: int | None, as_json: bool) -> None:
     """Show the roles and their shares, next to be offered first.
 
-    SHARE is the dominant share: the largest fraction of any one resource that a role holds.
+    SHARE is the dominant share: the largest fraction of any one resource that a role holds. GUARANTEE and LIMIT are
+    those of its quota, which `mesos quota` sets.
 
     Examples:
       mesos roles
@@ -209,6 +210,8 @@ def roles(master: str, limit: int | None, as_json: bool) -> None:
         Column("FRAMEWORKS", lambda r: str(r["frameworks"]), right=True),
         Column("CPUS", lambda r: cpus(r["allocated"]), right=True),
         Column("MEM", lambda r: megabytes(r["allocated"]), right=True),
+        Column("GUARANTEE", lambda r: amounts(r["guarantee"])),
+        Column("LIMIT", lambda r: amounts(r["limit"])),
     ]
     items = list(Client(master).items("/roles", limit=limit))
     _print(items, columns, "no role is in use", as_json=as_json)

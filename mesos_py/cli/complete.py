@@ -8,7 +8,7 @@ from mesos_py.cli.client import DEFAULT_MASTER, Client
 from mesos_py.errors import MesosError
 from mesos_py.types.tasks import LIVE
 
-__all__ = ["complete_agent", "complete_framework", "complete_live_task", "complete_task"]
+__all__ = ["complete_agent", "complete_framework", "complete_live_task", "complete_role", "complete_task"]
 
 _TIMEOUT_S = 1.0
 
@@ -21,6 +21,11 @@ def complete_task(ctx: click.Context, _param: click.Parameter, incomplete: str) 
 def complete_live_task(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Ids of tasks that run."""
     return _ids(ctx, "/tasks", "task_id", incomplete, {"state": [str(state) for state in LIVE]})
+
+
+def complete_role(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Names of roles."""
+    return _ids(ctx, "/roles", "role", incomplete, {})
 
 
 def complete_agent(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -15,6 +15,7 @@ from mesos_py.errors import ConfigError, MesosError
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
@@ -24,11 +25,14 @@ _COMMANDS: Final = {
     "logs": ("logs", "logs", "Print what a task wrote."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
+    "password": ("access", "password", "Make a password or token for the HTTP API."),
+    "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
     "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
+    "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),
     "version": ("shell", "version", "Print the version."),
 }
 """Name: module, attribute, and the first line of its help."""
@@ -36,7 +40,9 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
+    "Keep it safe": ("acl", "password"),
     "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }

@@ -4,7 +4,20 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-__all__ = ["STYLES", "ago", "attributes", "cpus", "duration", "megabytes", "of", "percent", "scalar", "size", "span"]
+__all__ = [
+    "STYLES",
+    "ago",
+    "amounts",
+    "attributes",
+    "cpus",
+    "duration",
+    "megabytes",
+    "of",
+    "percent",
+    "scalar",
+    "size",
+    "span",
+]
 
 STYLES: Final = {
     "STAGING": "yellow",
@@ -51,6 +64,11 @@ def cpus(resources: Mapping[str, Any], name: str = "cpus") -> str:
 def megabytes(resources: Mapping[str, Any], name: str = "mem") -> str:
     """``512 MB``, ``1.5 GB``."""
     return _in_units(scalar(resources, name), "MB")
+
+
+def amounts(quantities: Mapping[str, float]) -> str:
+    """``cpus:4;mem:1024``, as a quota is given."""
+    return ";".join(f"{name}:{amount:.10g}" for name, amount in quantities.items())
 
 
 def size(count: float) -> str:

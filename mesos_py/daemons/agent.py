@@ -23,12 +23,14 @@ from mesos_py.agent.views import AgentView
 from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
-from mesos_py.daemons.service import Reread, private_dir, run, story_file, watcher
+from mesos_py.daemons.service import Reread, logged, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
 from mesos_py.runtime.condition import Condition, Outage
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
@@ -105,12 +107,15 @@ class AgentDaemon:
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
-        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()), self._usage)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        self._web = self._make_web()
         self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
         core_config = self._core_config(incarnation, jitter)
         self._log = get_log(role="agent", agent=core_config.info.name)
+        self._broker = logged(loop, self._log)
+        self._orders = logged(loop, self._log, well=True)
+        self._gaps = Gaps()
         try:
             self._parts = (make_parts or process_parts)(config, loop, self)
         except ConfigError:
@@ -128,11 +133,26 @@ class AgentDaemon:
         )
         self._queue = topology.agent_queue(self._transport.principal, incarnation)
         self._to_master = Outbox(self._transport, AGENT_CALLS.encode, reply_to=self._queue.name)
-        self._master = Receiver(topology.master_address("agent", self._transport.principal), MSGPACK)
+        address = topology.master_address("agent", self._transport.principal)
+        self._master = Receiver(address, MSGPACK, numbered=True)
         self._specs: dict[ContainerID, ContainerSpec] = {}
         self._on_stopped: Callable[[], None] | None = None
         self._closed = False
         self._performers = self._who_performs()
+
+    def _make_web(self) -> WebServer:
+        app = make_agent_app(
+            Reader(self._loop),
+            self._view,
+            str(self._directory.absolute()),
+            self._usage,
+            self._gate.access,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+            why_not_read=self._gate.why_not_read,
+            figures=lambda: self.core.metrics(),  # noqa: PLW0108 - there is no core yet
+        )
+        return WebServer(app, self._config.http_host, self._config.http_port, self._gate.tls)
 
     def _core_config(self, incarnation: str, jitter: float | None) -> AgentCoreConfig:
         config = self._config
@@ -203,6 +223,7 @@ class AgentDaemon:
 
     def reload(self, config: AgentConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
 
     def abandon(self) -> None:
         """Give back what was taken; for one that is never started."""
@@ -277,15 +298,32 @@ class AgentDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
+        self._broker.good("broker connected")
         self._outage.end()
-        self._log.info("broker connected")
-        self._mailbox.put(events.BrokerConnected())
+        self._reach_broker(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._outage.begin(reason)
-        self._log.warning("broker lost", why=reason)
-        self._mailbox.put(events.BrokerLost())
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._reach_broker(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._reach_broker(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._reach_broker(reached=True)
+
+    def _reach_broker(self, *, reached: bool) -> None:
+        if reached:
+            self._gaps.forget()
+        self._mailbox.put(events.BrokerConnected() if reached else events.BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener: we ask for no returns."""
@@ -293,11 +331,19 @@ class AgentDaemon:
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Part of Listener."""
         for delivery in deliveries:
+            if self._gaps.missed(delivery.epoch, delivery.number):
+                self._miss(delivery.epoch)
             for message in AGENT_ORDERS.decode(delivery.body, delivery.content_type):
                 if isinstance(message, Malformed):
                     self._log.warning("message refused", why=message.reason, type=message.type)
                 else:
                     self._mailbox.put(MasterSaid(delivery.epoch, message))
+
+    def _miss(self, epoch: int) -> None:
+        if self.core.registered:  # else it is on its way to tell the master what it has
+            self._orders.bad("orders are lost", "more came than this agent could read, or the master lost the broker")
+            self._orders.good("no more orders are lost", at_once=False)
+            self._mailbox.put(events.OrdersMissed(epoch))
 
     # From containers (ContainerListener)
 

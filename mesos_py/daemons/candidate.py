@@ -13,16 +13,18 @@ from urllib.parse import urlsplit
 from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
 from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.copy import RegistryCopy
 from mesos_py.adapters.zookeeper.election import ZookeeperElection
 from mesos_py.adapters.zookeeper.lifeline import Lifeline
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig, without_passwords
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
-from mesos_py.daemons.service import private_dir
+from mesos_py.daemons.service import logged, private_dir
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer, Outcome
@@ -33,6 +35,7 @@ from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
@@ -54,6 +57,9 @@ class Coordination(Protocol):
     def election(self, us: Candidate) -> Election:
         """Ours; called once."""
 
+    def stand_by(self) -> None:
+        """Keep at hand what will be needed when we are elected, until ``store`` is called."""
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
         """The registry for the leadership of this epoch; ``overtaken(why)`` is told if a newer one is found."""
 
@@ -64,6 +70,7 @@ class _Zookeeper:
     def __init__(self, config: MasterConfig, loop: Loop) -> None:
         self._loop = loop
         self._session = Session(parse_address(config.zookeeper), loop, config.zookeeper_session_timeout_s)
+        self._copy = RegistryCopy(self._session, loop)
         self._where = without_passwords(config.zookeeper)
         self._log = get_log(role="master")
         self._patient_until: float | None = loop.clock() + config.zookeeper_session_timeout_s
@@ -91,8 +98,11 @@ class _Zookeeper:
         self._session.listen(self)
         return ZookeeperElection(self._session, self._loop, us)
 
+    def stand_by(self) -> None:
+        self._copy.stand_by()
+
     def store(self, epoch: int, overtaken: Callable[[str], None]) -> Store:
-        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken)
+        return ZookeeperRegistry(self._session, self._loop, epoch, overtaken, self._copy.take())
 
 
 class CandidateDaemon:
@@ -108,8 +118,17 @@ class CandidateDaemon:
         make_allocator(
             config.allocator, AllocatorConfig()
         )  # what cannot be used is better told now than when we are elected
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate, leader_url=self._leader_url)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        app = make_master_app(
+            Reader(loop),
+            lambda: self.core,
+            self.operate,
+            self._gate.access,
+            leader_url=self._leader_url,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+        )
+        self._web = WebServer(app, config.http_host, config.http_port, self._gate.tls)
         self._lifeline: Lifeline | None = None
         try:
             self._coordination = coordination or _Zookeeper(config, loop)
@@ -123,6 +142,9 @@ class CandidateDaemon:
         lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
         self._election = self._coordination.election(Candidate(self.url, lifeline))
         self._outage = Outage("broker")
+        self._broker = logged(loop, self._log)
+        self._reached = False
+        """Whether what we send to the broker goes anywhere."""
         self._leadership: Leadership | None = None
         self._store: Store | None = None
         """Of a leadership, also while it is being read."""
@@ -186,6 +208,9 @@ class CandidateDaemon:
 
     def reload(self, config: MasterConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
+        if self._leadership is not None:
+            self._leadership.use(self._gate.acls)
 
     # From the election (ElectionListener)
 
@@ -217,15 +242,16 @@ class CandidateDaemon:
     def led_by(self, leader: Candidate | None) -> None:
         """Part of ElectionListener."""
         self._leader = leader
+        self._coordination.stand_by()
         self._log.info("standing by", leader=self._leader_url())
 
     def _lead(self, epoch: int, registry: Registry) -> None:
         assert self._store is not None
         info = MasterInfo(master_id=new_master_id(epoch), epoch=epoch, url=self.url, version=__version__)
         self._leadership = Leadership(
-            self._config, self._loop, self._transport, self._store, registry, info, self._overtaken
+            self._config, self._loop, self._transport, self._store, registry, info, self._overtaken, self._gate.acls
         )
-        self._leadership.start(connected=not self._outage.text)
+        self._leadership.start(reached=self._reached)
         if self._suspended:
             self._leadership.suspend()
 
@@ -246,19 +272,32 @@ class CandidateDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
+        self._broker.good("broker connected")
         self._outage.end()
-        if self._leadership is not None:
-            self._leadership.connected()
-        else:
-            self._log.info("broker connected")
+        self._reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._outage.begin(reason)
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._reach(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._reach(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._reach(reached=True)
+
+    def _reach(self, *, reached: bool) -> None:
+        self._reached = reached
         if self._leadership is not None:
-            self._leadership.disconnected(reason)
-        else:
-            self._log.warning("broker lost", why=reason)
+            self._leadership.reach(reached=reached)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener."""
@@ -272,13 +311,15 @@ class CandidateDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[Answer]"
+    ) -> None:
         """Have the core do something for an operator; from any thread."""
 
         def put() -> None:
             if self._leadership is None:
                 tell(loop, answer, Answer(0, Outcome.BUSY, CEASED))
             else:
-                self._leadership.operate(call, loop, answer)
+                self._leadership.operate(call, principal, loop, answer)
 
         self._loop.post(put)

@@ -48,6 +48,16 @@ class DaemonConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """URL of the AMQP broker; several nodes are separated by ';'."""
     http_host: str = "127.0.0.1"
     """Address the HTTP API listens on."""
+    http_cert: str = ""
+    """File with the certificate (and those between it and its CA) under which the HTTP API is served by TLS."""
+    http_key: str = ""
+    """File with the certificate's key, if it is not in the same."""
+    http_client_ca: str = ""
+    """File with the CAs whose certificates prove who asks: their common name is the principal."""
+    http_credentials: str = ""
+    """File with the passwords and tokens of those who may use the HTTP API, one NAME:HASH a line."""
+    acl_file: str = ""
+    """TOML file with the rules of who may do what; without it everybody may do everything."""
     log_level: str = "info"
     """debug, info, warning or error."""
     log_format: str = "auto"
@@ -74,11 +84,15 @@ class MasterConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_field
     allocator: str = "drf"
     """Allocation policy: drf, priority, or any installed as an entry point in mesos_py.allocators."""
     weights: dict[str, Positive] = field(default_factory=dict)
-    """Weights of roles, such as web=2,batch=0.5; 1 where none is given."""
+    """Weights of roles, such as web=2,batch=0.5; 1 where none is given. What operators set goes before."""
     allocation_interval_s: Positive = 1.0
     """Declined resources are offered again after this long."""
     offer_timeout_s: Positive = 60.0
     """An offer that nobody answers is rescinded after this long."""
+    quota_recovery_agents: Annotated[float, Meta(ge=0, le=1)] = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back."""
+    quota_recovery_timeout_s: Annotated[float, Meta(ge=0)] = 600.0
+    """And no longer than this, whether the agents are back or not."""
     heartbeat_s: Positive = 15.0
     """How often agents and schedulers must show that they live."""
     missed_heartbeats: Count = 5

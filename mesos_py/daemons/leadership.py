@@ -15,13 +15,15 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
-from mesos_py.daemons.service import story_file, watcher
+from mesos_py.daemons.service import logged, story_file, watcher
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
+    AclsChanged,
     AgentSaid,
     BrokerConnected,
     BrokerLost,
+    EchoHeard,
     FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
@@ -36,12 +38,14 @@ from mesos_py.master.registry import Registry
 from mesos_py.master.state import MasterConfig as CoreConfig
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, JSON, MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery, Transport
 from mesos_py.runtime.story import Story
+from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import MasterID, Principal
 from mesos_py.types.infos import MasterInfo
 
@@ -69,6 +73,7 @@ class Leadership:
         registry: Registry,
         info: MasterInfo,
         overtaken: Callable[[str], None],
+        acls: Acls = ALLOW_ALL,
     ) -> None:
         """``registry`` is what was durable when the epoch of ``info`` began.
 
@@ -81,7 +86,7 @@ class Leadership:
         self._overtaken = overtaken
         self._heard_newer = False
         policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
-        self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
+        self.core = Master(info, _core_config(config, acls), make_allocator(config.allocator, policy), registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
             loop, self.core, self._perform, Ticked(), watcher(self._story, role="master")
@@ -89,7 +94,9 @@ class Leadership:
         self._log = get_log(role="master", master_id=info.master_id)
         self._to_frameworks = Outbox(transport, SCHEDULER_EVENTS.encode, epoch=info.epoch)
         self._to_agents = Outbox(transport, AGENT_ORDERS.encode, epoch=info.epoch)
-        self._inbox = topology.master_inbox(info.epoch)
+        self._inboxes = topology.master_inboxes(info.epoch)
+        self._gaps = Gaps()
+        self._overflow = logged(loop, self._log, well=True)
         self._receivers: dict[tuple[str, bool], Receiver] = {}
         self._tickets = itertools.count(1)
         self._answers: dict[int, tuple[AbstractEventLoop, Future[effects.Answer]]] = {}
@@ -97,20 +104,22 @@ class Leadership:
             effects.SendToFramework: self._send_to_framework,
             effects.SendToAgent: self._send_to_agent,
             effects.Announce: lambda effect: self._announce(effect.beacon),
+            effects.SendEcho: lambda effect: self._send_echo(effect.sent),
             effects.Persist: lambda effect: self._store.write(effect.serial, effect.operation, self._written),
             effects.Answer: self._answer,
         }
 
     # Life
 
-    def start(self, *, connected: bool = False) -> None:
-        """Lead. ``connected`` if the transport is already."""
+    def start(self, *, reached: bool = False) -> None:
+        """Lead. ``reached`` if the broker is already."""
         info = self.core.state.info
         self._log.info("leading", epoch=info.epoch, url=info.url, version=__version__)
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
-        self._transport.subscribe(self._inbox)
-        if connected:
+        for inbox in self._inboxes.values():
+            self._transport.subscribe(inbox)
+        if reached:
             self._mailbox.put(BrokerConnected())
 
     def stop(self) -> None:
@@ -119,7 +128,9 @@ class Leadership:
         self._loop.not_at_turn_end(self._end_turn)
         self._mailbox.stop()
         self._store.close()
-        self._transport.unsubscribe(self._inbox.name)
+        self._overflow.close()
+        for inbox in self._inboxes.values():
+            self._transport.unsubscribe(inbox.name)
         for ticket in list(self._answers):
             self._answer(effects.Answer(ticket, effects.Outcome.BUSY, CEASED))
 
@@ -144,31 +155,31 @@ class Leadership:
         self._log.info("resumed")
         self._mailbox.put(LeadershipResumed())
 
+    def use(self, acls: Acls) -> None:
+        """Go by other rules."""
+        self._mailbox.put(AclsChanged(acls))
+
     def last_words(self) -> None:
         """Leave the story of what broke."""
         file = story_file(self._directory, "master")
         self._story.dump(file)
         self._log.error("story written", file=str(file))
 
-    # From the broker (Listener)
+    # From the broker
 
-    def connected(self) -> None:
-        """Part of Listener."""
-        self._log.info("broker connected")
-        self._mailbox.put(BrokerConnected())
-
-    def disconnected(self, reason: str) -> None:
-        """Part of Listener."""
-        self._log.warning("broker lost", why=reason)
-        self._mailbox.put(BrokerLost())
+    def reach(self, *, reached: bool) -> None:
+        """Whether what we send goes anywhere. If not, what others have sent may still come."""
+        if reached:
+            self._gaps.forget()
+        self._mailbox.put(BrokerConnected() if reached else BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
-        """Part of Listener."""
+        """As in Listener."""
         if not address.exchange:
             self._mailbox.put(QueueGone(address.routing_key))
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """Part of Listener."""
+        """As in Listener."""
         for delivery in deliveries:
             self._read(delivery)
 
@@ -176,6 +187,9 @@ class Leadership:
         sender = topology.principal_of(delivery.routing_key)
         if delivery.routing_key == topology.BEACON.routing_key:
             self._hear_beacon(delivery)
+            return
+        if delivery.routing_key == delivery.queue:
+            self._hear_echo(delivery)
             return
         if sender is None:
             self.core.state.counters["deliveries_of_nobody"] += 1
@@ -187,6 +201,8 @@ class Leadership:
             return
         queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""
         put = self._mailbox.put
+        if queue and (missed := self._gaps.missed(queue, delivery.number)):
+            self._miss(kind, missed)
         if kind == "agent":
             for message in AGENT_CALLS.decode(delivery.body, delivery.content_type):
                 put(AgentSaid(principal, queue, message))
@@ -194,6 +210,20 @@ class Leadership:
             json = delivery.content_type != MSGPACK
             for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
                 put(FrameworkSaid(principal, queue, json, call))
+
+    def _miss(self, kind: topology.Kind, count: int) -> None:
+        """Who sent it repeats what matters."""
+        self.core.state.counters[f"{kind}_bodies_missed"] += count
+        name = self._inboxes[kind].name
+        self._overflow.bad("messages are lost", f"{name} overflows: more is sent than this master can read")
+        self._overflow.good("no more messages are lost", at_once=False)
+
+    def _hear_echo(self, delivery: Delivery) -> None:
+        """Only what we have sent ourselves counts."""
+        if delivery.epoch == self.core.state.info.epoch and delivery.user_id == self._transport.principal:
+            kind = next(kind for kind, inbox in self._inboxes.items() if inbox.name == delivery.queue)
+            with contextlib.suppress(ValueError):
+                self._mailbox.put(EchoHeard(kind, float(delivery.body)))
 
     def _hear_beacon(self, delivery: Delivery) -> None:
         """One broker has one leader: whoever hears of a newer one is none."""
@@ -222,13 +252,20 @@ class Leadership:
     def _receiver(self, queue: str, json: bool) -> Receiver:
         if len(self._receivers) > _RECEIVERS_KEPT:
             self._receivers.clear()  # queues come and go; those in use are soon back
-        receiver = Receiver(topology.queue_address(queue), JSON if json else MSGPACK, mandatory=True)
+        address = topology.queue_address(queue)
+        receiver = Receiver(address, JSON if json else MSGPACK, mandatory=True, numbered=True)
         self._receivers[queue, json] = receiver
         return receiver
 
     def _announce(self, beacon: Any) -> None:
         """Everybody reads JSON, so that is what the beacon is in."""
         self._to_frameworks.put(Receiver(topology.BEACON, JSON), beacon)
+
+    def _send_echo(self, sent: float) -> None:
+        epoch = self.core.state.info.epoch
+        for inbox in self._inboxes.values():
+            address = topology.queue_address(inbox.name)
+            self._transport.publish(address, repr(sent).encode(), content_type="text/plain", epoch=epoch)
 
     def _written(self, serial: int) -> None:
         self._mailbox.put(RegistryWritten(serial))
@@ -240,11 +277,13 @@ class Leadership:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[effects.Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[effects.Answer]"
+    ) -> None:
         """Have the core do something for an operator."""
         ticket = next(self._tickets)
         self._answers[ticket] = (loop, answer)
-        self._mailbox.put(OperatorSaid(ticket, call))
+        self._mailbox.put(OperatorSaid(ticket, call, principal))
 
     def _answer(self, effect: effects.Answer) -> None:
         loop, answer = self._answers.pop(effect.ticket)
@@ -257,6 +296,6 @@ def tell(loop: AbstractEventLoop, answer: "Future[effects.Answer]", said: effect
         loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(said))
 
 
-def _core_config(config: MasterConfig) -> CoreConfig:
+def _core_config(config: MasterConfig, acls: Acls) -> CoreConfig:
     shared = set(CoreConfig.__struct_fields__) & set(config.__struct_fields__)
-    return CoreConfig(**{name: getattr(config, name) for name in shared})
+    return CoreConfig(**{name: getattr(config, name) for name in shared}, acls=acls)

@@ -8,9 +8,10 @@ from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
 from mesos_py.daemons.candidate import CandidateDaemon
 from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import Leadership, new_master_id
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
-from mesos_py.daemons.service import Reread, private_dir, run
+from mesos_py.daemons.service import Reread, logged, private_dir, run
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer
@@ -19,6 +20,7 @@ from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
@@ -43,8 +45,16 @@ class MasterDaemon:
         self._loop = loop
         self._outage = Outage("broker")
         directory = private_dir(config.work_dir)
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        app = make_master_app(
+            Reader(loop),
+            lambda: self.core,
+            self.operate,
+            self._gate.access,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+        )
+        self._web = WebServer(app, config.http_host, config.http_port, self._gate.tls)
         url = config.advertise_url or self._web.bind()
         self._store = store or RegistryFile(directory / "registry", loop)
         try:
@@ -52,11 +62,13 @@ class MasterDaemon:
             master_id = new_master_id(epoch)
             self._transport = connect(config.broker, loop, name=f"mesos master {master_id}")
             info = MasterInfo(master_id=master_id, epoch=epoch, url=url, version=__version__)
-            self._leadership = Leadership(config, loop, self._transport, self._store, registry, info, self._give_way)
+            self._leadership = Leadership(
+                config, loop, self._transport, self._store, registry, info, self._give_way, self._gate.acls
+            )
         except ConfigError:
             self.abandon()
             raise
-        self._log = get_log(role="master", master_id=master_id)
+        self._broker = logged(loop, get_log(role="master", master_id=master_id))
 
     @property
     def core(self) -> Master:
@@ -92,6 +104,8 @@ class MasterDaemon:
 
     def reload(self, config: MasterConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
+        self._leadership.use(self._gate.acls)
 
     def _give_way(self, who: str) -> None:
         if not self.failure:
@@ -102,13 +116,27 @@ class MasterDaemon:
 
     def connected(self) -> None:
         """Part of Listener."""
+        self._broker.good("broker connected")
         self._outage.end()
-        self._leadership.connected()
+        self._leadership.reach(reached=True)
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self._outage.begin(reason)
-        self._leadership.disconnected(reason)
+        self._broker.bad("broker lost", reason)
+        self._outage.begin("lost", reason)
+        self._leadership.reach(reached=False)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._broker.bad("broker blocked", reason)
+        self._outage.begin("blocked", reason)
+        self._leadership.reach(reached=False)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._broker.good("broker unblocked")
+        self._outage.end()
+        self._leadership.reach(reached=True)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener."""
@@ -120,6 +148,8 @@ class MasterDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[Answer]"
+    ) -> None:
         """Have the core do something for an operator; from any thread."""
-        self._loop.post(lambda: self._leadership.operate(call, loop, answer))
+        self._loop.post(lambda: self._leadership.operate(call, principal, loop, answer))

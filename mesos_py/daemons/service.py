@@ -16,11 +16,22 @@ from mesos_py.daemons.narrator import Narrator
 from mesos_py.daemons.reporting import Reporter
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.condition import Condition
-from mesos_py.runtime.logs import get_log, is_logged, set_level, set_up
+from mesos_py.runtime.logs import Log, get_log, is_logged, set_level, set_up
 from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.standing import Standing
 from mesos_py.runtime.story import Story
 
-__all__ = ["EXIT_BROKEN", "EXIT_CONFIG", "Daemon", "claim", "private_dir", "run", "spare_the_collector", "watcher"]
+__all__ = [
+    "EXIT_BROKEN",
+    "EXIT_CONFIG",
+    "Daemon",
+    "claim",
+    "logged",
+    "private_dir",
+    "run",
+    "spare_the_collector",
+    "watcher",
+]
 
 EXIT_BROKEN = 70
 """We broke our own rules (sysexits.h EX_SOFTWARE)."""
@@ -184,6 +195,18 @@ def watcher(story: Story, **ids: object) -> Watch:
         story.watch(event, effects, now)
 
     return watch
+
+
+def logged(loop: Loop, log: Log, *, well: bool = False) -> Standing:
+    """How something stands, told to the log."""
+
+    def tell(what: str, why: str) -> None:
+        if why:
+            log.warning(what, why=why)
+        else:
+            log.info(what)
+
+    return Standing(loop, tell, well=well)
 
 
 def private_dir(path: str, mode: int = 0o700) -> Path:

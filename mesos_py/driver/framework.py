@@ -292,7 +292,7 @@ class Framework(Calls):
 
     @property
     def trouble(self) -> str:
-        """Why the broker is not reached, such as "connection refused by ..."; empty while it is."""
+        """What is wrong with the broker, such as "the broker is not reached: connection refused by ..."; or empty."""
         return self._session.trouble if self._session is not None else ""
 
     @property
@@ -428,7 +428,7 @@ class Framework(Calls):
                 self._waiting.changed()
                 self._run_callback("registered", event)
             case Disconnected():
-                if not self._run_callback("disconnected", event.reason):
+                if not self._run_callback("disconnected", event.reason) and not self.trouble:  # that has been logged
                     _log.warning("disconnected: %s", event.reason)
             case MessageReceived() | Failure() | AgentReturned():
                 self._run_callback(_PASSED_ON[type(event)], event)

@@ -4,21 +4,23 @@ import heapq
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
-from logging import getLogger
+from logging import INFO, WARNING, getLogger
 
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
 from mesos_py.errors import FrameworkEndedError, MesosError
 from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS, Malformed
 from mesos_py.messages.scheduler import Call
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.runtime.standing import Standing
 from mesos_py.scheduler.config import SchedulerConfig
 from mesos_py.scheduler.core import Scheduler
 from mesos_py.scheduler.effects import Deliver, SchedulerEffect, SendToMaster, StopDriver, UserEvent
-from mesos_py.scheduler.events import BrokerConnected, BrokerLost, MasterSaid, SchedulerEvent, Ticked
+from mesos_py.scheduler.events import BrokerConnected, BrokerLost, EventsMissed, MasterSaid, SchedulerEvent, Ticked
 
 __all__ = ["Session", "Timer", "Timers"]
 
@@ -85,7 +87,8 @@ class Session:
         self._ended = ended
         self._over = False
         self.trouble = ""
-        """Why the broker is not reached; empty while it is, and before the first attempt."""
+        """What is wrong with the broker; empty while it is reached, and before the first attempt."""
+        self._was_in_trouble = False
         self._unread: set[str] = set()
         self.torn_down = False
         """It has ended for good: there is nothing to come back to."""
@@ -96,7 +99,10 @@ class Session:
         instance = f"{name[:80]}.{secrets.token_hex(4)}"
         self._queue = topology.framework_queue(self._transport.principal, instance, 0)
         self._outbox: Outbox[Call] = Outbox(self._transport, SCHEDULER_CALLS.encode, reply_to=self._queue.name)
-        self._master = Receiver(topology.master_address("framework", self._transport.principal), MSGPACK)
+        address = topology.master_address("framework", self._transport.principal)
+        self._master = Receiver(address, MSGPACK, numbered=True)
+        self._gaps = Gaps()
+        self._broker = Standing(loop, self._log_broker)
 
     def start(self) -> None:
         """Connect; in the loop's thread, or before it runs."""
@@ -161,15 +167,39 @@ class Session:
 
     def connected(self) -> None:
         """Part of Listener."""
-        self.trouble = ""
-        self._mailbox.put(BrokerConnected())
+        self._reach("the broker is reached")
 
     def disconnected(self, reason: str) -> None:
         """Part of Listener."""
-        self.trouble = reason
+        self._lose("the broker is not reached", reason)
+
+    def blocked(self, reason: str) -> None:
+        """Part of Listener."""
+        self._lose("the broker takes no messages", reason)
+
+    def unblocked(self) -> None:
+        """Part of Listener."""
+        self._reach("the broker takes messages again")
+
+    def _reach(self, how: str) -> None:
+        self.trouble = ""
+        self._gaps.forget()
+        self._broker.good(how)
+        self._mailbox.put(BrokerConnected())
+
+    def _lose(self, what: str, why: str) -> None:
+        self.trouble = f"{what}: {why}"
         if not self._over:
-            _log.warning("the broker is not reached: %s", reason)
-            self._mailbox.put(BrokerLost(reason))
+            self._broker.bad(what, why)
+            self._mailbox.put(BrokerLost(self.trouble))
+
+    def _log_broker(self, what: str, why: str) -> None:
+        """The end of a trouble is as loud as the trouble was; that there was none is for the curious."""
+        if why:
+            self._was_in_trouble = True
+            _log.warning("%s: %s", what, why)
+        else:
+            _log.log(WARNING if self._was_in_trouble else INFO, "%s", what)
 
     def undeliverable(self, address: Address) -> None:
         """Part of Listener: we ask for no returns."""
@@ -177,6 +207,8 @@ class Session:
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Part of Listener."""
         for delivery in deliveries:
+            if self._gaps.missed(delivery.epoch, delivery.number):
+                self._mailbox.put(EventsMissed(delivery.epoch))
             for message in SCHEDULER_EVENTS.decode(delivery.body, delivery.content_type):
                 if isinstance(message, Malformed):
                     self._say_unread(message)

@@ -3,6 +3,7 @@
 The file is a JSON object with ``framework_id``. It is replaced as a whole: a crash leaves the old one or the new one.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -66,5 +67,6 @@ class StateFile:
         self._kept = framework_id
 
     def forget(self) -> None:
-        """The framework is no more."""
-        self._path.unlink(missing_ok=True)
+        """The framework is no more. If that fails it does no harm: the next process is told that the id is used up."""
+        with contextlib.suppress(OSError):
+            self._path.unlink()

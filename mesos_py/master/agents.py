@@ -242,6 +242,7 @@ class AgentDesk:
         """The registry has it: file its tasks, and tell everybody (any of them may have had plans for it)."""
         self._leaving.discard(agent_id)
         self._state.absent.pop(agent_id, None)
+        self._state.awaited.discard(agent_id)
         agent = self._state.agents.get(agent_id)
         if agent is not None:
             for task in list(agent.tasks):

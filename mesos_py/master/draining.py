@@ -14,7 +14,7 @@ from math import isfinite
 from typing import Final
 
 from mesos_py.master.desk import Desk
-from mesos_py.master.effects import Outcome
+from mesos_py.master.effects import Outcome, Reply
 from mesos_py.master.events import OperatorDrain
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import Deactivate, MarkDrained, Reactivate, StartDraining
@@ -28,9 +28,6 @@ __all__ = ["DrainDesk"]
 
 _REPEAT_S: Final = 10.0
 """How often a draining agent is told so, and asked after what we believe to be there."""
-
-Reply = Callable[[Outcome, str], None]
-"""Answers the operator."""
 
 
 class DrainDesk:

@@ -1,5 +1,6 @@
 """What a master can ask for."""
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -9,7 +10,17 @@ from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import Event
 
-__all__ = ["Announce", "Answer", "MasterEffect", "Outcome", "Persist", "SendToAgent", "SendToFramework"]
+__all__ = [
+    "Announce",
+    "Answer",
+    "MasterEffect",
+    "Outcome",
+    "Persist",
+    "Reply",
+    "SendEcho",
+    "SendToAgent",
+    "SendToFramework",
+]
 
 
 class SendToFramework(Struct, frozen=True, tag=True, gc=False):
@@ -33,6 +44,12 @@ class Announce(Struct, frozen=True, tag=True, gc=False):
     beacon: Beacon
 
 
+class SendEcho(Struct, frozen=True, tag=True, gc=False):
+    """Send to our own inboxes; each that works answers with EchoHeard."""
+
+    sent: float
+
+
 class Persist(Struct, frozen=True, tag=True, gc=False):
     """Write an operation to the registry; answered by RegistryWritten with this serial or a higher one."""
 
@@ -50,8 +67,14 @@ class Outcome(StrEnum):
     """There is nothing of that name."""
     CONFLICT = "CONFLICT"
     """As things are it cannot be done."""
+    FORBIDDEN = "FORBIDDEN"
+    """Whoever asks may not have it done."""
     BUSY = "BUSY"
     """Not now; ask again."""
+
+
+Reply = Callable[[Outcome, str], None]
+"""Answers the operator who is being served."""
 
 
 class Answer(Struct, frozen=True, tag=True, gc=False):
@@ -62,5 +85,5 @@ class Answer(Struct, frozen=True, tag=True, gc=False):
     message: str
 
 
-MasterEffect = SendToFramework | SendToAgent | Announce | Persist | Answer
+MasterEffect = SendToFramework | SendToAgent | Announce | SendEcho | Persist | Answer
 """Whatever a master's core can ask for."""

@@ -1,16 +1,21 @@
 """What can happen to a master."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
-from mesos_py.types.ids import AgentID, FrameworkID, Principal, TaskID
+from mesos_py.types.acls import Acls
+from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.quota import Quota
 
 __all__ = [
     "AgentSaid",
     "BrokerConnected",
     "BrokerLost",
+    "EchoHeard",
     "FrameworkSaid",
     "LeadershipResumed",
     "LeadershipSuspended",
@@ -22,6 +27,8 @@ __all__ = [
     "OperatorMarkGone",
     "OperatorReactivate",
     "OperatorSaid",
+    "OperatorSetQuotas",
+    "OperatorSetWeights",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -38,7 +45,14 @@ class BrokerConnected(Struct, frozen=True, tag=True, gc=False):
 
 
 class BrokerLost(Struct, frozen=True, tag=True, gc=False):
-    """We are cut off: silence proves nothing until BrokerConnected."""
+    """Nothing we send arrives until BrokerConnected, nor what others send, perhaps: their silence proves nothing."""
+
+
+class EchoHeard(Struct, frozen=True, tag=True, gc=False):
+    """What we sent to our own inbox for agents or frameworks has come: so does what others send there."""
+
+    inbox: Literal["agent", "framework"]
+    sent: float
 
 
 class LeadershipSuspended(Struct, frozen=True, tag=True, gc=False):
@@ -101,6 +115,22 @@ class OperatorMarkGone(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetWeights(Struct, frozen=True, tag=True, gc=False):
+    """Weigh roles, all or none of them."""
+
+    weights: dict[Role, float | None]
+    """None: as configured."""
+
+
+class OperatorSetQuotas(Struct, frozen=True, tag=True, gc=False):
+    """Set the quotas of roles, all or none of them."""
+
+    quotas: dict[Role, Quota]
+    """An empty one takes a quota away."""
+    force: bool = False
+    """Also if more is guaranteed then than there is, or a role uses more than it may."""
+
+
 class OperatorDrain(Struct, frozen=True, tag=True, gc=False):
     """Offer an agent no more and end all that runs there; asked again, the newest wishes hold."""
 
@@ -126,7 +156,14 @@ class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
 
 
 OperatorCall = (
-    OperatorKill | OperatorTeardown | OperatorMarkGone | OperatorDrain | OperatorDeactivate | OperatorReactivate
+    OperatorKill
+    | OperatorTeardown
+    | OperatorMarkGone
+    | OperatorDrain
+    | OperatorDeactivate
+    | OperatorReactivate
+    | OperatorSetWeights
+    | OperatorSetQuotas
 )
 """Whatever an operator may ask to be changed."""
 
@@ -136,12 +173,21 @@ class OperatorSaid(Struct, frozen=True, tag=True, gc=False):
 
     ticket: int
     call: OperatorCall
+    principal: Principal | None = None
+    """Who asks, if that was proven."""
+
+
+class AclsChanged(Struct, frozen=True, tag=True, gc=False):
+    """Other rules hold from now on; who is subscribed stays so."""
+
+    acls: Acls
 
 
 MasterEvent = (
     Ticked
     | BrokerConnected
     | BrokerLost
+    | EchoHeard
     | LeadershipSuspended
     | LeadershipResumed
     | FrameworkSaid
@@ -149,5 +195,6 @@ MasterEvent = (
     | QueueGone
     | RegistryWritten
     | OperatorSaid
+    | AclsChanged
 )
 """Whatever a master's core can be told."""

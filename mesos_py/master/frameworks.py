@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from mesos_py.master.authorization import why_not_subscribe_as
 from mesos_py.master.desk import Desk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.reconcile import answers
@@ -79,11 +80,13 @@ class FrameworkDesk:
         if framework_id and state.was_removed(framework_id):
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
             return ErrorReason.FRAMEWORK_REMOVED, why
+        if framework is not None and framework.info.principal not in ("", principal):
+            return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        if (why := why_not_subscribe_as(state, principal, call.framework.roles)) is not None:
+            return ErrorReason.UNAUTHORIZED, why
         if framework is None:
             why = self._why_not_one_more(principal)
             return (ErrorReason.INVALID, why) if why is not None else None
-        if framework.info.principal not in ("", principal):
-            return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
         if call.resume and framework.queue != queue and self._is_there(framework):
             return ErrorReason.FAILED_OVER, _FAILED_OVER
         return None
@@ -226,13 +229,16 @@ class FrameworkDesk:
             del state.completed[next(iter(state.completed))]
 
     def check_silence(self, now: float) -> None:
-        """Disconnect the silent, and show the others that we live."""
+        """Disconnect the silent."""
         silence_s = self._state.config.missed_heartbeats * self._state.config.heartbeat_s
         for framework in list(self._state.frameworks.values()):
             if now - framework.heard >= silence_s:
                 self.disconnect(framework, now)
-            else:
-                self._desk.tell(framework, Heartbeat())
+
+    def show_life(self) -> None:
+        """Show all that we live."""
+        for framework in self._state.frameworks.values():
+            self._desk.tell(framework, Heartbeat())
 
     # Small calls
 

@@ -1,13 +1,18 @@
 """Who is alive: shows everybody that we are, and finds out who is not.
 
 Agents learn from the beacon how often to show themselves: less often in a large cluster, so that their heartbeats do
-not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from the broker, silence proves nothing; and when many fall silent at once,
-the fault is more likely in between: they are offered no more, but given up only slowly (promise 9).
+not drown the master; and over how long to spread when they come back, for the same reason. While we are cut off from
+the broker, silence proves nothing; and when many fall silent at once, the fault is more likely in between: they are
+offered no more, but given up only slowly (promise 9).
+
+Nor does silence prove anything while we do not hear ourselves. So before we look who is silent we send an **echo** to
+our own inboxes, and look when it comes: all that was there before it has been heard by then. If it comes late, or not
+at all, a connection hangs that nobody has given up yet, or the inbox is flooded, or the broker is stuck.
 """
 
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import Desk
-from mesos_py.master.effects import Announce
+from mesos_py.master.effects import Announce, SendEcho
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.messages.agent import PleaseReregister
 from mesos_py.messages.beacon import Beacon
@@ -34,6 +39,8 @@ class LivenessDesk:
         self._agents_due: float | None = None
         self._frameworks_due: float | None = None
         self._lost_at: float | None = None
+        self._agents_may_be_silent = False
+        """Whether it is time to look which agents are."""
 
     def next_deadline(self) -> float | None:
         """When to show ourselves next; None before the first connection."""
@@ -45,11 +52,11 @@ class LivenessDesk:
         """Show ourselves, and look who is silent."""
         if self._frameworks_due is not None and self._frameworks_due <= now:
             self._frameworks_due = now + self._state.config.heartbeat_s
-            self._frameworks.check_silence(now)
+            self._frameworks.show_life()
+            self._desk.ask(SendEcho(now))
         if self._agents_due is not None and self._agents_due <= now:
             self._announce(now)
-            silence_s = self._state.config.missed_heartbeats * self._slowest_s
-            self._agents.check_silence(now, silence_s, self._removals.take)
+            self._agents_may_be_silent = True
 
     def connected(self, now: float) -> None:
         """Silence until now proves nothing: everybody gets a fresh start."""
@@ -57,11 +64,7 @@ class LivenessDesk:
         state.cut_off = False
         state.connected_since = now
         state.patient_until = now + state.config.missed_heartbeats * state.config.heartbeat_s
-        for agent in state.agents.values():
-            agent.heard = now
-        state.absent = dict.fromkeys(state.absent, now)
-        for framework in state.frameworks.values():
-            framework.heard = now
+        self._begin_afresh(now)
         self._frameworks.be_patient(0.0 if self._lost_at is None else now - self._lost_at, now)
         self._lost_at = None
         self._ask_about_launches()
@@ -74,11 +77,35 @@ class LivenessDesk:
         if self._lost_at is None:
             self._lost_at = now
 
+    def heard_echo(self, inbox: str, sent: float, now: float) -> None:
+        """What others send comes too, as late as this: whoever is silent now is."""
+        state = self._state
+        state.inbox_lag_s[inbox] = now - sent
+        if now - sent >= state.config.heartbeat_s:
+            state.counters["late_echoes"] += 1
+            self._begin_afresh(now)  # what others have sent may be as late, and still on its way
+        elif state.cut_off:
+            pass  # it was sent before
+        elif inbox == "framework":
+            self._frameworks.check_silence(now)
+        elif self._agents_may_be_silent:
+            self._agents_may_be_silent = False
+            self._agents.check_silence(now, state.config.missed_heartbeats * self._slowest_s, self._removals.take)
+
     def beacon(self) -> Beacon:
         """Our sign of life."""
         state = self._state
         spread_s = len(state.registry.admitted) / state.config.returns_per_s
         return Beacon(master=state.info, heartbeat_s=self._interval_s, interval_s=self._interval_s, spread_s=spread_s)
+
+    def _begin_afresh(self, now: float) -> None:
+        """Silence counts from now."""
+        state = self._state
+        for agent in state.agents.values():
+            agent.heard = now
+        state.absent = dict.fromkeys(state.absent, now)
+        for framework in state.frameworks.values():
+            framework.heard = now
 
     def _announce(self, now: float) -> None:
         """Say how often to show oneself. It may double at once, but only halve: a beacon may be missed."""

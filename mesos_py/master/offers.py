@@ -52,6 +52,7 @@ class OfferDesk:
         due = self._allocator.next_deadline()
         if due is None or due > now:
             return
+        self.rescind(self._allocator.excess(offer for offer, _ in reversed(self._state.offers.values())), now)
         by_framework: dict[str, list[Offer]] = {}
         for allocation in self._allocator.allocate(now):
             offer = self._make(allocation, now)

@@ -6,10 +6,12 @@ from typing import Any
 
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
+from mesos_py.master.authorization import why_not_operate
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
+from mesos_py.master.roles import RoleDesk
 from mesos_py.master.tasks import TaskDesk
 
 __all__ = ["OperatorDesk"]
@@ -19,7 +21,13 @@ class OperatorDesk:
     """Finds out whom a request is for, and answers."""
 
     def __init__(
-        self, desk: Desk, agents: AgentDesk, frameworks: FrameworkDesk, tasks: TaskDesk, draining: DrainDesk
+        self,
+        desk: Desk,
+        agents: AgentDesk,
+        frameworks: FrameworkDesk,
+        tasks: TaskDesk,
+        draining: DrainDesk,
+        roles: RoleDesk,
     ) -> None:
         """One per master."""
         self._desk = desk
@@ -28,6 +36,7 @@ class OperatorDesk:
         self._frameworks = frameworks
         self._tasks = tasks
         self._draining = draining
+        self._roles = roles
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
             events.OperatorTeardown: self._teardown,
@@ -35,10 +44,16 @@ class OperatorDesk:
             events.OperatorDrain: self._drain,
             events.OperatorDeactivate: self._deactivate,
             events.OperatorReactivate: self._reactivate,
+            events.OperatorSetWeights: self._set_weights,
+            events.OperatorSetQuotas: self._set_quotas,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
         """Do what is asked, or say why not."""
+        if why := why_not_operate(self._state, event.principal, event.call):
+            self._state.counters["operator_calls_forbidden"] += 1
+            self._answer(event.ticket, Outcome.FORBIDDEN, why)
+            return
         self._requests[type(event.call)](event.ticket, event.call, now)
 
     def _answer(self, ticket: int, outcome: Outcome, message: str) -> None:
@@ -86,3 +101,9 @@ class OperatorDesk:
 
     def _reactivate(self, ticket: int, call: events.OperatorReactivate, _now: float) -> None:
         self._draining.reactivate(call.agent_id, partial(self._answer, ticket))
+
+    def _set_weights(self, ticket: int, call: events.OperatorSetWeights, _now: float) -> None:
+        self._roles.set_weights(call.weights, partial(self._answer, ticket))
+
+    def _set_quotas(self, ticket: int, call: events.OperatorSetQuotas, _now: float) -> None:
+        self._roles.set_quotas(call, partial(self._answer, ticket))

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from mesos_py.errors import InvariantError
 from mesos_py.master.registry import Registry
+from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
 from mesos_py.types.maintenance import AgentMode
@@ -34,10 +35,16 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """After so many intervals of silence an agent is unreachable and a scheduler disconnected."""
     reregister_timeout_s: float = 600.0
     """After a change of leader, how long an admitted agent may take to come back before it is unreachable."""
+    quota_recovery_agents: float = 0.8
+    """After a change of leader, roles with a limit are given nothing of it until this part of the agents is back ..."""
+    quota_recovery_timeout_s: float = 600.0
+    """... or this long has passed."""
     removal_burst: int = 100
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
     """... and the rest are given up no faster than this."""
+    acls: Acls = ALLOW_ALL
+    """Who may do what, until it is changed."""
     max_frameworks_per_principal: int = 1000
     """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
     max_completed_frameworks: int = 50
@@ -193,6 +200,7 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.acls = config.acls
         self.connected_since = 0.0
         """The end of the last outage of the broker."""
         self.suspended = False
@@ -204,6 +212,8 @@ class MasterState:
         """Connected agents by their queue, then by name: how a repeated registration is recognised."""
         self.absent: dict[AgentID, float] = dict.fromkeys(registry.admitted, 0.0)
         """Admitted agents that are not connected, and since when they are silent."""
+        self.awaited: set[AgentID] = set(registry.admitted)
+        """Those that this leader has neither seen yet nor given up."""
         self.returning: set[AgentID] = set()
         """Agents that are back and wait for the registry to say so."""
         self.emptied: dict[AgentID, None] = {}
@@ -216,6 +226,8 @@ class MasterState:
         self.completed: dict[FrameworkID, CompletedFramework] = {}
         """Removed frameworks, oldest first, bounded."""
         self.counters: Counter[str] = Counter()
+        self.inbox_lag_s: dict[str, float] = {}
+        """How long what we sent to our own inboxes took last."""
         self._next = Counter[str]()
 
     # Ids
@@ -258,6 +270,7 @@ class MasterState:
         agent.connected, agent.heard = True, now
         self.agent_ids.setdefault(queue, {})[info.name] = agent.agent_id
         self.absent.pop(agent.agent_id, None)
+        self.awaited.discard(agent.agent_id)
 
     def disconnect(self, agent: Agent) -> None:
         """It does not, as far as we know."""

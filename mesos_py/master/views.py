@@ -10,6 +10,7 @@ from mesos_py.types.attributes import Attributes
 from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import MasterInfo
 from mesos_py.types.maintenance import AgentMode
+from mesos_py.types.quota import amounts_to_wire
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskState
 
@@ -134,13 +135,19 @@ class OfferView(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RoleView(Struct, frozen=True, kw_only=True, gc=False):
-    """One role with a framework in it."""
+    """One role with a framework in it, a quota, or a weight other than 1."""
 
     role: Role
     weight: float
     dominant_share: float
     allocated: Resources
+    """Offered or in use, by it and the roles below it."""
     frameworks: int
+    """That subscribe to this very role."""
+    guarantee: dict[str, float] = {}
+    limit: dict[str, float] = {}
+    consumed: dict[str, float] = {}
+    """Of what its quota speaks of: what is allocated, and what is reserved to it and not in use."""
 
 
 class StateView(Struct, frozen=True, kw_only=True, gc=False):
@@ -154,6 +161,8 @@ class StateView(Struct, frozen=True, kw_only=True, gc=False):
     offers: list[OfferView]
     roles: list[RoleView]
     counters: dict[str, int] = field(default_factory=dict)
+    inbox_lag_s: dict[str, float] = field(default_factory=dict)
+    """How far the master is behind with what each kind of sender sends."""
 
 
 EVERYTHING = Page(0, 10**9)
@@ -314,7 +323,7 @@ def offer_views(state: MasterState, page: Page = EVERYTHING) -> list[OfferView]:
 
 
 def role_views(shares: list[RoleShare]) -> list[RoleView]:
-    """Roles in the order in which they would be offered next."""
+    """Roles in the order in which they would be offered next, then those without a framework."""
     return [
         RoleView(
             role=share.role,
@@ -322,6 +331,9 @@ def role_views(shares: list[RoleShare]) -> list[RoleView]:
             dominant_share=share.dominant_share,
             allocated=share.allocated,
             frameworks=share.frameworks,
+            guarantee=amounts_to_wire(share.quota.guarantee),
+            limit=amounts_to_wire(share.quota.limit),
+            consumed=amounts_to_wire(share.consumed),
         )
         for share in shares
     ]
@@ -338,4 +350,5 @@ def state_view(state: MasterState, shares: list[RoleShare]) -> StateView:
         offers=offer_views(state),
         roles=role_views(shares),
         counters=dict(state.counters),
+        inbox_lag_s=dict(state.inbox_lag_s),
     )

@@ -269,6 +269,8 @@ class ErrorReason(StrEnum):
     """The call can be read and makes no sense."""
     FOREIGN_USER = "FOREIGN_USER"
     """The broker user is not the one the message claims to come from."""
+    UNAUTHORIZED = "UNAUTHORIZED"
+    """The rules of the cluster do not let this principal do it."""
     NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
     """The framework is unknown or not subscribed from this queue: subscribe (again)."""
     FAILED_OVER = "FAILED_OVER"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-__all__ = ["Condition", "Outage"]
+__all__ = ["Condition", "Outage", "always_ready"]
 
 
 class Condition(Struct, frozen=True, gc=False):
@@ -15,6 +15,11 @@ class Condition(Struct, frozen=True, gc=False):
     """It does what it is there for: a master leads or stands by, an agent is registered."""
     text: str
     """What it is doing, or what it waits for."""
+
+
+def always_ready() -> Condition:
+    """Of something that waits for nothing."""
+    return Condition(is_ready=True, text="ready")
 
 
 class Outage:
@@ -27,10 +32,10 @@ class Outage:
         self.text = f"{what} not reached yet"
         """For people; empty while there is none."""
 
-    def begin(self, why: str) -> None:
-        """It is lost."""
+    def begin(self, how: str, why: str) -> None:
+        """It is out of reach; ``how`` in a word, such as "lost"."""
         since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._wall_clock()))
-        self.text = f"{self._what} lost since {since}: {why}"
+        self.text = f"{self._what} {how} since {since}: {why}"
 
     def end(self) -> None:
         """It is reached."""

@@ -13,13 +13,16 @@ T = TypeVar("T")
 class Receiver:
     """Where a body goes, and in which format. Keep it: messages are grouped by receiver object, not by its value."""
 
-    __slots__ = ("address", "content_type", "mandatory")
+    __slots__ = ("address", "content_type", "mandatory", "numbered", "sent")
 
-    def __init__(self, address: Address, content_type: str, *, mandatory: bool = False) -> None:
-        """``mandatory`` asks the transport to tell if nobody reads there."""
+    def __init__(self, address: Address, content_type: str, *, mandatory: bool = False, numbered: bool = False) -> None:
+        """``mandatory`` asks the transport to tell if nobody reads there; ``numbered`` lets the reader notice gaps."""
         self.address = address
         self.content_type = content_type
         self.mandatory = mandatory
+        self.numbered = numbered
+        self.sent = 0
+        """Bodies so far, those that were dropped too: their reader is to miss them."""
 
 
 class Outbox(Generic[T]):
@@ -57,12 +60,14 @@ class Outbox(Generic[T]):
         waiting, self._waiting = self._waiting, {}
         for receiver, messages in waiting.items():
             for body in self._encode(messages, receiver.content_type):
+                receiver.sent += 1
                 sent = self._transport.publish(
                     receiver.address,
                     body,
                     content_type=receiver.content_type,
                     reply_to=self._reply_to,
                     epoch=self._epoch,
+                    number=receiver.sent if receiver.numbered else 0,
                     mandatory=receiver.mandatory,
                 )
                 if not sent:

@@ -28,7 +28,9 @@ class QueueSpec(Struct, frozen=True, kw_only=True, gc=False):
     expires_s: float | None = None
     """If not exclusive: delete it when unused for so long."""
     max_length: int | None = None
-    """Drop the oldest messages beyond this many."""
+    """Drop the oldest bodies beyond this many ..."""
+    max_bytes: int | None = None
+    """... or beyond this size of them all."""
     bindings: tuple[Address, ...] = ()
     """Exchanges (with routing-key patterns) whose messages it also gets."""
 
@@ -48,6 +50,8 @@ class Delivery(Struct, frozen=True, kw_only=True, gc=False):
     """The sender's broker user, if it was stated: then the broker has verified it."""
     epoch: int = 0
     """Of the master that sent it; 0 from anybody else."""
+    number: int = 0
+    """Of this body among all that its sender has meant for this queue, from 1; 0 if the sender does not count."""
 
 
 class Listener(Protocol):
@@ -57,7 +61,13 @@ class Listener(Protocol):
         """The broker is reached, and every subscribed queue is declared."""
 
     def disconnected(self, reason: str) -> None:
-        """The connection is lost; called once per loss, and once if the first attempt fails. It is being mended."""
+        """The connection is lost, or the first attempt failed; it is being mended. Called again for each new reason."""
+
+    def blocked(self, reason: str) -> None:
+        """The broker takes nothing for now, from anybody; what it has for us still comes. Bodies wait here."""
+
+    def unblocked(self) -> None:
+        """It takes again what is published, and what has waited. Not told if the connection is lost first."""
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         """Everything that one read gave."""
@@ -99,6 +109,7 @@ class Transport(Protocol):
         content_type: str,
         reply_to: str = "",
         epoch: int = 0,
+        number: int = 0,
         mandatory: bool = False,
     ) -> bool:
         """Hand a body to the connection; False if there is none, or no broker could carry it, and it is dropped.

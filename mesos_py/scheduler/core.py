@@ -53,6 +53,7 @@ from mesos_py.scheduler.events import (
     OURS,
     BrokerConnected,
     BrokerLost,
+    EventsMissed,
     MasterSaid,
     SchedulerEvent,
     StopOrdered,
@@ -60,9 +61,10 @@ from mesos_py.scheduler.events import (
     UserCall,
     UserCalled,
 )
+from mesos_py.scheduler.identity import Identity
 from mesos_py.scheduler.kills import Kills
 from mesos_py.scheduler.reconcile import Reconciler
-from mesos_py.scheduler.statuses import own_status
+from mesos_py.scheduler.statuses import ends_of_removed, own_status
 from mesos_py.scheduler.subscription import Phase, Subscription
 from mesos_py.scheduler.tasks import TaskBook
 from mesos_py.scheduler.wishes import Wishes
@@ -82,12 +84,7 @@ class Scheduler:
     def __init__(self, config: SchedulerConfig) -> None:
         """Nothing happens before BrokerConnected."""
         self._config = config
-        self._framework_id = config.framework_id
-        self._had_id = False
-        """A master gave us this id, or confirmed it, in this run."""
-        self._is_heir = config.framework_id is not None
-        """There may be tasks of an earlier run, of which we know nothing."""
-        self._replaces: FrameworkID | None = None
+        self._identity = Identity(config.framework_id)
         self._link = Subscription(config)
         self._offers: dict[OfferID, Offer] = {}
         self._tasks = TaskBook(config.remember_ended)
@@ -104,7 +101,7 @@ class Scheduler:
     @property
     def framework_id(self) -> FrameworkID | None:
         """Ours, once a master has given it."""
-        return self._framework_id
+        return self._identity.framework_id
 
     @property
     def subscribed(self) -> bool:
@@ -137,6 +134,8 @@ class Scheduler:
             case BrokerLost():
                 self._lose(event.reason)
                 self._link.go_offline()
+            case EventsMissed():
+                self._on_events_missed(event.epoch, now)
             case StopOrdered():
                 self._on_stop(event.teardown, now)
             case _:
@@ -201,26 +200,32 @@ class Scheduler:
             self._lose("another master leads now")
             self._link.begin(now, spread_s=spread_s)
 
+    def _on_events_missed(self, epoch: int, now: float) -> None:
+        """Whatever they were: subscribing makes void what was offered, and asks how all tasks stand."""
+        if epoch == self._link.epoch and self._link.subscribed:
+            self._lose("events were lost on their way to us")
+            self._link.begin(now, gap_s=self._config.subscribing.first_s)
+
     def _on_subscribed(self, message: Subscribed, now: float) -> None:
         if self._link.phase is Phase.OFFLINE:
             return  # left over from before the connection broke
-        if self._framework_id not in (None, message.framework_id):
-            self._lose("the master takes us for a new framework")  # by a SUBSCRIBE from before we had an id
+        if self.framework_id not in (None, message.framework_id):
+            # The late answer to a SUBSCRIBE from before we had an id: as somebody else we have no tasks.
+            self._lose("the master takes us for a new framework")
             self._link.begin(now)
             return
         doubled = self._link.subscribed
         if doubled:
             # The answer to a repeated SUBSCRIBE. Offers made before it are void, or about to be.
             self._give_back(self._void(self._offers), now)
-        again = message.framework_id == self._framework_id
-        self._framework_id, self._had_id = message.framework_id, True
+        again = self._identity.granted(message.framework_id)
         self._link.granted(message.heartbeat_interval_s, now)
         if self._leave_by is not None:
             self._leave(now)
             return
         if not doubled:
-            self._tell(Registered(message.framework_id, message.master, again, self._replaces))
-            self._replaces = None
+            self._tell(Registered(message.framework_id, message.master, again, self._identity.replaces))
+            self._identity.replaces = None
         for call in self._wishes.restated():
             self._send(call, now)
         self._kills.restate(now)
@@ -254,15 +259,16 @@ class Scheduler:
             self._acknowledge(task_id, status.update_id, status.agent_id, now)
 
     def _on_error(self, error: Error, now: float) -> None:
-        if error.framework_id not in (None, self._framework_id):
-            return  # of an id long left
+        if self._identity.is_another(error.framework_id):
+            return
         match error.reason:
             case ErrorReason.NOT_SUBSCRIBED:
                 if self._link.subscribed:
                     self._lose(error.message)
                     self._link.begin(now, gap_s=self._config.subscribing.first_s)
             case ErrorReason.FRAMEWORK_REMOVED:
-                if error.framework_id is not None or not self._link.subscribed:  # else it may be of an id long left
+                names_us = error.framework_id is not None or not self._link.subscribed  # else another, perhaps
+                if names_us and self.framework_id is not None:
                     self._on_removed(error, now)
             case ErrorReason.FAILED_OVER if error.call not in ("", "SUBSCRIBE") and not self._link.subscribed:
                 pass  # answers a call made to an earlier master: this one has yet to hear our SUBSCRIBE
@@ -278,26 +284,16 @@ class Scheduler:
             return
         stays_removed = self._config.keep_id or (self._link.subscribed and not error.call)
         self._tell(error if stays_removed else replace(error, fatal=False))
-        self._lose(error.message)
-        self._tell_of_removed_tasks(now)
+        for status in ends_of_removed(self._tasks, self.framework_id, now):
+            self._tell(Update(status=status))
+        self._kills.forget()
+        self._reconciler.forget()
         if stays_removed:
             self._end(error)
             return
-        self._replaces, self._framework_id = self._framework_id, None
-        self._had_id = self._is_heir = False
+        self._lose(error.message)
+        self._identity.removed()
         self._link.begin(now)
-
-    def _tell_of_removed_tasks(self, now: float) -> None:
-        """The master kills what there was, or has done so; of what we only heard of we cannot say what became of it."""
-        why = f"framework {self._framework_id} was removed by the master, and its tasks with it"
-        reason = Reason.FRAMEWORK_REMOVED
-        asked_for = [task_id for task_id in self._tasks.wanted() if not self._tasks.is_live(task_id)]
-        for task_id, agent_id in self._tasks.forget():
-            self._tell(Update(status=own_status(task_id, TaskState.KILLED, reason, why, now, agent_id)))
-        for task_id in asked_for:
-            self._tell(Update(status=own_status(task_id, TaskState.UNKNOWN, reason, why, now)))
-        self._kills.forget()
-        self._reconciler.forget()
 
     # The user
 
@@ -368,7 +364,7 @@ class Scheduler:
             self._ask_and_kill(now)
         if self._link.subscribed and teardown:
             self._leave(now)
-        elif teardown and (self._framework_id is not None or self._link.ever_asked):
+        elif teardown and (self.framework_id is not None or self._link.ever_asked):
             self._leave_by = now + self._config.leave_within_s
         else:
             if self._offers:
@@ -419,7 +415,7 @@ class Scheduler:
 
     def _ask_for_inherited(self, now: float) -> None:
         """Ask for tasks that we cannot name; those of agents that are not back yet are told later, or next time."""
-        if self._is_heir:
+        if self._identity.is_heir:
             self._send(Reconcile(framework_id=OURS), now)
 
     def _plan_next_reconciliation(self, now: float) -> None:
@@ -429,9 +425,9 @@ class Scheduler:
     def _subscribe(self, now: float) -> None:
         subscribe = Subscribe(
             framework=self._config.framework,
-            framework_id=self._framework_id,
+            framework_id=self.framework_id,
             suppressed_roles=self._wishes.suppressed(),
-            resume=self._had_id,
+            resume=self._identity.is_confirmed,
             agent_returns=self._config.agent_returns,
         )
         self._effects.append(SendToMaster(subscribe))
@@ -481,16 +477,16 @@ class Scheduler:
     def _acknowledge(self, task_id: TaskID, update_id: int, agent_id: AgentID | None, now: float) -> None:
         """Without a subscription nothing is sent: the update comes again."""
         agent_id = agent_id or self._tasks.agent_of(task_id)
-        if self._link.subscribed and self._framework_id is not None and agent_id is not None:
-            call = Acknowledge(framework_id=self._framework_id, agent_id=agent_id, task_id=task_id, update_id=update_id)
+        if self._link.subscribed and self.framework_id is not None and agent_id is not None:
+            call = Acknowledge(framework_id=self.framework_id, agent_id=agent_id, task_id=task_id, update_id=update_id)
             self._link.sent(now)
             self._effects.append(SendToMaster(call))
 
     def _send(self, call: UserCall | SchedulerHeartbeat | Teardown, now: float) -> None:
         """Send with our own id, if there is a subscription."""
-        if self._link.subscribed and self._framework_id is not None:
+        if self._link.subscribed and self.framework_id is not None:
             self._link.sent(now)
-            self._effects.append(SendToMaster(replace(call, framework_id=self._framework_id)))
+            self._effects.append(SendToMaster(replace(call, framework_id=self.framework_id)))
 
     def _tell(self, event: UserEvent) -> None:
         self._effects.append(Deliver(event))

@@ -23,6 +23,7 @@ __all__ = [
     "OURS",
     "BrokerConnected",
     "BrokerLost",
+    "EventsMissed",
     "MasterSaid",
     "SchedulerEvent",
     "StopOrdered",
@@ -56,6 +57,12 @@ class MasterSaid(Struct, frozen=True, tag=True, gc=False):
     message: Event
 
 
+class EventsMissed(Struct, frozen=True, tag=True, gc=False):
+    """Some of what the master of this epoch has sent to us never came."""
+
+    epoch: int
+
+
 UserCall = Accept | Decline | Revive | Suppress | Kill | Shutdown | Acknowledge | Reconcile | Message | Request
 """Whatever a user may ask for; ``framework_id`` is OURS."""
 
@@ -72,5 +79,5 @@ class StopOrdered(Struct, frozen=True, tag=True, gc=False):
     teardown: bool
 
 
-SchedulerEvent = Ticked | BrokerConnected | BrokerLost | MasterSaid | UserCalled | StopOrdered
+SchedulerEvent = Ticked | BrokerConnected | BrokerLost | MasterSaid | EventsMissed | UserCalled | StopOrdered
 """Whatever a scheduler's core can be told."""

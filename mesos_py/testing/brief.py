@@ -12,7 +12,7 @@ import msgspec
 
 from mesos_py.types.infos import FrameworkInfo, MasterInfo
 from mesos_py.types.offers import Launch, LaunchGroup, Offer
-from mesos_py.types.resources import Resources
+from mesos_py.types.quota import Quota, amounts_to_wire
 from mesos_py.types.tasks import ExecutorInfo, TaskInfo, TaskStatus
 
 __all__ = ["brief"]
@@ -45,16 +45,28 @@ def brief(value: Any) -> str:
             return value.name
         case MasterInfo():
             return f"{value.master_id}@{value.epoch}"
-        case bool() | None | Resources():
-            return str(value)
-        case float():
-            return f"{value:g}"
-        case Enum():
-            return value.name
+        case Quota():
+            amounts = {"guarantee": value.guarantee, "limit": value.limit}
+            return (
+                " ".join(f"{kind} {brief(amounts_to_wire(each))}" for kind, each in amounts.items() if each)
+                or "nothing"
+            )
+        case dict():
+            return ";".join(f"{key}:{brief(item)}" for key, item in value.items())
         case list() | tuple():
             return ",".join(map(brief, value))
         case msgspec.Struct():
             return _struct(value)
+        case _:
+            return _word(value)
+
+
+def _word(value: Any) -> str:
+    match value:
+        case float():
+            return f"{value:g}"
+        case Enum():
+            return value.name
         case _:
             return str(value)
 

@@ -12,7 +12,8 @@
 ``t=`` sets the clock. ``queue: verb ...`` is a message from there, and its principal is what stands before a slash in
 the queue. Words are read as in a shell, ``|`` starts the next task or record, ``name=value`` is an option. Ids are
 written without the master's part (``O1`` for ``M-O1``). The script is played against the real core and the default
-policy; the registry answers at once unless told ``registry slow``. After every event the core checks itself.
+policy; echoes come back at once, and so does the registry's answer unless told ``registry slow``. After every event the
+core checks itself.
 """
 
 import re
@@ -26,7 +27,7 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, StartDraining
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights, StartDraining
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -34,7 +35,8 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
-from mesos_py.types.ids import AgentID
+from mesos_py.types.acls import read_acls
+from mesos_py.types.ids import AgentID, Role
 from mesos_py.types.maintenance import Drain
 
 __all__ = ["play"]
@@ -49,6 +51,7 @@ _OPERATORS: Final[dict[str, type[events.OperatorCall]]] = {
 }
 
 T = TypeVar("T", bound=msgspec.Struct)
+_Shown = effects.SendToFramework | effects.SendToAgent | effects.Announce | effects.Persist | effects.Answer
 
 Witness = Callable[[type], object]
 
@@ -66,6 +69,16 @@ def _play_block(player: "_Player", block: str) -> str:
     return "\n".join([above, "----", *(outcome or ["(nothing)"])]) if commands else above
 
 
+def _operator_call(verb: str, words: Words) -> events.OperatorCall:
+    match verb, words.plain:
+        case "weight", [role, number]:
+            return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
+        case "quota", _:
+            return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case _:
+            return _from_words(_OPERATORS[verb], words)
+
+
 class _Player:
     def __init__(self, witness: Witness) -> None:
         self._witness = witness
@@ -75,6 +88,7 @@ class _Player:
         self._registry = Registry()
         self._registry_is_slow = False
         self._core: Master | None = None
+        self._rules: list[dict[str, Any]] = []
         self._own_ids: dict[str, str] = {}
         """By queue, what the framework or agent there was last called."""
 
@@ -94,8 +108,11 @@ class _Player:
             case ["written", serial]:
                 return self._handle(events.RegistryWritten(int(serial)))
             case ["operator", verb, *rest]:
-                self._witness(type(call := _from_words(_OPERATORS[verb], Words(rest))))
+                self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
+            case ["rule", "allow" | "deny" as which, action, *on]:
+                self._rules.append({which: [action], "on": on} if on else {which: [action]})
+                return self._handle(events.AclsChanged(read_acls({"rules": self._rules})))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
             case [queue, verb, *rest] if queue.endswith(":"):
@@ -117,6 +134,12 @@ class _Player:
                 config |= {name: float(value) for name, value in (word.split("=") for word in settings)}
             case ["registry", "slow"]:
                 self._registry_is_slow = True
+            case ["registry", "quota" | "weight" as verb, *rest]:
+                call = _operator_call(verb, Words(rest))
+                if isinstance(call, events.OperatorSetQuotas):
+                    SetQuotas(call.quotas).apply(self._registry)
+                elif isinstance(call, events.OperatorSetWeights):
+                    SetWeights(call.weights).apply(self._registry)
             case ["registry", "admitted", agent_id, host]:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
@@ -130,6 +153,9 @@ class _Player:
     def _tick(self) -> list[str]:
         lines = self._handle(events.Ticked())
         due = self._master.next_deadline()
+        if due is not None and due <= self._now:  # because of what an echo has shown
+            lines += self._handle(events.Ticked())
+            due = self._master.next_deadline()
         if due is not None and due <= self._now:
             raise InvariantError(f"at {self._now} the next deadline is {due}: the loop would spin")
         return lines
@@ -138,10 +164,14 @@ class _Player:
         self._witness(type(event))
         done = self._master.handle(event, self._now)
         self._master.check()
-        lines = [self._show(effect) for effect in done]
+        lines = [self._show(effect) for effect in done if not isinstance(effect, effects.SendEcho)]
         serials = [effect.serial for effect in done if isinstance(effect, effects.Persist)]
         if serials and not self._registry_is_slow:
             lines += self._handle(events.RegistryWritten(serials[-1]))
+        for echo in (effect for effect in done if isinstance(effect, effects.SendEcho)):
+            self._witness(type(echo))
+            lines += self._handle(events.EchoHeard("framework", echo.sent))
+            lines += self._handle(events.EchoHeard("agent", echo.sent))
         return lines
 
     def _said(self, queue: str, verb: str, words: Words) -> events.MasterEvent:
@@ -156,7 +186,7 @@ class _Player:
         self._witness(type(message))
         return events.AgentSaid(principal, queue, message)
 
-    def _show(self, effect: effects.MasterEffect) -> str:
+    def _show(self, effect: _Shown) -> str:
         self._witness(type(effect))
         match effect:
             case effects.SendToFramework() | effects.SendToAgent():

@@ -12,6 +12,8 @@
     reregister A1 RESOURCES [name=N] [| F1 TASK STATE RESOURCES [sent=STATE] [timeout=S]] [| executor F1 EXECUTOR]
     status F1 TASK STATE [UPDATE] [latest=STATE]     exited F1 EXECUTOR     talk F1 EXECUTOR TEXT
 
+    operators: weight ROLE NUMBER|none     quota ROLE [guarantee=RESOURCES] [limit=RESOURCES] [force=yes] [| ROLE ...]
+
 An EXECUTOR is a name, with ``/`` and its resources if it has any. ``me=`` gives another sender's id than its own.
 """
 
@@ -24,14 +26,15 @@ from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
 from mesos_py.testing.builders import a_framework, a_status, a_task, an_agent, an_executor
-from mesos_py.types.ids import AgentID, FrameworkID
+from mesos_py.types.ids import AgentID, FrameworkID, Role
 from mesos_py.types.infos import Demand, OfferFilter
 from mesos_py.types.offers import Launch, LaunchGroup, Operation
+from mesos_py.types.quota import Quota, amounts_from, parse_amounts
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import ANY_ROLE
 from mesos_py.types.tasks import ExecutorInfo, KillPolicy, TaskRecord, TaskState
 
-__all__ = ["Words", "agent_message", "call"]
+__all__ = ["Words", "agent_message", "call", "quotas"]
 
 
 class Words:
@@ -187,3 +190,14 @@ def _framework_records(records: list[list[str]]) -> Iterator[agents.FrameworkRec
             principal, timeout_s = words.options.get("principal", ""), float(words.options.get("timeout", 3600))
             info = a_framework(f"known as {owner}", principal=principal, failover_timeout_s=timeout_s)
             yield agents.FrameworkRecord(framework_id=owner, framework=info, tasks=[task])
+
+
+def quotas(words: Words) -> dict[Role, Quota]:
+    """Quotas of roles."""
+    records = [Words(record) for record in words.records]
+    return {Role(record.plain[0]): _quota(record.options) for record in (words, *records)}
+
+
+def _quota(options: dict[str, Any]) -> Quota:
+    guarantee, limit = (amounts_from(parse_amounts(options.get(kind, ""))) for kind in ("guarantee", "limit"))
+    return Quota(guarantee, limit)

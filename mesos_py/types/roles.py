@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from mesos_py.types.ids import Role
 
-__all__ = ["ANY_ROLE", "ancestors", "is_within", "why_not_a_role"]
+__all__ = ["ANY_ROLE", "ancestors", "is_within", "top_of", "why_not_a_role"]
 
 _LONGEST = 255
 """Characters: bounds the levels that one role from a stranger can add to the hierarchy."""
@@ -35,6 +35,11 @@ def ancestors(role: Role) -> Iterator[Role]:
     while end > 0:
         yield Role(role[:end])
         end = role.rfind("/", 0, end)
+
+
+def top_of(role: Role) -> Role:
+    """The highest role above it, or itself: ``a`` of ``a/b/c``."""
+    return Role(role.partition("/")[0])
 
 
 def is_within(role: Role, ancestor: Role) -> bool:

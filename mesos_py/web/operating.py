@@ -1,18 +1,12 @@
 """What an operator may change through the master's HTTP API."""
 
-import asyncio
-from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter, PathParameter
-from msgspec import Struct
 
-from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import (
-    OperatorCall,
     OperatorDeactivate,
     OperatorDrain,
     OperatorKill,
@@ -21,18 +15,11 @@ from mesos_py.master.events import (
     OperatorTeardown,
 )
 from mesos_py.types.ids import AgentID, FrameworkID, TaskID
-from mesos_py.web.app import may_fail, problem
-from mesos_py.web.leading import Leading, NotLeading, elsewhere
-from mesos_py.web.reader import BusyError, Reader
+from mesos_py.web.app import may_fail
+from mesos_py.web.asking import Asker, Done
+from mesos_py.web.leading import NotLeading, elsewhere
 
-__all__ = ["Done", "Operate", "OperatorSite"]
-
-Operate = Callable[[OperatorCall, AbstractEventLoop, "Future[Answer]"], None]
-"""Has the core do it and sets the future, from any thread."""
-
-_TIMEOUT_S: Final = 10.0
-
-_STATUS: Final = {Outcome.INVALID: 400, Outcome.UNKNOWN: 404, Outcome.CONFLICT: 409, Outcome.BUSY: 503}
+__all__ = ["OperatorSite"]
 
 AgentInPath = Annotated[str, PathParameter(description="Id of an agent.")]
 Grace = Annotated[float | None, Parameter(description="No task gets longer than this to end, in seconds.", ge=0)]
@@ -43,19 +30,11 @@ FrameworkInPath = Annotated[str, PathParameter(description="Id of a framework.")
 TaskInPath = Annotated[str, PathParameter(description="Id of a task.")]
 
 
-class Done(Struct, frozen=True):
-    """What was done."""
-
-    message: str
-
-
 class OperatorSite:
     """The routes that change something."""
 
-    def __init__(self, reader: Reader, leading: Leading, operate: Operate) -> None:
-        self._reader = reader
-        self._leading = leading
-        self._operate = operate
+    def __init__(self, asker: Asker) -> None:
+        self._do = asker.do
 
     def routes(self) -> list[HTTPRouteHandler]:
         """All of them."""
@@ -109,17 +88,3 @@ class OperatorSite:
     async def gone(self, agent_id: AgentInPath) -> Done:
         """Declare, for ever, that an agent will not be back; if it is all the same, it is sent away."""
         return await self._do(OperatorMarkGone(AgentID(agent_id)))
-
-    async def _do(self, call: OperatorCall) -> Done:
-        await self._reader.read(self._leading)
-        asking = asyncio.get_running_loop()
-        future: Future[Answer] = asking.create_future()
-        self._operate(call, asking, future)
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                answer = await future
-        except TimeoutError:
-            raise BusyError("the master did not answer in time; see what happened before you try again") from None
-        if answer.outcome is not Outcome.DONE:
-            raise problem(_STATUS[answer.outcome], answer.message)
-        return Done(answer.message)

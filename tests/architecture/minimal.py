@@ -2,7 +2,7 @@
 
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, NewType, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NewType, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,8 @@ def minimal(kind: Any, **given: Any) -> Any:
     origin = get_origin(kind)
     if origin is Annotated:
         return minimal(get_args(kind)[0])
+    if origin is Literal:
+        return get_args(kind)[0]
     if origin in (Union, UnionType):
         return None if type(None) in get_args(kind) else minimal(get_args(kind)[0])
     if origin is not None:

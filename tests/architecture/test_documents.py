@@ -66,3 +66,14 @@ def test_commands_and_flags_are_real(document):
 
 def test_the_readme_names_commands():
     assert {"run", "master", "agent"} <= {name for name, _ in _commands(ROOT / "README.md")}
+
+
+def test_every_fault_in_the_guide_has_its_test():
+    guide = (ROOT / "docs" / "high-availability.md").read_text()
+    table = guide.partition("## What happens when")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for row in rows:
+        file, *words = re.findall(r"`([^`]+)`", row[-1])
+        text = (ROOT / "tests" / file).read_text()
+        assert all(word in text for word in words), row

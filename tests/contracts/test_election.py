@@ -4,7 +4,9 @@ import time
 
 import pytest
 
-from tests.support.elections import FakeBench, ZookeeperBench
+from mesos_py.runtime.election import Candidate
+from tests.support.elections import FakeBench, ZookeeperBench, ZookeeperPeer
+from tests.support.rabbitmq import free_ports
 
 
 @pytest.fixture(params=["memory", pytest.param("zookeeper", marks=pytest.mark.integration)])
@@ -128,3 +130,24 @@ def test_a_standby_that_is_cut_off_learns_later_who_leads(bench):
     third.connect()
     bench.until(lambda: third.leader == second.us)
     assert third.story == []
+
+
+@pytest.mark.integration
+def test_who_lives_and_is_taken_for_dead_is_left_to_its_session(zookeeper):
+    """Lifelines that cannot be reached, as behind a proxy that refuses: the others are deceived once, not for ever."""
+    bench = ZookeeperBench(zookeeper)
+    try:
+        [nobody] = free_ports(1)
+        peers = [ZookeeperPeer(name, bench, f"127.0.0.1:{nobody}") for name in ("first", "second")]
+        bench.peers += peers
+        for peer in peers:
+            peer.election.start(peer)
+        bench.until(
+            lambda: any(peer.leader == Candidate(other.us.url) for peer in peers for other in peers if other.leads)
+        )
+        leads = [(peer.leads, peer.epochs) for peer in peers]
+        third = bench.peer("third")  # by then they would have deceived each other again
+        assert third.leader == next(Candidate(peer.us.url) for peer in peers if peer.leads)
+        assert [(peer.leads, peer.epochs) for peer in peers] == leads
+    finally:
+        bench.close()

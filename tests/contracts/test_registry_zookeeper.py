@@ -6,11 +6,13 @@ import pytest
 from kazoo.exceptions import NoAuthError
 
 from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.copy import RegistryCopy
 from mesos_py.adapters.zookeeper.election import ZookeeperElection
+from mesos_py.adapters.zookeeper.paths import BUCKETS
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.errors import ConfigError, MesosError
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, SetWeights
+from mesos_py.master.registry import AdmitAgent, Document, MarkUnreachable, SetWeights
 from mesos_py.types.ids import AgentID, Principal, Role
 from tests.support.elections import SESSION_S, Peer, ZookeeperBench
 
@@ -27,13 +29,13 @@ def bench(zookeeper):
 class Store:
     """The registry of one leadership, and what came of it."""
 
-    def __init__(self, bench, peer):
+    def __init__(self, bench, peer, known=None):
         self.bench = bench
         self.overtaken = []
         self.confirmed = 0
         self.serial = 0
         self.registry = None
-        self.store = ZookeeperRegistry(peer.session, bench.loop, peer.epochs[-1], self.overtaken.append)
+        self.store = ZookeeperRegistry(peer.session, bench.loop, peer.epochs[-1], self.overtaken.append, known or {})
         self.store.load(self._loaded)
 
     def _loaded(self, registry):
@@ -141,6 +143,94 @@ def test_fifty_thousand_agents(bench):
     again.admit("another")
     again.wait()
     print(f"one more is admitted in {time.monotonic() - began:.4f} s")
+
+
+# Standing by
+
+EVERY_NODE = len(BUCKETS) + len(Document)
+
+
+class Counting(Session):
+    """Counts what is read of the registry."""
+
+    def get(self, path, done, changed=None):
+        self.gets = getattr(self, "gets", 0) + ("/registry/" in path)
+        super().get(path, done, changed)
+
+
+def standby(bench, name):
+    """A contender behind others, and its copy of the registry once it is complete."""
+    peer = Peer(name)
+    peer.session = Counting(parse_address(bench.url()), bench.loop, SESSION_S)
+    copy = RegistryCopy(peer.session, bench.loop)
+    peer.election = ZookeeperElection(peer.session, bench.loop, peer.us)
+    peer.election.start(peer)
+    copy.stand_by()
+    bench.peers.append(peer)
+    bench.until(lambda: peer.leader is not None and len(copy._nodes) == EVERY_NODE)
+    return peer, copy
+
+
+def succeed(bench, peer, copy):
+    """The store of a standby that has just been elected."""
+    bench.until(lambda: peer.leads)
+    return Store(bench, peer, copy.take()).wait_loaded()
+
+
+def test_who_has_stood_by_need_not_read_what_has_not_changed(bench):
+    first = bench.peer("first")
+    old = Store(bench, first).wait_loaded()
+    old.admit("A1", "A2")
+    old.wait()
+    second, copy = standby(bench, "second")
+    before = second.session.gets
+    old.admit("A3")
+    old.wait()
+    first.election.resign()
+    new = succeed(bench, second, copy)
+    assert set(new.registry.admitted) == {"A1", "A2", "A3"}
+    assert second.session.gets - before == 1
+    new.admit("A4")
+    new.wait()
+    assert set(Store(bench, second).wait_loaded().registry.admitted) == {"A1", "A2", "A3", "A4"}
+
+
+def test_a_copy_is_never_behind_whoever_is_elected(bench):
+    """Confirmed just before the leader is deposed, or by nobody heard of: it is there."""
+    leader = bench.peer("first")
+    store = Store(bench, leader).wait_loaded()
+    for number in range(8):
+        peer, copy = standby(bench, f"peer{number}")
+        store.admit(*(f"A{number}-{one}" for one in range(40 * number)))
+        store.wait()
+        before = store.registry.admitted.keys() | {f"A{number}-{one}" for one in range(40 * number)}
+        leader.stop()
+        leader, store = peer, succeed(bench, peer, copy)
+        assert store.registry.admitted.keys() == before
+
+
+def test_a_copy_is_made_again_after_a_lost_connection(bench):
+    first, second = bench.peer("first"), bench.peer("second")
+    Store(bench, first).wait_loaded()
+    copy = RegistryCopy(second.session, bench.loop)
+    copy.stand_by()
+    bench.until(lambda: len(copy._nodes) == EVERY_NODE)
+    second.cut_off()
+    bench.until(lambda: not copy._nodes)
+    second.connect()
+    bench.until(lambda: len(copy._nodes) == EVERY_NODE)
+
+
+def test_a_node_that_changes_often_is_read_once_in_a_while(bench):
+    first = bench.peer("first")
+    old = Store(bench, first).wait_loaded()
+    second, copy = standby(bench, "second")
+    before, began = second.session.gets, time.monotonic()
+    for number in range(50):
+        old.admit("A1" if number % 2 else "A2")
+        old.wait()
+    bench.until(lambda: len(copy._nodes) == EVERY_NODE)
+    assert second.session.gets - before <= 2 * (2 + time.monotonic() - began)
 
 
 def test_what_is_forgotten_is_no_longer_there(bench):

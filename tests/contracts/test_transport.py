@@ -10,10 +10,11 @@ from mesos_py.adapters.topology import (
     agent_queue,
     framework_queue,
     master_address,
-    master_inbox,
+    master_inboxes,
     principal_of,
     queue_address,
 )
+from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.ports import QueueSpec
 from tests.support.rabbitmq import RabbitMQ
 from tests.support.transports import Bench, our_threads, used
@@ -40,12 +41,12 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
     yield from used(lambda user: url(user, passwords[user]))
 
 
-def an_inbox() -> QueueSpec:
-    return master_inbox(next(_numbers))
+def an_inbox() -> tuple[QueueSpec, ...]:
+    return tuple(master_inboxes(next(_numbers)).values())
 
 
 def test_bodies_arrive_in_order_with_their_envelope(bench: Bench):
-    master = bench.peer(an_inbox())
+    master = bench.peer(*an_inbox())
     agent = bench.peer(agent_queue("alice", "p1"), user="alice")
     address = master_address("agent", agent.principal)
 
@@ -82,7 +83,7 @@ def test_the_beacon_reaches_everybody(bench: Bench):
         bench.peer(agent_queue("guest", "p1")),
         bench.peer(agent_queue("guest", "p2")),
         bench.peer(framework_queue("guest", f"batch{next(_numbers)}", 60.0)),
-        bench.peer(an_inbox()),  # an older leader's, who must learn that it was deposed
+        bench.peer(*an_inbox()),  # an older leader's, who must learn that it was deposed
     ]
     listeners[-1].send(BEACON, b"I lead", epoch=4)
     bench.until(lambda: all(peer.got for peer in listeners))
@@ -90,11 +91,12 @@ def test_the_beacon_reaches_everybody(bench: Bench):
 
 
 def test_the_inbox_gets_what_agents_and_frameworks_send_from_any_principal(bench: Bench):
-    master = bench.peer(an_inbox())
+    master = bench.peer(*an_inbox())
     guest, alice = bench.peer(), bench.peer(user="alice")
     guest.send(master_address("framework", "guest"), b"subscribe")
     bench.until(lambda: len(master.got) == 1)
     alice.send(master_address("agent", "alice"), b"register")
+    bench.until(lambda: len(master.got) == 2)  # agents and frameworks have an inbox each
     alice.send(master_address("framework", "a.b*c#d e"), b"odd name")
     bench.until(lambda: len(master.got) == 3)
     assert master.bodies == [b"subscribe", b"register", b"odd name"]
@@ -107,13 +109,13 @@ def test_the_inbox_gets_what_agents_and_frameworks_send_from_any_principal(bench
 
 
 def test_what_was_sent_to_a_dead_leader_dies_with_it(bench: Bench):
-    old = bench.peer(an_inbox())
+    old = bench.peer(*an_inbox())
     agent = bench.peer()
     old.stop()
     bench.until(lambda: old.stopped)
     agent.send(master_address("agent", "guest"), b"to nobody")
     bench.loop.turn(0.0)
-    new = bench.peer(an_inbox())
+    new = bench.peer(*an_inbox())
     agent.send(master_address("agent", "guest"), b"to the new one")
     bench.until(lambda: new.got)
     assert new.bodies == [b"to the new one"]
@@ -144,7 +146,7 @@ def test_ten_thousand_small_bodies_in_order(bench: Bench):
 
 def test_subscribing_and_unsubscribing_while_connected(bench: Bench):
     peer = bench.peer()
-    queue = an_inbox()
+    queue = master_inboxes(next(_numbers))["agent"]
     address = master_address("agent", "guest")
     peer.transport.subscribe(queue)
     peer.send(address, b"first")
@@ -202,6 +204,50 @@ def test_a_queue_of_limited_length_drops_the_oldest(bench: Bench):
     master.transport.subscribe(queue)
     bench.until(lambda: len(master.got) == 2)
     assert master.bodies == [b"3", b"4"]
+
+
+def test_a_queue_of_limited_size_drops_the_oldest(bench: Bench):
+    queue = QueueSpec(name=f"mesos.test.small{next(_numbers)}", exclusive=False, expires_s=60.0, max_bytes=1000)
+    first, master = bench.peer(queue), bench.peer()
+    first.stop()
+    bench.until(lambda: first.stopped)
+    for number in range(5):
+        master.send(queue_address(queue.name), b"%d" % number * 400)
+    bench.loop.turn(0.0)
+    master.transport.subscribe(queue)
+    bench.until(lambda: len(master.got) == 2)
+    assert master.bodies == [b"3" * 400, b"4" * 400]
+
+
+def test_numbers_travel_with_bodies(bench: Bench):
+    queue = agent_queue("guest", "counted")
+    reader, writer = bench.peer(queue), bench.peer()
+    bodies = [b"small", b"large" * 100_000, b"", b"none", b"far"]
+    for body, number in zip(bodies, (1, 2, 3, 0, 2**62), strict=True):
+        writer.send(queue_address(queue.name), body, number=number, epoch=7, reply_to="mesos.agent.guest.x")
+    writer.send(queue_address(queue.name), b"no epoch", number=5)
+    bench.until(lambda: len(reader.got) == 6)
+    assert [delivery.number for delivery in reader.got] == [1, 2, 3, 0, 2**62, 5]
+    assert [delivery.epoch for delivery in reader.got] == [7, 7, 7, 7, 7, 0]
+    assert {delivery.reply_to for delivery in reader.got[:5]} == {"mesos.agent.guest.x"}
+
+
+def test_whoever_was_away_sees_a_gap(bench: Bench):
+    """Drop-head: what is dropped is always followed by something whose number shows it."""
+    queue = QueueSpec(name=f"mesos.test.gap{next(_numbers)}", exclusive=False, expires_s=60.0, max_length=3)
+    first, master = bench.peer(queue), bench.peer()
+    gaps = Gaps()
+    master.send(queue_address(queue.name), b"x", epoch=1, number=1)
+    bench.until(lambda: first.got)
+    assert gaps.missed(1, first.got[0].number) == 0
+    first.stop()
+    bench.until(lambda: first.stopped)
+    for number in range(2, 12):
+        master.send(queue_address(queue.name), b"x", epoch=1, number=number)
+    bench.loop.turn(0.0)
+    master.transport.subscribe(queue)
+    bench.until(lambda: len(master.got) == 3)
+    assert [gaps.missed(1, delivery.number) for delivery in master.got] == [7, 0, 0]
 
 
 def test_an_unused_queue_expires(bench: Bench):

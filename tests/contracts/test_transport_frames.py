@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.adapters.amqp_frames import LARGEST_BODY, FrameError, Publisher, Reader
-from mesos_py.adapters.amqp_properties import pack_properties, unpack_properties
+from mesos_py.adapters.amqp_properties import NUMBER, number_at, pack_properties, unpack_properties
 from mesos_py.runtime.ports import Address, Delivery
 
 FRAME_MAX = 4096
@@ -78,6 +78,26 @@ def test_properties_of_any_client_are_read(given_properties: dict):
     )
 
 
+@given(shortstr.filter(bool), shortstr, st.integers(0, 2**63 - 1), st.integers(1, 2**63 - 1))
+def test_the_number_of_a_body_can_be_cut_out(content_type: str, reply_to: str, epoch: int, number: int):
+    ours = {"content_type": content_type, "reply_to": reply_to, "user_id": "u", "epoch": epoch, "delivery_mode": 1}
+    wire = pack_properties(number=number, **ours)
+    at = number_at(wire)
+    assert NUMBER.unpack_from(wire, at) == (number,)
+    assert unpack_properties(wire) == (content_type, reply_to, "u", epoch)
+    other = pack_properties(number=max(1, number - 1), **ours)
+    assert wire[:at] + wire[at + 8 :] == other[:at] + other[at + 8 :]
+    theirs = Message()
+    theirs._load_properties(60, wire, 0)
+    assert theirs.properties["application_headers"] == {"number": number} | ({"epoch": epoch} if epoch else {})
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_have_a_number_or_none(wire: bytes):
+    at = number_at(wire)
+    assert at == 0 or at + 8 <= len(wire)
+
+
 @given(st.binary(max_size=60))
 def test_any_bytes_as_properties_are_read_or_refused(wire: bytes):
     read = unpack_properties(wire)
@@ -86,7 +106,10 @@ def test_any_bytes_as_properties_are_read_or_refused(wire: bytes):
 
 @given(shortstr, shortstr, shortstr, st.integers(0, 2**63 - 1))
 def test_our_properties_are_read_by_others_and_by_us(content_type: str, reply_to: str, user_id: str, epoch: int):
-    wire = pack_properties(content_type=content_type, reply_to=reply_to, user_id=user_id, epoch=epoch, delivery_mode=1)
+    wire = pack_properties(
+        content_type=content_type, reply_to=reply_to, user_id=user_id, epoch=epoch, number=0, delivery_mode=1
+    )
+    assert number_at(wire) == 0
     assert unpack_properties(wire) == (content_type, reply_to, user_id, epoch)
     theirs = Message()
     theirs._load_properties(60, wire, 0)
@@ -149,7 +172,7 @@ def test_what_we_publish_is_what_py_amqp_reads(size: int, mandatory: bool):
     publisher = Publisher(1, FRAME_MAX, "alice")
     seen = []
     for _ in range(2):  # the second time from the prepared frames
-        wire = publisher.frames(Address("mesos.master", "agent.a"), body, "application/json", QUEUE, 5, mandatory)
+        wire = publisher.frames(Address("mesos.master", "agent.a"), body, "application/json", QUEUE, 5, 0, mandatory)
         seen.append(wire)
     assert seen[0] == seen[1]
 

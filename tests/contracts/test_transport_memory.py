@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from mesos_py.adapters import memory
-from mesos_py.adapters.topology import BEACON, agent_queue, framework_queue, master_address, master_inbox, queue_address
+from mesos_py.adapters.topology import (
+    BEACON,
+    agent_queue,
+    framework_queue,
+    master_address,
+    master_inboxes,
+    queue_address,
+)
 from mesos_py.runtime.loop import Loop
 from tests.support.transports import Bench, Peer, used
 
@@ -85,7 +92,7 @@ class Echo(Peer):
 
 def test_loops_in_many_threads(bench: Bench, name: str):
     """One echo per thread; all of them come and go while the master talks to all of them."""
-    inbox = master_inbox(1)
+    inbox = master_inboxes(1)["agent"]
     master = bench.peer(inbox)
     errors: list[BaseException] = []
 

@@ -69,8 +69,9 @@ def test_other_routing_keys_name_nobody(key: str):
 
 def test_names_are_as_documented():
     assert topology.master_address("framework", "spark.prod").routing_key == "framework.spark%2Eprod"
-    assert topology.master_inbox(7).name == "mesos.master.7"
-    assert topology.master_inbox(7).exclusive
+    inboxes = topology.master_inboxes(7)
+    assert {inbox.name for inbox in inboxes.values()} == {"mesos.master.7.agents", "mesos.master.7.frameworks"}
+    assert all(inbox.exclusive for inbox in inboxes.values())
     assert topology.agent_queue("node-1", "p1").name == "mesos.agent.node-1.p1"
     assert topology.agent_queue("node-1", "p1").bindings == (topology.BEACON,)
     kept = topology.framework_queue("a", "b", 3600.0)

@@ -17,10 +17,10 @@ from mesos_py.adapters.topology import (
     agent_queue,
     framework_queue,
     master_address,
-    master_inbox,
+    master_inboxes,
     queue_address,
 )
-from mesos_py.runtime.ports import Address
+from mesos_py.runtime.ports import Address, QueueSpec
 from tests.support.proxy import Proxy
 from tests.support.rabbitmq import RabbitMQ, free_ports
 from tests.support.transports import Bench, our_threads, used
@@ -42,6 +42,10 @@ def proxy(rabbitmq: RabbitMQ) -> Iterator[Proxy]:
     proxy.close()
 
 
+def an_inbox() -> tuple[QueueSpec, ...]:
+    return tuple(master_inboxes(next(_numbers)).values())
+
+
 def in_thread(work) -> threading.Thread:
     """Something slow that must not stop the loop's turns."""
     thread = threading.Thread(target=work, name="helper")
@@ -53,9 +57,9 @@ def in_thread(work) -> threading.Thread:
 
 
 def test_everything_is_as_before_after_the_broker_was_killed_and_started_again(rabbitmq: RabbitMQ, bench: Bench):
-    inbox = master_inbox(next(_numbers))
+    inboxes = an_inbox()
     kept = framework_queue("guest", "kept", 3600.0)
-    master, agent = bench.peer(inbox), bench.peer(agent_queue("guest", "p1"), kept)
+    master, agent = bench.peer(*inboxes), bench.peer(agent_queue("guest", "p1"), kept)
     rabbitmq.stop(hard=True)
     try:
         bench.until(lambda: master.losses and agent.losses)
@@ -68,8 +72,10 @@ def test_everything_is_as_before_after_the_broker_was_killed_and_started_again(r
     bench.until(lambda: master.is_connected and agent.is_connected and late.is_connected)
     starting.join()
 
+    refused = f"connection refused by 127.0.0.1:{rabbitmq.port}"
     for peer in (master, agent):
-        assert [line == "connected" for line in peer.story] == [True, False, True]
+        assert peer.story[0] == peer.story[-1] == "connected"
+        assert peer.story[2:-1] == [refused]
     assert late.story == [f"connection refused by 127.0.0.1:{rabbitmq.port}", "connected"]
     agent.send(master_address("agent", "guest"), b"again")
     master.send(queue_address(kept.name), b"for the framework")
@@ -88,7 +94,7 @@ def test_a_broker_that_shuts_down_says_so(rabbitmq: RabbitMQ, bench: Bench):
     bench.until(lambda: peer.is_connected)
     starting.join()
     assert "shutdown" in peer.losses[0]
-    assert len(peer.losses) == 1
+    assert len(peer.losses) <= 2  # and that nobody listens there, if that was noticed
 
 
 def test_a_connection_closed_by_an_operator_is_made_again(rabbitmq: RabbitMQ, bench: Bench):
@@ -159,7 +165,7 @@ def test_an_agent_needs_only_its_own_queues_and_routing_key(rabbitmq: RabbitMQ, 
     mine = r"^mesos\.agent\.node1\..*"
     rabbitmq.add_user("node1", "secret", configure=mine, write=mine + "|^mesos.master$", read=mine + "|^mesos.beacon$")
     rabbitmq.ctl("set_topic_permissions", "node1", MASTER_EXCHANGE, r"^agent\.node1$", "^$")
-    master = bench.peer(master_inbox(next(_numbers)))
+    master = bench.peer(*an_inbox())
     agent = bench.peer(agent_queue("node1", "p1"), url=rabbitmq.url("node1", "secret"))
     agent.send(master_address("agent", "node1"), b"register")
     master.send(BEACON, b"I lead")
@@ -202,7 +208,7 @@ def test_a_queue_with_another_failover_timeout_is_made_anew(bench: Bench):
 
 
 def test_a_deleted_exchange_is_declared_again(rabbitmq: RabbitMQ, bench: Bench):
-    peer = bench.peer(master_inbox(next(_numbers)))
+    peer = bench.peer(*an_inbox())
     with foreign(rabbitmq) as client:
         client.channel().exchange_delete(MASTER_EXCHANGE)
     peer.send(master_address("agent", "guest"), b"lost")
@@ -271,7 +277,7 @@ def test_a_foreign_client_may_set_any_property(rabbitmq: RabbitMQ, bench: Bench)
 
 def test_text_that_is_not_utf8_breaks_nothing(rabbitmq: RabbitMQ, bench: Bench):
     queue = agent_queue("guest", "p1")
-    peer = bench.peer(queue, master_inbox(next(_numbers)))
+    peer = bench.peer(queue, *an_inbox())
     with foreign(rabbitmq) as client:
         channel = client.channel()
         for size in (4, 400_000):
@@ -288,7 +294,7 @@ def test_text_that_is_not_utf8_breaks_nothing(rabbitmq: RabbitMQ, bench: Bench):
 
 
 def test_the_broker_vouches_for_the_user_id(rabbitmq: RabbitMQ, bench: Bench):
-    master = bench.peer(master_inbox(next(_numbers)))
+    master = bench.peer(*an_inbox())
     with foreign(rabbitmq) as client:
         channel = client.channel()
         forged = amqp.Message(b"forged", user_id="alice")
@@ -313,11 +319,14 @@ def test_a_memory_alarm_is_survived_without_blocking_the_loop(rabbitmq: RabbitMQ
             bench.turn(0.0)
         bench.turn_for(0.5)
         assert len(reader.got) < 200
-        assert writer.story == ["connected"]
+        why = f"127.0.0.1:{rabbitmq.port} is low on memory (free memory there, or raise vm_memory_high_watermark)"
+        assert writer.story == ["connected", f"blocked: {why}"]
     finally:
         rabbitmq.ctl("set_vm_memory_high_watermark", "0.4")
     bench.until(lambda: len(reader.got) == 200)
-    assert writer.story == reader.story == ["connected"]
+    bench.until(lambda: writer.is_connected)
+    assert writer.story == ["connected", f"blocked: {why}", "unblocked"]
+    assert reader.story == ["connected"]  # who publishes nothing is not told
     assert bench.longest_turn_s < 0.5  # the alarm lasted longer
 
 

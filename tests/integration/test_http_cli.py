@@ -280,3 +280,36 @@ def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, loop):
     timer.start()
     said = mesos("agent", "drain", "node1", "--wait", code=1)
     assert said.endswith(f"mesos: agent {agent_id} is ACTIVE: somebody has decided otherwise\n")
+
+
+def test_quotas(mesos, cluster):
+    assert mesos("quota", "show") == b""
+    done = mesos("quota", "set", "*", "--guarantee", "cpus:2;mem:100", "--limit", "cpus:4;gpus:0")
+    assert done == b"quotas set of *\n"
+    shown = rows(mesos("quota", "show", "*"))
+    assert [(row["RESOURCE"], row["GUARANTEE"]) for row in shown if row["RESOURCE"] in ("cpus", "mem")] == [
+        ("cpus", "2"),
+        ("mem", "100"),
+    ]
+    [quota] = json.loads(mesos("quota", "show", "--json"))
+    assert quota["limit"] == {"cpus": 4, "gpus": 0}
+    assert mesos("roles").decode().split()[-2:] == ["cpus:2;mem:100", "cpus:4;gpus:0"]
+    assert "9 cpus would be guaranteed, the agents have 8" in mesos(
+        "quota", "set", "ads", "--guarantee", "cpus:7", code=1
+    )
+    assert "uses 0.2 cpus and would be limited to 0.1" in mesos("quota", "set", "*", "--limit", "cpus:0.1", code=1)
+    assert mesos("quota", "set", "*", "--limit", "cpus:0.1", "--force") == b"quotas set of *\n"
+    assert mesos("quota", "remove", "*") == b"quotas taken away of *\n"
+    assert "role * has no quota" in mesos("quota", "remove", "*", code=1)
+    assert mesos("quota", "show") == b""
+
+
+def test_weights(mesos, cluster):
+    assert mesos("weights", "show") == b""
+    assert mesos("weights", "set", "web=2", "eng/ops=0.5") == b"weights set of web, eng/ops\n"
+    assert [tuple(row.values()) for row in rows(mesos("weights", "show"))] == [("eng/ops", "0.5"), ("web", "2")]
+    assert [row["role"] for row in json.loads(mesos("weights", "show", "--json"))] == ["eng/ops", "web"]
+    assert [row["WEIGHT"] for row in rows(mesos("roles")) if row["ROLE"] == "web"] == ["2"]
+    assert mesos("weights", "remove", "web", "eng/ops") == b"weights taken away of web, eng/ops\n"
+    assert mesos("weights", "show") == b""
+    assert "must be a number above 0, not 0" in mesos("weights", "set", "web=0", code=1)

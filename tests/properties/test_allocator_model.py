@@ -17,7 +17,9 @@ from mesos_py.allocator.drf import drf
 from mesos_py.allocator.priority import priority
 from mesos_py.types.attributes import attribute_text
 from mesos_py.types.infos import AgentInfo, AttributeConstraint, Demand, OfferFilter, Operator
-from mesos_py.types.resources import EMPTY, Resources
+from mesos_py.types.offers import Offer
+from mesos_py.types.quota import Quota
+from mesos_py.types.resources import EMPTY, Resources, key_name, key_role
 from mesos_py.types.roles import ancestors, is_within
 
 ROLES = ["*", "a", "a/b", "a/c", "b"]
@@ -53,6 +55,28 @@ filters = st.dictionaries(
 demands = st.lists(
     st.builds(Demand, slice=st.sampled_from(PARTS).map(Resources.parse), count=st.integers(0, 3)), max_size=2
 )
+AMOUNTS = [
+    {},
+    {"cpus": 1500},
+    {"cpus": 6000, "mem": 200_000},
+    {"cpus": 10_000},
+    {"mem": 450_000},
+    {"gpus": 0},
+    {"gpus": 2000, "none": 1000},
+    {"cpus": 200_000, "disk": 20_000},
+]
+
+
+@st.composite
+def some_quotas(draw):
+    """Guarantees up to limits, as the master sees to."""
+    made = {}
+    for role in draw(st.lists(st.sampled_from(["*", "a", "b", "c"]), unique=True, max_size=3)):
+        guarantee, limit = draw(st.sampled_from(AMOUNTS)), draw(st.sampled_from(AMOUNTS))
+        limit = {name: max(amount, guarantee.get(name, 0)) for name, amount in limit.items()}
+        if guarantee or limit:
+            made[role] = Quota(guarantee, limit)
+    return made
 
 
 class Model:
@@ -67,6 +91,8 @@ class Model:
         self.inactive = set()
         self.held = {}  # (framework, role, agent)
         self.refusals = []  # (framework, role, agent, resources, until)
+        self.quotas = {}
+        self.limits_held = False
 
     def free(self, agent_id):
         promised = Resources.sum(r for (_, _, agent), r in self.held.items() if agent == agent_id)
@@ -132,21 +158,58 @@ class Model:
             counts.append(number)
         return taken, counts
 
-    def would_take(self, framework, role, agent_id):
+    def consumed(self, top, name):
+        reserved = [key for agent in self.agents.values() for key in agent.resources.items() if "(" in key[0]]
+        idle = sum(amount for key, amount in reserved if is_within(key_role(key), top) and key_name(key) == name)
+        held = (r for (_, role, _), r in self.held.items() if is_within(role, top))
+        return idle + sum(r.unreserved().quantities().get(name, 0) for r in held)
+
+    def lacks(self, top, name):
+        quota = self.quotas.get(top, Quota())
+        return max(0, quota.guarantee.get(name, 0) - self.consumed(top, name))
+
+    def slack(self, name):
+        active = [agent for agent in self.agents if agent not in self.inactive]
+        free = sum(self.free(agent).unreserved().quantities().get(name, 0) for agent in active)
+        return free - sum(self.lacks(top, name) for top in self.quotas)
+
+    def may(self, role, bundle, sure):
+        """What quotas allow of a bundle."""
+        if not self.quotas:
+            return EMPTY if sure else bundle
+        top = role.split("/")[0]
+        quota = self.quotas.get(top, Quota())
+        values = dict(bundle.items())
+        for key, value in bundle.items():
+            if isinstance(value, int) and "(" not in key:
+                own = self.lacks(top, key)
+                if sure and own:
+                    values[key] = min(values[key], own)
+                elif any(key in other.guarantee for other in self.quotas.values()):
+                    values[key] = min(values[key], own + max(0, self.slack(key)))
+                if key in quota.limit:
+                    room = 0 if self.limits_held else max(0, quota.limit[key] - self.consumed(top, key))
+                    values[key] = min(values[key], room)
+        if sure and not any(self.lacks(top, name) and values.get(name) for name in quota.guarantee):
+            return EMPTY
+        part = Resources(values)
+        return EMPTY if (bundle.cpus and not part.cpus) or (bundle.mem and not part.mem) else part
+
+    def would_take(self, framework, role, agent_id, sure=False):
         suppressed, offer_filter = self.roles[framework][role]
         if not self.active[framework] or suppressed or agent_id in self.inactive:
             return None
         if not self.passes(offer_filter, self.agents[agent_id]):
             return None
-        offer, _ = self.cut((framework, role), self.free(agent_id).available_to(role))
+        offer, _ = self.cut((framework, role), self.may(role, self.free(agent_id).available_to(role), sure))
         if not self.worth(offer) or not offer.flatten().contains(offer_filter.least):
             return None
         if any(r[:3] == (framework, role, agent_id) and r[3].contains(offer) for r in self.refusals):
             return None
         return offer
 
-    def takers(self, agent_id):
-        return [(f, role) for f in self.roles for role in self.roles[f] if self.would_take(f, role, agent_id)]
+    def takers(self, agent_id, sure=False):
+        return [(f, role) for f in self.roles for role in self.roles[f] if self.would_take(f, role, agent_id, sure)]
 
     # Who is first
 
@@ -183,13 +246,14 @@ class Model:
 class AllocatorMachine(RuleBasedStateMachine):
     """Drives both; each rule is one call of the protocol."""
 
-    @initialize(policy=st.sampled_from([drf, priority]))
-    def start(self, policy):
+    @initialize(policy=st.sampled_from([drf, priority]), quotas=some_quotas())
+    def start(self, policy, quotas):
         self.policy = policy
         self.now = 100.0
         self.serial = self.steps = 0
         self.allocator = policy(AllocatorConfig(allocation_interval_s=INTERVAL_S, min_allocatable=MINIMA))
         self.model = Model(policy)
+        self.set_quotas(quotas)
         for chosen in (["*"], ["*", "a/b"], ["a/b", "a"]):
             self.add_framework(chosen, {}, [], active=True)
         for number, total in enumerate(TOTALS[:4]):
@@ -347,6 +411,46 @@ class AllocatorMachine(RuleBasedStateMachine):
         self.allocator.set_weight(role, weight)
         self.model.weights[role] = weight
 
+    @rule(quotas=some_quotas())
+    def set_quotas(self, quotas):
+        self.allocator.set_quotas(quotas)
+        self.model.quotas = quotas
+
+    @rule(held=st.booleans())
+    def hold_limits(self, held):
+        self.allocator.hold_limits(held)
+        self.model.limits_held = held
+
+    @rule()
+    def take_back_excess(self):
+        """As if all that is held on active agents were offers."""
+        model = self.model
+        offers = [
+            Offer(offer_id="O", framework_id=f, agent_id=agent, hostname="", role=role, resources=resources)
+            for (f, role, agent), resources in reversed(model.held.items())
+            if agent not in model.inactive
+        ]
+        for offer in self.allocator.excess(offers):
+            key = (offer.framework_id, offer.role, offer.agent_id)
+            assert self.is_excess(*key)
+            self.allocator.recover(*key, offer.resources, now=self.now)
+            model.give_back(*key, offer.resources, wanted_again=True)
+            model.forget(offer.framework_id)
+        assert not any(self.is_excess(*key) for key in model.held if key[2] not in model.inactive)
+
+    def is_excess(self, framework, role, agent):
+        """Its role is over its limit, or somebody lacks what this one could spare."""
+        model, top = self.model, role.split("/")[0]
+        quota = model.quotas.get(top, Quota())
+        for name in model.held[framework, role, agent].unreserved().quantities():
+            consumed = model.consumed(top, name)
+            if name in quota.limit and consumed > quota.limit[name]:
+                return True
+            guaranteed = any(name in other.guarantee for other in model.quotas.values())
+            if guaranteed and model.slack(name) < 0 and consumed > quota.guarantee.get(name, 0):
+                return True
+        return False
+
     @rule(later_s=st.sampled_from([0.3, 1.0, 4.0]))
     def wait(self, later_s):
         self.now += later_s
@@ -355,14 +459,20 @@ class AllocatorMachine(RuleBasedStateMachine):
     def allocate(self):
         model = self.model
         model.refusals = [r for r in model.refusals if r[4] > self.now]
-        made = self.allocator.allocate(self.now)
-        for allocation in made:
+        self.allocator._fall_due(self.now)
+        given = {}
+        for allocation in self.allocator._hand_out():
             client, agent = (allocation.framework_id, allocation.role), allocation.agent_id
-            takers = model.takers(agent)
+            sure = allocation.resources == model.would_take(*client, agent, sure=True)
+            sure = sure and client == min(model.takers(agent, sure=True), key=model.place)
+            takers = model.takers(agent, sure)
             assert client in takers
             assert client == min(takers, key=model.place)
-            assert allocation.resources == model.would_take(*client, agent)
-            _, counts = model.cut(client, model.free(agent).available_to(client[1]))
+            assert sure or not set(model.takers(agent, sure=True)) - given.get(agent, set())
+            given.setdefault(agent, set()).add(client)
+            assert allocation.resources == model.would_take(*client, agent, sure)
+            bundle = model.may(client[1], model.free(agent).available_to(client[1]), sure)
+            _, counts = model.cut(client, bundle)
             for demand, number in zip(model.demands.get(client, ()), counts, strict=True):
                 demand[2] -= number
             model.hold(*client, agent, allocation.resources)

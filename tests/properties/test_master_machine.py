@@ -20,7 +20,9 @@ from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, a
 from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
 from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.offers import Launch, LaunchGroup
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
+from mesos_py.types.roles import is_within
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskRecord, TaskState
 
 CONFIG = MasterConfig(
@@ -46,6 +48,7 @@ sizes = st.sampled_from(
 roles = st.sampled_from([["*"], ["ads"], ["ads", "eng/web"], []])
 states = st.sampled_from(list(TaskState))
 agent_resources = st.sampled_from(["cpus:4;mem:1024", "cpus:2;mem:256", "cpus:4;mem:1024;odd:3", "cpus(ads):2;mem:512"])
+amounts = st.sampled_from([{}, {"cpus": 0}, {"cpus": 3000}, {"cpus": 3000, "mem": 500_000}, {"odd": 1000}])
 executors = st.sampled_from([None, None, ("e", "cpus:0.5"), ("e", "cpus:1"), ("x", "odd:{q}")])
 
 
@@ -61,6 +64,7 @@ class MasterMachine(RuleBasedStateMachine):
         self.last_sequence: dict[str, int] = {}
         self.updates: list[tuple[str, str, int]] = []
         self.slow_registry = False
+        self.echoes: list[float] = []
         self.tell(events.BrokerConnected())
 
     @initialize(slow=st.booleans(), failover=st.sampled_from([0.0, 60.0]))
@@ -81,6 +85,8 @@ class MasterMachine(RuleBasedStateMachine):
             due = self.master.next_deadline()
             assert (due is None) == self.master.state.cut_off
             assert due is None or due > self.now, "the loop would spin"
+            if not self.master.state.cut_off and not self.master.state.suspended:
+                self.no_offer_breaks_a_limit()
         for effect in result:
             self.look(effect, tasks)
         if self.unwritten and not self.slow_registry:
@@ -100,6 +106,9 @@ class MasterMachine(RuleBasedStateMachine):
                 self.unwritten.append(effect.serial)
                 if self.master.state.cut_off:
                     assert type(effect.operation).__name__ != "MarkUnreachable", "nobody is given up while cut off"
+                return
+            case effects.SendEcho(sent=sent):
+                self.echoes.append(sent)
                 return
             case _:
                 return
@@ -377,6 +386,12 @@ class MasterMachine(RuleBasedStateMachine):
     def leadership(self, how):
         self.tell(how())
 
+    @rule(inbox=st.sampled_from(["framework", "agent"]), first=st.booleans())
+    @precondition(lambda self: self.echoes)
+    def echo(self, inbox, first):
+        """It comes late, or never, or twice."""
+        self.tell(events.EchoHeard(inbox, self.echoes[0 if first else -1]))
+
     @rule()
     def broker_lost(self):
         self.tell(events.BrokerLost())
@@ -452,6 +467,21 @@ class MasterMachine(RuleBasedStateMachine):
         }[verb]
         self.tell(events.OperatorSaid(7, call))
 
+    @rule(
+        quotas=st.dictionaries(
+            st.sampled_from(["*", "ads", "eng", "eng/web", "a b"]),
+            st.builds(Quota, amounts, amounts),
+            max_size=2,
+        ),
+        force=st.sampled_from([True, True, False]),
+    )
+    def set_quotas(self, quotas, force):
+        self.tell(events.OperatorSaid(9, events.OperatorSetQuotas(quotas, force)))
+
+    @rule(role=st.sampled_from(["ads", "eng/web", ""]), weight=st.sampled_from([None, 0.5, 2.0, 0.0, float("nan")]))
+    def set_weights(self, role, weight):
+        self.tell(events.OperatorSaid(9, events.OperatorSetWeights({role: weight})))
+
     # Promises
 
     def fingerprint(self):
@@ -470,6 +500,24 @@ class MasterMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_contradicts_itself(self):
         self.master.check()
+
+    def no_offer_breaks_a_limit(self):
+        """Where a role uses more than its limit, because that came later, nothing of the kind is offered to it."""
+        state = self.master.state
+        for top, quota in state.registry.quotas.items():
+            offered = [offer.resources for offer, _ in state.offers.values() if is_within(offer.role, top)]
+            totals = [agent.info.resources for agent in state.agents.values()]
+            reserved = [total.reserved(role) for total in totals for role in total.roles() if is_within(role, top)]
+            used = [
+                resources
+                for agent in state.agents.values()
+                for (_, role), resources in agent.used().items()
+                if is_within(role, top)
+            ]
+            for name, limit in quota.limit.items():
+                offers = sum(resources.unreserved().scalar(name) for resources in offered)
+                rest = sum(resources.unreserved().scalar(name) for resources in used)
+                assert not offers or offers + rest + sum(part.scalar(name) for part in reserved) <= limit
 
     @invariant()
     def memory_is_bounded(self):

@@ -103,8 +103,9 @@ class Process:
 class Cluster:
     """One master and some agents, as `mesos master` and `mesos agent`."""
 
-    def __init__(self, broker: str, work: Path) -> None:
+    def __init__(self, broker: str, work: Path, agents: int = AGENTS) -> None:
         self.broker = broker
+        self.agents = agents
         self.work = work
         self._port = free_ports(1)[0]
         self.url = f"http://127.0.0.1:{self._port}"
@@ -116,7 +117,7 @@ class Cluster:
 
     def start(self) -> None:
         self.start_master()
-        for number in range(1, AGENTS + 1):
+        for number in range(1, self.agents + 1):
             self.start_agent(number)
         self.wait_ready()
 
@@ -134,9 +135,10 @@ class Cluster:
             "--no-private-tmp", *options, last_signal="USR1",
         )  # fmt: skip
 
-    def _start(self, name: str, *words: str, last_signal: str = "TERM") -> None:
+    def _start(self, name: str, *words: str, last_signal: str = "TERM", prefix: Sequence[str] = ()) -> None:
+        """``prefix`` goes before the command; ``words`` may name another broker."""
         common = ["--broker", self.broker, "--work-dir", str(self.work / name), "--log-format", "json"]
-        command = [sys.executable, "-m", "mesos_py", *words, *common]
+        command = [*prefix, sys.executable, "-m", "mesos_py", words[0], *common, *words[1:]]
         self._daemons[name] = Process(command, self.work / f"{name}.log", last_signal)
 
     def daemon(self, name: str) -> Process:
@@ -178,11 +180,11 @@ class Cluster:
             frameworks = [f for f in self.items("/frameworks") if f["status"] != "removed"]
         except httpx.TransportError:
             return False
-        connected = sum(agent["connected"] for agent in agents) == AGENTS == len(agents)
+        connected = sum(agent["connected"] for agent in agents) == self.agents == len(agents)
         return connected and not frameworks and not self.live_tasks()
 
     def wait_ready(self) -> None:
-        wait_for(self.is_ready, "two agents registered, no framework left")
+        wait_for(self.is_ready, "all agents registered, no framework left")
 
     def news(self) -> str:
         """What the daemons logged since this was last asked."""

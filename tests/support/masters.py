@@ -19,15 +19,15 @@ MASTERS = 2
 class Masters(Cluster):
     """Masters, agents and what runs on them. Whoever asks, asks the leader."""
 
-    def __init__(self, broker: str, zookeeper: str, work: Path, masters: int = MASTERS) -> None:
-        super().__init__(broker, work)
+    def __init__(self, broker: str, zookeeper: str, work: Path, masters: int = MASTERS, agents: int = AGENTS) -> None:
+        super().__init__(broker, work, agents)
         self.zookeeper = zookeeper
         self._urls = {f"master{n}": f"http://127.0.0.1:{port}" for n, port in enumerate(free_ports(masters), 1)}
 
     def start(self) -> None:
         for name in self._urls:
             self.start_one(name)
-        for number in range(1, AGENTS + 1):
+        for number in range(1, self.agents + 1):
             self.start_agent(number)
         self.wait_ready()
 

@@ -25,7 +25,8 @@ _pause = threading.Event().wait
 class RabbitMQ:
     """One broker node; ``url()`` is where it listens."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *further_hosts: str) -> None:
+        """It listens on loopback, and on ``further_hosts`` besides."""
         self.work = work
         self.port, self.tls_port, self._dist_port, self._epmd_port = free_ports(4)
         self.node = f"mesos-test-{os.getpid()}-{self.port}@localhost"
@@ -38,6 +39,8 @@ class RabbitMQ:
             "disk_free_limit.absolute": "1MB",  # a full disk on a test machine is none of our business
             "collect_statistics": "none",
             "log.console": "false",
+            "loopback_users": "none",
+            **{f"listeners.tcp.{n}": f"{host}:{self.port}" for n, host in enumerate(("127.0.0.1", *further_hosts))},
             "listeners.ssl.1": f"127.0.0.1:{self.tls_port}",
             "ssl_options.cacertfile": str(self.certificate),
             "ssl_options.certfile": str(self.certificate),
@@ -46,8 +49,15 @@ class RabbitMQ:
             "ssl_options.fail_if_no_peer_cert": "false",
         }
 
-    def url(self, user: str = "guest", password: str = "guest", port: int | None = None, options: str = "") -> str:
-        return f"amqp://{user}:{password}@127.0.0.1:{port or self.port}//{options}"
+    def url(
+        self,
+        user: str = "guest",
+        password: str = "guest",
+        port: int | None = None,
+        options: str = "",
+        host: str = "127.0.0.1",
+    ) -> str:
+        return f"amqp://{user}:{password}@{host}:{port or self.port}//{options}"
 
     def tls_url(self, user: str = "guest", password: str = "guest") -> str:
         return f"amqps://{user}:{password}@127.0.0.1:{self.tls_port}//?cacertfile={self.certificate}"
@@ -95,6 +105,11 @@ class RabbitMQ:
             self._server.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
             _reap(self._server)
             self._server = None
+
+    def wipe(self) -> None:
+        """Remove all it has kept; for one that is stopped."""
+        shutil.rmtree(self.work / "mnesia")
+        self._users.clear()
 
     def close(self) -> None:
         """End everything that was started."""
@@ -152,8 +167,6 @@ class RabbitMQ:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of watching over it
             "RABBITMQ_NODENAME": self.node,
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none -kernel inet_dist_use_interface {127,0,0,1}",
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
@@ -206,13 +219,18 @@ def _reap(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-@pytest.fixture(scope="session")
-def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A running broker, shared by the tests of one process; whoever stops it starts it again."""
+def installed() -> None:
+    """Skip or fail where the package is missing."""
     if not (SCRIPTS / "rabbitmq-server").exists():
         if os.geteuid() == 0 and Path("/etc/debian_version").exists():
             pytest.fail("RabbitMQ is not installed: run `make test` or `apt-get install rabbitmq-server`")
         pytest.skip("needs RabbitMQ: install the package rabbitmq-server (Debian) for these tests")
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A running broker, shared by the tests of one process; whoever stops it starts it again."""
+    installed()
     broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
     try:
         broker.start()

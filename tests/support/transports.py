@@ -35,11 +35,11 @@ class Peer:
 
     @property
     def is_connected(self) -> bool:
-        return bool(self.story) and self.story[-1] == "connected"
+        return bool(self.story) and self.story[-1] in ("connected", "unblocked")
 
     @property
     def losses(self) -> list[str]:
-        return [line for line in self.story if line != "connected"]
+        return [line for line in self.story if line not in ("connected", "unblocked") and "blocked: " not in line]
 
     def send(self, address: Address, body: bytes, **envelope) -> bool:
         return self.transport.publish(address, body, **({"content_type": "application/json"} | envelope))
@@ -57,6 +57,12 @@ class Peer:
 
     def disconnected(self, reason: str) -> None:
         self.story.append(reason)
+
+    def blocked(self, reason: str) -> None:
+        self.story.append(f"blocked: {reason}")
+
+    def unblocked(self) -> None:
+        self.story.append("unblocked")
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
         assert deliveries

@@ -72,15 +72,21 @@ class Server:
                 start_new_session=True,
             )
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def wait_serving(self) -> None:
         deadline = time.monotonic() + _PATIENCE_S
-        while "Mode:" not in self._ask("srvr"):
+        while "Mode:" not in self.ask("srvr"):
             running = self._process is not None and self._process.poll() is None
             if not running or time.monotonic() > deadline:
                 raise RuntimeError(f"ZooKeeper does not serve:\n{(self._work / 'log').read_text()[-2000:]}")
             _pause(0.05)
 
-    def _ask(self, word: str) -> str:
+    def ask(self, word: str) -> str:
+        """What it answers to one of its four letter words; nothing if it does not."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 2) as asking:
                 asking.sendall(word.encode())

@@ -3,7 +3,8 @@
 Each change below ``masters`` and each new connection makes us **look**: who stands there, and where are we? All else
 follows from the answer, so that what was missed in between is no matter. Before a contender with the lowest number
 leads it raises the epoch, in one transaction that fails if its own node is gone. A node without a living process is
-deleted by ZooKeeper when the session times out, or by a standby who sees its lifeline end.
+deleted by ZooKeeper when the session times out, or by a standby who sees its lifeline end. Whoever loses its node while
+its session lives has a lifeline that deceives the others, and contends without one from then on.
 """
 
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class ZookeeperElection:
         self._us = us
         self._listener: ElectionListener | None = None
         self._guid = token_hex(8)
+        self._joined_as = ""
+        """The guid of the node that we know to have made."""
         self._given_up: set[str] = set()
         """Names that our nodes had before we resigned."""
         self._connected = False
@@ -129,6 +132,9 @@ class ZookeeperElection:
         ours = next((name for name in line if guid_of(name) == self._guid), None)
         if ours is None:
             self._depose("our node in ZooKeeper is gone")
+            if self._joined_as == self._guid:
+                # We live, and our session does: somebody took us for dead, and would again.
+                self._us = Candidate(self._us.url)
             self._join()
         elif ours != line[0]:
             self._depose("another is before us")
@@ -143,9 +149,10 @@ class ZookeeperElection:
         path = self._paths.contender(self._guid)
         self._session.create(path, data, self._then(self._joined), ephemeral=True, sequence=True)
 
-    def _joined(self, _path: str | None, error: Exception | None) -> None:
-        if error is not None:
+    def _joined(self, path: str | None, error: Exception | None) -> None:
+        if error is not None or path is None:
             refused(error)
+        self._joined_as = guid_of(path.rpartition("/")[2])
         self._again = True
         self._done()
 

@@ -8,6 +8,7 @@ written again as they are then. Nodes that we do not know, a later version's doc
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -47,13 +48,24 @@ _OVERTAKEN: Final = "a newer leader writes the registry"
 class ZookeeperRegistry:
     """The registry during one leadership."""
 
-    def __init__(self, session: Session, loop: Loop, epoch: int, overtaken: Callable[[str], None]) -> None:
-        """``epoch`` is that of the leadership; ``overtaken(why)`` is told once if a newer one is found."""
+    def __init__(
+        self,
+        session: Session,
+        loop: Loop,
+        epoch: int,
+        overtaken: Callable[[str], None],
+        known: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
+        """``epoch`` is that of the leadership; ``overtaken(why)`` is told once if a newer one is found.
+
+        ``known`` is what nodes hold, by name, that need not be read: they were read after their last change.
+        """
         self._session = session
         self._paths = session.paths
         self._loop = loop
         self._epoch = epoch
         self._overtaken = overtaken
+        self._known = known
         self._version = -1
         """Of the epoch's node while this epoch stands there."""
         self._loaded: Callable[[Registry], None] | None = None
@@ -135,6 +147,9 @@ class ZookeeperRegistry:
             self._give_way()
             return
         self._version = stat.version
+        if self._known.keys() >= _EMPTY.keys():
+            self._all_read(self._known)
+            return
         self._session.children(self._paths.registry, lambda: None, self._then(self._nodes_seen))
 
     def _nodes_seen(self, names: list[str] | None, error: Exception | None) -> None:
@@ -165,21 +180,22 @@ class ZookeeperRegistry:
             self._read_nodes()
 
     def _read_nodes(self) -> None:
-        nodes: dict[str, bytes] = {}
+        nodes = dict(self._known)
 
         def read(name: str, found: tuple[bytes, Any] | None, error: Exception | None) -> None:
             if error is not None or found is None:
                 refused(error)
             nodes[name] = found[0]
-            if len(nodes) == len(_EMPTY):
+            if nodes.keys() >= _EMPTY.keys():
                 self._all_read(nodes)
 
-        for name in _EMPTY:
+        for name in _EMPTY.keys() - nodes.keys():
             self._session.get(self._paths.kept(name), self._then(_with(name, read)))
 
     def _all_read(self, nodes: Mapping[str, bytes]) -> None:
         loaded, self._loaded = self._loaded, None
         assert loaded is not None
+        self._known = {}
         records: list[AgentRecord] = []
         for bucket in BUCKETS:
             with self._readable(bucket):

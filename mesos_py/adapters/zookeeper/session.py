@@ -17,6 +17,7 @@ from kazoo.exceptions import (
     SessionExpiredError,
     SessionMovedError,
 )
+from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.retry import KazooRetry
 from kazoo.security import make_digest_acl
 
@@ -62,8 +63,18 @@ def refused(error: Exception | None) -> NoReturn:
     raise MesosError(f"ZooKeeper refuses us: {type(error).__name__} {error}") from error
 
 
+class _InOrder(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
+    """Gives what is watched and what is answered to one thread, so that all comes in the order of ZooKeeper's news."""
+
+    def dispatch_callback(self, callback: Any) -> None:
+        self.completion_queue.put(lambda: callback.func(*callback.args))
+
+
 class Session:
-    """One kazoo client. What it is asked returns at once and is answered in the loop's thread, in order."""
+    """One kazoo client. What it is asked returns at once and is answered in the loop's thread, in order.
+
+    What is watched is told in the same order: of a change before the answer to anything that was done after it.
+    """
 
     def __init__(self, address: ZookeeperAddress, loop: Loop, timeout_s: float) -> None:
         """``timeout_s`` is that of the session, within what the ensemble allows."""
@@ -71,6 +82,8 @@ class Session:
         self._loop = loop
         self._listeners: list[SessionListener] = []
         self._stopped = False
+        self.connected = False
+        """As the listeners have been told."""
         silent = logging.getLogger("mesos_py.kazoo")
         silent.setLevel(logging.CRITICAL)  # what matters is told by whoever listens
         self._client = KazooClient(
@@ -80,6 +93,7 @@ class Session:
             default_acl=[make_digest_acl(address.user, address.password, all=True)] if address.login else None,
             connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
             logger=silent,
+            handler=_InOrder(),
         )
         self._client.add_listener(self._changed)
 
@@ -114,18 +128,22 @@ class Session:
         self._loop.post(lambda: self._tell(Connection(state)))
 
     def _tell(self, state: Connection) -> None:
+        self.connected = state is Connection.CONNECTED
         for listener in () if self._stopped else tuple(self._listeners):
             listener.connection(state)
 
     # Nodes
 
-    def get(self, path: str, done: Done) -> None:
-        """(data, stat) of a node."""
-        self._answer(self._client.get_async(path), done)
+    def get(self, path: str, done: Done, changed: Callable[[], None] | None = None) -> None:
+        """(data, stat) of a node; ``changed`` is called when it is another, or that cannot be known any more."""
+        self._answer(self._client.get_async(path, watch=self._watch(changed)), done)
 
     def children(self, path: str, changed: Callable[[], None], done: Done) -> None:
         """Names of the nodes below; ``changed`` is called when there are others, or that cannot be known any more."""
-        self._answer(self._client.get_children_async(path, watch=lambda _event: self._post(changed)), done)
+        self._answer(self._client.get_children_async(path, watch=self._watch(changed)), done)
+
+    def _watch(self, changed: Callable[[], None] | None) -> Callable[[Any], None] | None:
+        return None if changed is None else lambda _event: self._post(changed)
 
     def create(self, path: str, data: bytes, done: Done, *, ephemeral: bool = False, sequence: bool = False) -> None:
         """Make a node, and those above it."""

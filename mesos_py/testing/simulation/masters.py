@@ -9,6 +9,7 @@ from mesos_py.master.events import (
     AgentSaid,
     BrokerConnected,
     BrokerLost,
+    EchoHeard,
     FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
@@ -164,6 +165,9 @@ class MasterProcess(Process):
                 self._outbox.append((effect.queue, ToScheduler(self.epoch, effect.event)))
             case effects.Announce():
                 self._outbox.append(("", effect.beacon))
+            case effects.SendEcho():
+                for kind in ("framework", "agent"):
+                    self._outbox.append((self._inbox(), EchoHeard(kind, effect.sent)))
             case effects.Persist():
                 assert self.store is not None
                 self.store.write(effect.serial, effect.operation, self._written)

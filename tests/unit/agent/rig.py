@@ -56,7 +56,7 @@ def an_agent_info(resources: str = "cpus:8;mem:8192;ports:[31000-31009]") -> Age
 
 
 def a_beacon(
-    epoch: int = 1, master: str = "", heartbeat_s: float = 15.0, interval_s: float = 30.0, spread_s: float = 1.0
+    epoch: int = 1, master: str = "", heartbeat_s: float = 15.0, interval_s: float = 30.0, spread_s: float = 0.0
 ) -> Beacon:
     info = MasterInfo(master_id=MasterID(master or f"M{epoch}"), epoch=epoch)
     return Beacon(master=info, heartbeat_s=heartbeat_s, interval_s=interval_s, spread_s=spread_s)

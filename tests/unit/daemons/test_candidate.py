@@ -55,6 +55,7 @@ class Place:
         self.elections = []
         self.stores = []
         self.at_once = True
+        self.standing_by = False
 
     @property
     def registry(self):
@@ -64,7 +65,11 @@ class Place:
         self.elections.append(self._world.ensemble.election(self._world.loop, us))
         return self.elections[-1]
 
+    def stand_by(self):
+        self.standing_by = True
+
     def store(self, epoch, overtaken):
+        self.standing_by = False
         self.stores.append(Store(self, overtaken))
         return self.stores[-1]
 

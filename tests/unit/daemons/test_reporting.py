@@ -135,5 +135,5 @@ def test_an_outage_says_since_when():
     assert outage.text == "broker not reached yet"
     outage.end()
     assert outage.text == ""
-    outage.begin("connection reset")
+    outage.begin("lost", "connection reset")
     assert outage.text == "broker lost since 2026-11-18T11:06:40Z: connection reset"

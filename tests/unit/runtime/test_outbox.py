@@ -31,7 +31,7 @@ def test_what_goes_to_one_receiver_goes_together_and_in_order():
         outbox.put(receiver, message)
     assert transport.published == []
     outbox.publish()
-    both = {"reply_to": "me", "epoch": 3}
+    both = {"reply_to": "me", "epoch": 3, "number": 0}
     assert transport.published == [
         ("alice", b"json:a,c", {"content_type": "application/json", "mandatory": False, **both}),
         ("bob", b"x-msgpack:b", {"content_type": "application/x-msgpack", "mandatory": True, **both}),

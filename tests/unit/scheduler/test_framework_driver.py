@@ -51,13 +51,20 @@ class SmallMaster:
         self.suppressed = False
         self.removed = set()
         self.transport = connect(url, loop)
-        self.transport.subscribe(topology.master_inbox(1))
+        for inbox in topology.master_inboxes(1).values():
+            self.transport.subscribe(inbox)
         self.transport.start(self)
 
     def connected(self):
         pass
 
     def disconnected(self, reason):
+        pass
+
+    def blocked(self, reason):
+        pass
+
+    def unblocked(self):
         pass
 
     def undeliverable(self, address):

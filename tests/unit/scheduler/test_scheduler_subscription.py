@@ -23,7 +23,7 @@ from mesos_py.messages.scheduler import (
 )
 from mesos_py.scheduler.config import Backoff
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered
-from mesos_py.scheduler.events import OURS
+from mesos_py.scheduler.events import OURS, EventsMissed
 from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason
@@ -242,9 +242,22 @@ def test_a_removal_is_noticed_by_the_answer_to_any_call(bench):
     bench.look()
     bench.says(removed(call="HEARTBEAT"))
     bench.wait(1)
-    assert [type(event) for event in bench.told] == [Error, Disconnected, Update]
+    assert [type(event) for event in bench.told] == [Error, Update, Disconnected]
     assert bench.states == [("t1", "KILLED")]
     assert bench.subscribes[0].framework_id is None
+
+
+def test_a_doubled_removal_is_told_once(bench):
+    bench.join()
+    bench.disconnect()
+    bench.connect()
+    bench.look()
+    for framework_id in ("F1", "F1", None):
+        bench.says(removed(framework_id))
+    bench.wait(1)
+    assert len(bench.told_of(Error)) == 1
+    bench.subscribed("F2")
+    assert bench.told_of(Registered)[0].replaces == "F1"
 
 
 def test_an_operator_s_removal_is_the_end(bench):
@@ -253,6 +266,7 @@ def test_an_operator_s_removal_is_the_end(bench):
     bench.says(removed(call=""))
     assert bench.states == [("t1", "KILLED")]
     assert bench.told_of(Error)[0].fatal
+    assert len(bench.told_of(Disconnected)) == 1
     assert bench.ended_by is ErrorReason.FRAMEWORK_REMOVED
 
 
@@ -439,3 +453,17 @@ def _accept(offer, *task_ids):
     from mesos_py.messages.scheduler import Accept
 
     return Accept(framework_id=OURS, offer_ids=[offer.offer_id], operations=launch(*task_ids))
+
+
+def test_events_that_never_came_make_the_scheduler_subscribe_again():
+    bench = Bench()
+    bench.join()
+    bench.happen(EventsMissed(0))
+    assert bench.core.subscribed  # it is of a master that has no say any more
+    bench.happen(EventsMissed(1))
+    assert bench.told == [Disconnected("events were lost on their way to us")]
+    bench.happen(EventsMissed(1))
+    bench.wait(2.0)
+    bench.subscribed()
+    assert bench.core.subscribed
+    assert len(bench.told) == 2

@@ -1,0 +1,150 @@
+"""What operators set of roles: weights and quotas. They are written to the registry first, then the policy heeds them.
+
+A new leader does not know at once what runs: agents are still to return. That hurts no guarantee, because what a role
+seems to lack is kept for it, and an agent that returns only makes it less. But limits could be broken by what is
+still unseen: while too many agents are missing, nothing that a limit speaks of is given to its role.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+
+from mesos_py.master.desk import Desk
+from mesos_py.master.effects import Outcome, Reply
+from mesos_py.master.events import OperatorSetQuotas
+from mesos_py.master.registry import Document, Registry, SetQuotas, SetWeights, encode_document
+from mesos_py.types.ids import Role
+from mesos_py.types.quota import Quota, why_not_a_quota
+from mesos_py.types.roles import is_within, why_not_a_role
+from mesos_py.types.values import format_scalar
+
+__all__ = ["RoleDesk"]
+
+_MAX_DOCUMENT = 250_000
+"""Bytes that all weights and quotas may take in the registry, which must be able to write them together."""
+
+
+class RoleDesk:
+    """Owns weights and quotas."""
+
+    def __init__(self, desk: Desk) -> None:
+        """One per master; the policy is told what the registry holds."""
+        self._desk = desk
+        self._state = desk.state
+        self._registry = desk.state.registry
+        self._allocator = desk.allocator
+        config = desk.state.config
+        self._enough = math.floor((1 - config.quota_recovery_agents) * len(self._state.awaited) + 1e-6)
+        """When no more than so many agents are still to return, enough is known of what runs."""
+        self._until: float | None = None
+        """After which it is not waited for them."""
+        self._holding = bool(self._state.awaited)
+        for role, weight in self._registry.weights.items():
+            self._allocator.set_weight(role, weight)
+        if self._registry.quotas:
+            self._tell_quotas()
+
+    def _tell_quotas(self) -> None:
+        self._allocator.set_quotas(dict(self._registry.quotas))
+        self._allocator.hold_limits(self._holding)
+
+    # Take-over
+
+    def connected(self, now: float) -> None:
+        """Agents can return from now on."""
+        if self._until is None:
+            self._until = now + self._state.config.quota_recovery_timeout_s
+
+    def next_deadline(self) -> float | None:
+        """When to give to roles with limits; None if that is done already."""
+        if not self._holding:
+            return None
+        return 0.0 if len(self._state.awaited) <= self._enough else self._until
+
+    def run_due(self, now: float) -> None:
+        """Give to roles with limits, if enough is known of what they run."""
+        due = self.next_deadline()
+        if due is not None and due <= now:
+            self._holding = False
+            self._allocator.hold_limits(False)
+
+    # Operators
+
+    def set_weights(self, weights: Mapping[Role, float | None], reply: Reply) -> None:
+        """All or none of them, in the registry first."""
+        for role, weight in weights.items():
+            if why := why_not_a_role(role):
+                reply(Outcome.INVALID, why)
+                return
+            if weight is None and role not in self._registry.weights:
+                reply(Outcome.UNKNOWN, f"no weight has been set of role {role}")
+                return
+            if weight is not None and not (math.isfinite(weight) and weight > 0):
+                reply(Outcome.INVALID, f"the weight of role {role} must be a number above 0, not {weight:g}")
+                return
+
+        def written(_now: float) -> None:
+            for role in weights:
+                self._allocator.set_weight(role, self._registry.weights.get(role))
+            reply(Outcome.DONE, _done("weights", weights))
+
+        self._write(SetWeights(dict(weights)), written, reply)
+
+    def set_quotas(self, call: OperatorSetQuotas, reply: Reply) -> None:
+        """All or none of them, in the registry first."""
+        for role, quota in call.quotas.items():
+            if why := why_not_a_quota(role, quota):
+                reply(Outcome.INVALID, why)
+                return
+            if not quota and role not in self._registry.quotas:
+                reply(Outcome.UNKNOWN, f"role {role} has no quota")
+                return
+        if not call.force and (why := self._why_not_now(call.quotas)):
+            reply(Outcome.CONFLICT, f"{why}; force it if it is to be so nevertheless")
+            return
+
+        def written(_now: float) -> None:
+            self._tell_quotas()
+            reply(Outcome.DONE, _done("quotas", call.quotas))
+
+        self._write(SetQuotas(call.quotas), written, reply)
+
+    def _why_not_now(self, quotas: Mapping[Role, Quota]) -> str | None:
+        """More is guaranteed than there is, or a role uses more than it may."""
+        together = {**self._registry.quotas, **quotas}
+        for name in {name: None for quota in quotas.values() for name in quota.guarantee}:
+            sure = sum(quota.guarantee.get(name, 0) for quota in together.values())
+            there = sum(agent.info.resources.scalar(name) for agent in self._state.agents.values())
+            if sure > there:
+                return f"{format_scalar(sure)} {name} would be guaranteed, the agents have {format_scalar(there)}"
+        for role, quota in quotas.items():
+            for name, limit in quota.limit.items():
+                used = self._used(role, name)
+                if used > limit:
+                    uses, most = format_scalar(used), format_scalar(limit)
+                    return f"role {role} uses {uses} {name} and would be limited to {most}"
+        return None
+
+    def _used(self, top: Role, name: str) -> int:
+        """What tasks and executors of a role and those below hold, and what is reserved to them; offers are not."""
+        used = 0
+        for agent in self._state.agents.values():
+            total = agent.info.resources
+            used += sum(total.reserved(role).scalar(name) for role in total.roles() if is_within(role, top))
+            for (_, role), resources in agent.used().items():
+                if is_within(role, top):
+                    used += resources.unreserved().scalar(name)
+        return used
+
+    def _write(self, operation: SetWeights | SetQuotas, written: Callable[[float], None], reply: Reply) -> None:
+        after = Registry()
+        after.weights, after.quotas = dict(self._registry.weights), dict(self._registry.quotas)
+        operation.apply(after)
+        if len(encode_document(after, Document.ROLES)) > _MAX_DOCUMENT:
+            reply(Outcome.CONFLICT, f"all weights and quotas together would take more than {_MAX_DOCUMENT} bytes")
+        else:
+            self._desk.persist(operation, written)
+
+
+def _done(what: str, wishes: Mapping[Role, float | Quota | None]) -> str:
+    verb = "set" if any(wishes.values()) else "taken away"
+    return f"{what} {verb} of {', '.join(wishes) or 'no role'}"

@@ -22,7 +22,8 @@ _STORY_LINES = 60
 @click.option("--faults", type=click.File(), metavar="FILE", help="With these faults, one JSON object a line.")
 @click.option("--story", type=int, default=_STORY_LINES, show_default=True, metavar="N", help="Lines of story to show.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for the shortest failing list of faults.")
-def simulate(seed: int | None, seeds: str | None, faults: TextIO | None, story: int, shrinks: bool) -> int:
+@click.option("--quiet", "-q", is_flag=True, help="Tell of failures, and how many there were.")
+def simulate(seed: int | None, seeds: str | None, faults: TextIO | None, story: int, shrinks: bool, quiet: bool) -> int:
     """Run a simulated cluster among faults, and check every promise of the design after every step.
 
     The seed decides everything: the same one does the same again. A failure prints the promise that was broken, the
@@ -35,15 +36,19 @@ def simulate(seed: int | None, seeds: str | None, faults: TextIO | None, story: 
       mesos simulate --seed 7 --faults shortest.jsonl --story 300
     """
     wanted = None if faults is None else read(faults.read())
-    failures = 0
-    for each in _chosen(seed, seeds):
+    failures = events = 0
+    chosen = _chosen(seed, seeds)
+    for each in chosen:
         outcome = run_seed(each, wanted)
+        events += outcome.events
         if outcome.failure:
             failures += 1
             _show_failure(outcome, story, shrinks=shrinks)
-        else:
+        elif not quiet:
             settled = f"all agreed {outcome.settled_s:.0f} s after the last of {len(outcome.faults)} faults"
             click.echo(f"seed {each}: {outcome.events:,} events, {settled}")
+    if quiet:
+        click.echo(f"{len(chosen):,} seeds, {events:,} events: {failures:,} failed")
     return EXIT_FAILED if failures else 0
 
 

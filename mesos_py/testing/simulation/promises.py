@@ -137,6 +137,9 @@ class Promises:
         agent_id = str(host.agent.core.state.agent_id)
         if spec.framework_id in self.doomed_frameworks or agent_id in self.doomed_agents | self.drained_agents:
             return
+        executor = host.containers[spec.container_id].executor
+        if spec.task_id is None and (executor is None or not executor.running):
+            return  # it has nothing to do
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
             raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
 

@@ -271,6 +271,26 @@ def test_an_end_known_only_by_the_latest_state_is_told_when_its_agent_is_lost(wo
     assert answer.status.state is TaskState.FINISHED
 
 
+def test_an_ended_task_whose_acknowledgement_crossed_a_late_report_is_not_kept(world):
+    """The report was under way while the last update was acknowledged: the agent is asked, and has no such task."""
+    world.subscribe()
+    [welcome] = world.agent(agents.RegisterAgent(agent=an_agent()))
+    world.tick(1.0)
+    world.launch(a_task())
+    status = a_status(state=TaskState.FINISHED, update_id=1, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id=welcome.agent_id, framework_id="M-F1", status=status))
+    world.framework(calls.Acknowledge(framework_id="M-F1", agent_id="M-A1", task_id="t", update_id=1))
+    framework = world.master.state.frameworks["M-F1"]
+    assert not framework.tasks
+    record = TaskRecord(task=a_task(), role="*", state=TaskState.FINISHED, status_state=TaskState.FINISHED, update_id=1)
+    frameworks = [agents.FrameworkRecord(framework_id="M-F1", framework=framework.info, tasks=[record])]
+    orders = world.agent(agents.ReregisterAgent(agent_id="M-A1", agent=an_agent(), frameworks=frameworks, executors=[]))
+    assert agents.ReconcileTasks(agent_id="M-A1", framework_id="M-F1", task_ids=["t"]) in orders
+    answer = a_status(state=TaskState.FINISHED, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=answer))
+    assert not framework.tasks
+
+
 # Whether we hear ourselves
 
 

@@ -35,6 +35,8 @@ __all__ = ["MaintenanceDesk"]
 
 _LOOK_S: Final = 5.0
 """How often it is looked who has something on a scheduled machine."""
+_LATEST: Final = 253_402_300_799.0
+"""The end of the year 9999: dates as people write them go no further."""
 
 Reply = Callable[[Outcome, str], None]
 """Answers the operator."""
@@ -66,8 +68,7 @@ class MaintenanceDesk:
                 reply(Outcome.CONFLICT, "a machine was taken down meanwhile that is not on this schedule")
                 return
             self._tell(then)
-            count = sum(len(window.hosts) for window in call.windows)
-            reply(Outcome.DONE, f"maintenance of {count} machine{'' if count == 1 else 's'} is scheduled")
+            reply(Outcome.DONE, _scheduled(sum(len(window.hosts) for window in call.windows)))
 
         self._desk.persist(SetSchedule(call.windows), written)
 
@@ -203,6 +204,12 @@ class MaintenanceDesk:
         return offer
 
 
+def _scheduled(machines: int) -> str:
+    if not machines:
+        return "no maintenance is scheduled any more"
+    return f"maintenance of {machines} machine{'' if machines == 1 else 's'} is scheduled"
+
+
 def _why_not_schedule(windows: Iterable[Window], registry: Registry) -> str | None:
     seen: set[str] = set()
     for window in windows:
@@ -212,7 +219,7 @@ def _why_not_schedule(windows: Iterable[Window], registry: Registry) -> str | No
             if host in seen:
                 return f"machine {host} is on the schedule twice"
             seen.add(host)
-        if not isfinite(window.start) or window.start < 0:
+        if not 0 <= window.start <= _LATEST:
             return f"the window of {window.hosts[0]} begins at {window.start}; it must be seconds since 1970"
         if window.duration_s is not None and not (isfinite(window.duration_s) and window.duration_s >= 0):
             return f"the window of {window.hosts[0]} lasts {window.duration_s} seconds; that must not be negative"

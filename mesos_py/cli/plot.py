@@ -59,7 +59,7 @@ def _draw(times: Sequence[float], lines: dict[str, list[float]]) -> str:
     return str(figure.show(legend=True))
 
 
-def _label(value: float, chars: int, delta: float, left: bool = False) -> str:  # noqa: ARG001, FBT001, FBT002
+def _label(value: float, chars: int, delta: float, left: bool = False) -> str:  # noqa: ARG001
     text = f"{value:.3g}"
     return text.ljust(chars) if left else text.rjust(chars)
 

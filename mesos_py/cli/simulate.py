@@ -1,4 +1,4 @@
-"""`mesos simulate`: a whole cluster in one thread, under virtual time, to see how it shares, and what faults make of it."""
+"""`mesos simulate`: a whole cluster in one thread, under virtual time: how it shares, and what faults make of it."""
 
 import re
 from pathlib import Path
@@ -46,9 +46,11 @@ def simulate(
     With SCENARIO, a TOML file that says agents, frameworks, tasks and policy: who waits how long, who gets how much,
     how much of the cluster is used. See docs/simulate-scenarios.md.
 
-    Without: among faults that the seed draws, with every promise of the design checked after every step. The seed decides everything: the same one does the same again. A failure prints the promise that was broken, the
-    shortest list of faults found that breaks it, and what happened last; the exit code is 1. The list can be put into
-    a file and given back with --faults.
+    Without: among faults that the seed draws, with every promise of the design checked after every step. A failure
+    prints the promise that was broken, the shortest list of faults found that breaks it, and what happened last; the
+    exit code is 1. The list can be put into a file and given back with --faults.
+
+    The seed decides everything: the same one does the same again.
 
     Examples:
       mesos simulate examples/simulate/drf.toml

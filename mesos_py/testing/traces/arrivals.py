@@ -48,9 +48,9 @@ _Arrival = tuple[float, Resources, Duration]
 
 
 def _arrivals(stream: TaskStream, until: float, dice: Dice) -> Iterator[_Arrival]:
-    for at in stream.at:
+    for when in stream.at:
         for _ in range(stream.count or 1):
-            yield at, stream.resources, stream.duration
+            yield when, stream.resources, stream.duration
     if stream.every is not None:
         at, left = float(stream.start), stream.count if stream.count is not None else _MOST + 1
         number = 0
@@ -90,7 +90,7 @@ def _read_row(stream: TaskStream, row: dict[str, str | None], where: str) -> Ite
         amounts = {name: float(given[name]) for name in _AMOUNTS if name in given}
         count = int(given.get("count", "1"))
         rest = {name: value for name, value in stream.resources.items() if name not in amounts}
-        resources = Resources(rest) + Resources.of(**amounts)
+        resources = Resources(rest) + Resources.from_wire(amounts)
         if not resources or count < 1:
             raise UserError("a task needs resources" if count > 0 else "count is at least 1")
     except ValueError as error:

@@ -10,7 +10,6 @@ from msgspec import Struct
 
 from mesos_py.types.offers import Offer
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import TaskInfo
 
 __all__ = ["Bin", "JobQueue", "TaskRun", "Wanted"]
 

@@ -255,7 +255,9 @@ class _Run:
     def _tell_of(self, user: TraceUser) -> FrameworkReport:
         account, now = user.account, self._now
         busy = account.busy.until(now)
-        whole = user.finished and account.first_arrival is not None and account.last_end is not None
+        completion = None
+        if user.finished and account.first_arrival is not None and account.last_end is not None:
+            completion = account.last_end - account.first_arrival
         return FrameworkReport(
             name=user.name,
             role=user.group.role,
@@ -263,7 +265,7 @@ class _Run:
             done=account.done,
             lost=account.lost,
             fit_nowhere=sum(len(job.durations) for job in self._jobs[user.name] if not self._fits(user.role, job)),
-            completion_s=_rounded(account.last_end - account.first_arrival) if whole else None,
+            completion_s=_rounded(completion),
             wait_mean_s=_rounded(mean(account.waits)),
             wait_p95_s=_rounded(percentile(account.waits, 95)),
             first_offer_mean_s=_rounded(mean(account.first_offers)),

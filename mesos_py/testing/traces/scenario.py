@@ -10,17 +10,30 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct, field
 
+from mesos_py.allocator.filters import why_not_filter
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.testing.simulation.timeline import Dice
 from mesos_py.types.attributes import parse_attributes
-from mesos_py.types.infos import AttributeConstraint
+from mesos_py.types.ids import Role
+from mesos_py.types.infos import AttributeConstraint, OfferFilter
 from mesos_py.types.quota import Quota, amounts_from, parse_amounts, why_not_a_quota
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.roles import ANY_ROLE, why_not_a_role
 
-__all__ = ["AgentGroup", "Duration", "FrameworkGroup", "RoleSettings", "Scenario", "TaskStream", "parse_scenario", "read_scenario"]
+__all__ = [
+    "AgentGroup",
+    "Duration",
+    "FrameworkGroup",
+    "RoleSettings",
+    "Scenario",
+    "TaskStream",
+    "parse_scenario",
+    "read_scenario",
+    "seconds",
+]
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Weight = Annotated[float, Meta(gt=0)]
 
 _UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -87,7 +100,7 @@ class AgentGroup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     resources: Resources
     """Of each, such as ``"cpus:8;mem:16384"``."""
     count: Count = 1
-    name: str = "agent"
+    name: Name = "agent"
     """With a number behind it, from 1, if there are several."""
     attributes: str = ""
     """Such as ``"rack:r1;zone:west"``."""
@@ -159,7 +172,7 @@ class TaskStream(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class FrameworkGroup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Frameworks that are alike, each with its own queue of tasks."""
 
-    name: str
+    name: Name
     """With a number behind it, from 1, if there are several."""
     tasks: Annotated[list[TaskStream], Meta(min_length=1)]
     count: Annotated[int, Meta(ge=1, le=1000)] = 1
@@ -179,10 +192,12 @@ class FrameworkGroup(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """It is offered no less."""
 
     def __post_init__(self) -> None:
-        if why := why_not_a_role(self.role):
+        if why := why_not_a_role(self.role) or why_not_filter(self.filter()):
             raise UserError(why)
-        if not self.name:
-            raise UserError("a framework needs a name")
+
+    def filter(self) -> OfferFilter:
+        """What it says to the master of the offers it wants."""
+        return OfferFilter(hosts=self.hosts, constraints=self.constraints, least=self.least)
 
     def names(self) -> list[str]:
         """Of the frameworks."""
@@ -212,7 +227,7 @@ class Scenario(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise UserError(f"two {whose} are named {name!r}")
         for role, settings in self.roles.items():
             quota = settings.quota()
-            if why := why_not_a_role(role) or (why_not_a_quota(role, quota) if quota else None):
+            if why := why_not_a_role(role) or (why_not_a_quota(Role(role), quota) if quota else None):
                 raise UserError(why)
         for what in ("until", "allocation_interval", "sample"):
             if getattr(self, what) == 0:

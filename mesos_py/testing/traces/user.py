@@ -17,7 +17,7 @@ from mesos_py.testing.traces.figures import Account
 from mesos_py.testing.traces.queue import Bin, JobQueue, TaskRun, Wanted
 from mesos_py.testing.traces.scenario import FrameworkGroup
 from mesos_py.types.ids import FrameworkID, OfferID, Role, TaskID
-from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
+from mesos_py.types.infos import Demand, FrameworkInfo
 from mesos_py.types.offers import Launch, Offer
 from mesos_py.types.tasks import TERMINAL, CommandInfo, TaskInfo, TaskState, TaskStatus
 
@@ -54,9 +54,7 @@ class TraceUser:
         self.name = name
         self.group = group
         self.role = Role(group.role)
-        offer_filter = OfferFilter(hosts=group.hosts, constraints=group.constraints, least=group.least)
-        filters = {} if offer_filter == OfferFilter() else {self.role: offer_filter}
-        self.framework = FrameworkInfo(name=name, roles=[self.role], filters=filters)
+        self.framework = FrameworkInfo(name=name, roles=[self.role], filters={self.role: group.filter()})
         self.framework_id: FrameworkID | None = None
         self.account = Account(capacity)
         self.durations = durations
@@ -140,7 +138,7 @@ class TraceUser:
         """Part of User."""
         return []
 
-    def hear(self, event: effects.UserEvent, process: SchedulerProcess) -> None:
+    def hear(self, event: effects.UserEvent, process: SchedulerProcess) -> None:  # noqa: ARG002  (there is one only)
         """Part of User."""
         match event:
             case effects.Registered():

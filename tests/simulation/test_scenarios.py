@@ -52,17 +52,13 @@ def test_a_saturated_cluster_is_used(demand):
 
 
 def test_weights_give_shares():
-    report = run(
-        until="30m",
-        roles={"gold": {"weight": 2}},
-        agents=[{"count": 30, "resources": "cpus:1;mem:64"}],
-        frameworks=[
-            framework(name, count=3000) | {"role": role} for name, role in (("much", "gold"), ("less", "silver"))
-        ],
-    )
-    much, less = (each.share_mean for each in report.frameworks)
-    assert much == pytest.approx(2 * less, rel=0.02)
-    assert much + less > 0.98
+    frameworks = [framework(name, count=1000) | {"role": role} for name, role in (("much", "gold"), ("less", "silver"))]
+    agents = [{"count": 30, "resources": "cpus:1;mem:64"}]
+    report = run(until="15m", roles={"gold": {"weight": 2}}, agents=agents, frameworks=frameworks)
+    much, less = (report.series.frameworks[name].running for name in ("much", "less"))
+    after_the_first_tasks = after(report, 65)
+    shares = [(much[number], less[number]) for number in after_the_first_tasks]
+    assert shares.count((20, 10)) > 0.95 * len(shares)
 
 
 def test_quotas_hold():
@@ -73,8 +69,11 @@ def test_quotas_hold():
         agents=[{"count": 10, "resources": "cpus:1;mem:64"}],
         frameworks=frameworks,
     )
-    assert max(report.series.frameworks["held"].running) == 2
-    assert max(report.series.frameworks["free"].running) == 8
+    held, free = (report.series.frameworks[name].running for name in ("held", "free"))
+    assert max(held) == 2
+    after_the_first_tasks = after(report, 65)
+    shares = [(held[number], free[number]) for number in after_the_first_tasks]
+    assert shares.count((2, 8)) > 0.9 * len(shares)
 
 
 def test_more_cannot_be_guaranteed_than_there_is():
@@ -193,7 +192,7 @@ def scenarios(draw):
         for number in range(draw(st.integers(1, 3)))
     ]
     return {
-        "until": "10h",
+        "until": "1h",
         "seed": draw(st.integers(0, 1000)),
         "policy": draw(st.sampled_from(["drf", "priority"])),
         "agents": [{"count": draw(st.integers(3, 5)), "resources": "cpus:4;mem:1024"}],
@@ -201,7 +200,7 @@ def scenarios(draw):
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(scenarios())
 def test_every_task_that_fits_ends_and_resources_are_conserved(raw):
     report = run(**raw)

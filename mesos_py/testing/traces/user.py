@@ -211,6 +211,8 @@ class TraceUser:
             refuse_seconds=self.group.refuse,
         )
         self._call(accept)
+        if filled.rest:
+            self._demand_changes()  # what is refused counts as not wanted
 
     def _decline(self, offer_ids: list[OfferID]) -> None:
         held = [offer_id for offer_id in offer_ids if self._held.pop(offer_id, None) is not None]

@@ -17,7 +17,8 @@ from mesos_py.types.infos import (
     OfferFilter,
     Operator,
 )
-from mesos_py.types.offers import Launch, Offer
+from mesos_py.types.maintenance import Unavailability
+from mesos_py.types.offers import InverseOffer, Launch, Offer
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import (
     URI,
@@ -38,6 +39,7 @@ __all__ = ["EXAMPLES"]
 FRAMEWORK_ID = FrameworkID("M7-F1")
 AGENT_ID = AgentID("M7-A3")
 OFFER_ID = OfferID("M7-O42")
+INVERSE_OFFER_ID = OfferID("M7-I3")
 TASK_ID = TaskID("frame-17")
 EXECUTOR_ID = ExecutorID("painter")
 CONTAINER_ID = ContainerID("c-9")
@@ -98,6 +100,10 @@ _CALLS = [
     scheduler.Teardown(framework_id=FRAMEWORK_ID),
     scheduler.Accept(framework_id=FRAMEWORK_ID, offer_ids=[OFFER_ID], operations=[Launch(tasks=[TASK])]),
     scheduler.Decline(framework_id=FRAMEWORK_ID, offer_ids=[OFFER_ID], refuse_seconds=120.0),
+    scheduler.AcceptInverseOffers(framework_id=FRAMEWORK_ID, offer_ids=[INVERSE_OFFER_ID], refuse_seconds=3600.0),
+    scheduler.DeclineInverseOffers(
+        framework_id=FRAMEWORK_ID, offer_ids=[INVERSE_OFFER_ID], reason="the last copy is there until it is moved"
+    ),
     scheduler.Revive(framework_id=FRAMEWORK_ID, roles=[ROLE]),
     scheduler.Suppress(framework_id=FRAMEWORK_ID),
     scheduler.Kill(framework_id=FRAMEWORK_ID, task_id=TASK_ID, kill_policy=KillPolicy(grace_period_s=1.0)),
@@ -129,6 +135,18 @@ _EVENTS = [
         ]
     ),
     scheduler.Rescind(offer_id=OFFER_ID),
+    scheduler.InverseOffers(
+        inverse_offers=[
+            InverseOffer(
+                offer_id=INVERSE_OFFER_ID,
+                framework_id=FRAMEWORK_ID,
+                agent_id=AGENT_ID,
+                hostname=AGENT.hostname,
+                unavailability=Unavailability(start=1796162400.0, duration_s=7200.0),
+            )
+        ]
+    ),
+    scheduler.RescindInverseOffer(offer_id=INVERSE_OFFER_ID),
     scheduler.Update(status=RUNNING),
     scheduler.MessageReceived(agent_id=AGENT_ID, executor_id=EXECUTOR_ID, data=b"50 %"),
     scheduler.Failure(

@@ -127,19 +127,20 @@ class AmqpTransport:
         elif opened is not None:
             self._loop.post(lambda: self._dialled(opened))
         else:
-            self._loop.post(lambda: self._failed("; ".join(reasons)))
+            self._loop.post(lambda: self._failed("; ".join(reasons[node] for node in sorted(reasons))))
 
-    def _dial_in_turn(self) -> tuple[Opened | None, list[str]]:
-        reasons: list[str] = []
+    def _dial_in_turn(self) -> tuple[Opened | None, dict[int, str]]:
+        """A connection, or why each of the nodes gave none."""
+        reasons: dict[int, str] = {}
         for _ in self._nodes:
             if self._stopped:
                 break
-            node = self._nodes[self._next_node % len(self._nodes)]
+            number = self._next_node % len(self._nodes)
             try:
-                return dial(node, self._name, self._may_declare), reasons
+                return dial(self._nodes[number], self._name, self._may_declare), reasons
             except LinkLostError as error:
                 self._next_node += 1
-                reasons.append(str(error))
+                reasons[number] = str(error)
         return None, reasons
 
     def _failed(self, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""When to try a broken connection again, and what to tell whom: once per loss, whatever number of attempts it takes."""
+"""When to try a broken connection again, and what to tell of that: each reason once per loss, however many attempts."""
 
 import random
 from collections.abc import Callable
@@ -12,13 +12,14 @@ __all__ = ["Mender"]
 _FIRST_S: Final = 0.1
 _CAP_S: Final = 10.0
 _JITTER: Final = 0.5
+_MOST_REASONS: Final = 20
 
 
 class Mender:
     """A resident of the loop that calls ``attempt`` when it is time to."""
 
     def __init__(self, loop: Loop, attempt: Callable[[], None], tell: Callable[[str], None]) -> None:
-        """``attempt`` starts one; ``tell`` passes on that the connection is gone, and why."""
+        """``attempt`` starts one; ``tell`` passes on that the connection is gone, and why it does not come back."""
         self._loop = loop
         self._attempt = attempt
         self._tell = tell
@@ -26,7 +27,8 @@ class Mender:
         self._failures = 0
         self._retry_at: float | None = None
         self._up_since: float | None = None
-        self._told = False
+        self._told: set[str] = set()
+        """Reasons of this loss."""
 
     def start(self) -> None:
         """Attempt at once."""
@@ -41,7 +43,7 @@ class Mender:
     def mended(self) -> None:
         """The attempt has succeeded."""
         self._up_since = self._loop.clock()
-        self._told = False
+        self._told.clear()
 
     def failed(self, reason: str) -> None:
         """The attempt has failed, or the connection is lost: try again after a while, the longer the more often."""
@@ -51,8 +53,8 @@ class Mender:
         self._up_since = None
         self._failures += 1
         self._retry_at = now + delay(self._failures, first=_FIRST_S, cap=_CAP_S, jitter=_JITTER * self._random())
-        if not self._told:
-            self._told = True
+        if reason not in self._told and len(self._told) < _MOST_REASONS:
+            self._told.add(reason)
             self._tell(reason)
 
     def next_deadline(self) -> float | None:

@@ -29,6 +29,7 @@ from mesos_py.agent.executors import Executors
 from mesos_py.agent.frameworks import Frameworks
 from mesos_py.agent.launches import Launches
 from mesos_py.agent.leaving import Leaving
+from mesos_py.agent.metrics import metrics_of
 from mesos_py.agent.outbox import Outbox
 from mesos_py.agent.recovering import Recovering
 from mesos_py.agent.registration import Registration
@@ -58,6 +59,7 @@ from mesos_py.messages.agent import (
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.executor import ExecutorCall, ExecutorMessage, ExecutorSubscribe, ExecutorUpdate
 from mesos_py.types.containers import ContainerSpec
+from mesos_py.types.metrics import Metric
 
 __all__ = ["Agent"]
 
@@ -165,6 +167,10 @@ class Agent:
     def view(self) -> AgentView:
         """A snapshot for the operator."""
         return view_of(self._state)
+
+    def metrics(self) -> list[Metric]:
+        """The figures of this moment."""
+        return metrics_of(self._state)
 
     def how_it_fares(self) -> tuple[bool, str]:
         """Whether it is registered, and what it is doing, for people."""

@@ -18,20 +18,22 @@ from mesos_py.types.offers import Offer
 from mesos_py.types.quota import Quota
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.roles import top_of
-from mesos_py.types.values import Value
 
 __all__ = ["Quotas"]
 
 _BASIC: Final = ("cpus", "mem")
+_ENDLESS: Final = 1 << 62
 
 
 class _Standing:
     """How a role with a quota stands."""
 
-    __slots__ = ("consumed", "quota")
+    __slots__ = ("consumed", "names", "quota")
 
     def __init__(self, quota: Quota, consumed: Mapping[str, int] | None = None) -> None:
         self.quota = quota
+        self.names: list[str] = []
+        """What is not without end for it: what its limit or the guarantee of any role speaks of."""
         self.consumed = dict(consumed or dict.fromkeys([*quota.guarantee, *quota.limit], 0))
         """Only of what the quota speaks of."""
 
@@ -46,9 +48,6 @@ class _Standing:
 
     def is_hungry(self) -> bool:
         return any(amount > self.consumed[name] for name, amount in self.quota.guarantee.items())
-
-    def lacks_any_of(self, amounts: Mapping[str, Value]) -> bool:
-        return any(amounts.get(name) and self.lacks(name) for name in self.quota.guarantee)
 
     def spares(self, name: str, amount: int) -> int:
         """How much of this it could give back without lacking it then."""
@@ -78,6 +77,8 @@ class Quotas:
         """Free and unreserved on active agents, of what guarantees speak of."""
         self._lacking: dict[str, int] = {}
         """What all roles lack, of the same."""
+        self._limits: list[tuple[str, int, dict[str, int]]] = []
+        """Every limit, with what its role consumes."""
         self._tightest: list[int] | None = None
         """As open as it was, or less, whenever something was kept from somebody since it was last looked at again."""
 
@@ -90,6 +91,13 @@ class Quotas:
             for name, amount in quota.guarantee.items():
                 self._lacking[name] = self._lacking.get(name, 0) + amount
         self._available = dict.fromkeys(self._lacking, 0)
+        for standing in self.roles.values():
+            standing.names = list({**self._lacking, **standing.quota.limit})
+        self._limits = [
+            (name, limit, standing.consumed)
+            for standing in self.roles.values()
+            for name, limit in standing.quota.limit.items()
+        ]
         self._tightest = None
         self.touched = bool(self.roles)
 
@@ -114,13 +122,13 @@ class Quotas:
 
     def charge(self, role: Role, resources: Resources, *, active: bool) -> None:
         """What was free on an agent is promised to a role."""
-        self._consume(role, resources.unreserved(), 1)
+        self._consume(role, resources, 1)
         if active:
             self._count_available(resources, -1)
 
     def release(self, role: Role, resources: Resources, *, active: bool) -> None:
         """What was promised is free."""
-        self._consume(role, resources.unreserved(), -1)
+        self._consume(role, resources, -1)
         if active:
             self._count_available(resources, 1)
         self.touched = True
@@ -131,19 +139,20 @@ class Quotas:
 
     def _consume_reserved(self, total: Resources, sign: int) -> None:
         for role in total.roles():
-            self._consume(role, total.reserved(role), sign)
+            self._consume(role, total.reserved(role).flatten(), sign)
 
     def _consume(self, role: Role, resources: Resources, sign: int) -> None:
+        """Of what is named by plain keys; reserved resources have others, and were consumed when their agent came."""
         standing = self.roles.get(top_of(role))
         if standing is None:
             return
-        amounts = resources.quantities()
-        guaranteed = [name for name in standing.quota.guarantee if name in amounts]
-        for name in guaranteed:
-            self._lacking[name] -= standing.lacks(name)
-        standing.add(amounts, sign)
-        for name in guaranteed:
-            self._lacking[name] += standing.lacks(name)
+        for name in standing.consumed:
+            amount = resources.get(name)
+            if isinstance(amount, int):
+                before = standing.lacks(name)
+                standing.consumed[name] += sign * amount
+                if name in self._lacking:
+                    self._lacking[name] += standing.lacks(name) - before
 
     def _count_available(self, resources: Resources, sign: int) -> None:
         for name in self._available:
@@ -157,6 +166,18 @@ class Quotas:
         """The roles below their guarantee."""
         return [role for role, standing in self.roles.items() if standing.is_hungry()]
 
+    def is_plenty(self, bundle: Resources) -> bool:
+        """True if nothing of this bundle of free resources is kept from anybody; a quick answer for the usual case."""
+        for name in self._lacking:
+            amount = bundle.get(name)
+            if isinstance(amount, int) and amount > self._available[name] - self._lacking[name]:
+                return False
+        for name, limit, consumed in self._limits:
+            amount = bundle.get(name)
+            if isinstance(amount, int) and (self.limits_held or amount > limit - consumed[name]):
+                return False
+        return True
+
     def most(self, role: Role, bundle: Resources, *, sure: bool) -> Resources:
         """What of a bundle of free resources may go to a role.
 
@@ -166,28 +187,35 @@ class Quotas:
         would be neither.
         """
         standing = self.roles.get(top_of(role))
-        most = {
-            key: self._most(standing, key, value, sure=sure) if isinstance(value, int) and "(" not in key else value
-            for key, value in bundle.items()
-        }
-        if sure and not (standing and standing.lacks_any_of(most)):
+        cut: dict[str, int] = {}
+        nearer = False
+        for name in self._lacking if standing is None else standing.names:
+            amount = bundle.get(name)
+            if isinstance(amount, int):
+                most = self._most(standing, name, sure=sure)
+                if most < amount:
+                    cut[name] = most
+                nearer = nearer or (sure and most > 0 and standing is not None and standing.lacks(name) > 0)
+        if sure and not nearer:
             return EMPTY
-        if all(most[key] == value for key, value in bundle.items()):
+        if not cut:
             return bundle
         self.cut = True
-        part = Resources(most)
+        part = Resources({**dict(bundle.items()), **cut})
         return EMPTY if any(bundle.scalar(name) and not part.scalar(name) for name in _BASIC) else part
 
-    def _most(self, standing: _Standing | None, name: str, amount: int, *, sure: bool) -> int:
+    def _most(self, standing: _Standing | None, name: str, *, sure: bool) -> int:
         lacks = standing.lacks(name) if standing else 0
         if sure and lacks:
-            amount = min(amount, lacks)
+            most = lacks
         elif name in self._lacking:
-            amount = min(amount, lacks + self._slack(name))
+            most = lacks + self._slack(name)
+        else:
+            most = _ENDLESS
         if standing and name in standing.quota.limit:
             room = 0 if self.limits_held else standing.quota.limit[name] - standing.consumed[name]
-            amount = min(amount, max(0, room))
-        return amount
+            most = min(most, max(0, room))
+        return most
 
     def _slack(self, name: str) -> int:
         return max(0, self._available[name] - self._lacking[name])

@@ -81,7 +81,7 @@ class Server:
         """Those of these clients that would take what is free on an agent and open to their role."""
         open_ = clients & ~self._filters.refusing(agent.site)
         roles: Sequence[Role] = agent.size.reserved_to
-        if self._quotas.roles:
+        if self._quotas.roles and (sure or not self._quotas.is_plenty(agent.free)):
             roles = sorted({*roles, *self._quotas.roles}) if roles else self._quotas.order
         if not roles:
             return self._content(agent, agent.free, open_)

@@ -1,5 +1,6 @@
 """Asks a master or an agent over HTTP; whatever goes wrong becomes one line."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -9,12 +10,14 @@ import click
 import httpx
 
 from mesos_py.cli.errors import CliError
+from mesos_py.runtime.login import http_options
 
 __all__ = ["DEFAULT_MASTER", "BusyError", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
 
 DEFAULT_MASTER: Final = "http://127.0.0.1:5050"
 _PAGE: Final = 1000
 _TIMEOUT_S: Final = 15.0
+_REDIRECTS: Final = 5
 
 F = TypeVar("F", bound=Callable[..., Any])
 Params = Mapping[str, str | int | bool | list[str]]
@@ -39,8 +42,7 @@ class Client:
         """``who`` it is, for people. Raises CliError for what is no URL."""
         self.url = normal_url(url)
         self._who = who
-        # no proxies: a cluster's daemons are reached directly, loopback above all
-        self._http = httpx.Client(base_url=self.url, timeout=timeout_s, follow_redirects=True, trust_env=False)
+        self._http = httpx.Client(base_url=self.url, timeout=timeout_s, **http_options())
 
     def close(self) -> None:
         """Drop the connections; for one who asks many."""
@@ -85,12 +87,23 @@ class Client:
 
     def _ask(self, method: str, path: str, params: Params | None, body: Any = None) -> Any:
         with self._explained():
-            answer = self._http.request(method, path, params=dict(params or {}), json=body)
+            answer = self._follow(self._http.request(method, path, params=dict(params or {}), json=body))
             self._check(answer)
             try:
                 return answer.json()
             except ValueError:
                 raise self._stranger() from None
+
+    def _follow(self, answer: httpx.Response) -> httpx.Response:
+        """A standby sends to the leader, who must be told, too, who asks; but never in the clear after TLS."""
+        for _ in range(_REDIRECTS):
+            there = answer.next_request
+            if there is None:
+                return answer
+            if answer.url.scheme == "https" != there.url.scheme:
+                raise CliError(f"{self._who} at {self.url} sends us to {there.url}, which is not secured by TLS")
+            answer = self._http.request(there.method, there.url)
+        raise httpx.TooManyRedirects("too many", request=answer.request)
 
     def _check(self, answer: httpx.Response) -> None:
         if not answer.is_error:
@@ -137,7 +150,9 @@ def quoted(part: str) -> str:
 
 
 def master_option(command: F) -> F:
-    """Adds --master."""
+    """Adds --master, and how to get through to it."""
+    command = _setting("--ca", "MESOS_CA", "File with the CAs that are trusted.")(command)
+    command = _setting("--token-file", "MESOS_TOKEN_FILE", "File with a token that proves who asks.")(command)
     return click.option(
         "--master",
         metavar="URL",
@@ -147,6 +162,18 @@ def master_option(command: F) -> F:
         show_envvar=True,
         help="URL of a master's HTTP API.",
     )(command)
+
+
+def _setting(flag: str, variable: str, text: str) -> Callable[[F], F]:
+    """A file that every client in this process goes by."""
+
+    def keep(_context: click.Context, _param: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            os.environ[variable] = value
+
+    return click.option(
+        flag, metavar="FILE", envvar=variable, show_envvar=True, expose_value=False, callback=keep, help=text
+    )
 
 
 def _patient() -> httpx.Timeout:

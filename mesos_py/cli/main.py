@@ -15,6 +15,7 @@ from mesos_py.errors import ConfigError, MesosError
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
@@ -22,8 +23,10 @@ _COMMANDS: Final = {
     "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
+    "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
+    "password": ("access", "password", "Make a password or token for the HTTP API."),
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
@@ -38,8 +41,10 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),
+    "Keep it safe": ("acl", "password"),
     "Try the design": ("simulate",),
     "This command": ("completion", "version"),
 }

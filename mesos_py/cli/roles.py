@@ -65,10 +65,10 @@ def quota() -> None:
 @quota.command("set")
 @click.argument("role", shell_complete=complete_role)
 @click.option(
-    "--guarantee", type=_Amounts(), metavar="RESOURCES", default={}, help="Kept for it, such as cpus:4;mem:8192."
+    "--guarantee", type=_Amounts(), metavar="RESOURCES", default="", help="Kept for it, such as cpus:4;mem:8192."
 )
 @click.option(
-    "--limit", type=_Amounts(), metavar="RESOURCES", default={}, help="The most it may have, such as cpus:8;gpus:0."
+    "--limit", type=_Amounts(), metavar="RESOURCES", default="", help="The most it may have, such as cpus:8;gpus:0."
 )
 @click.option("--force", is_flag=True, help="Even if there is not so much, or the role uses more already.")
 @master_option

@@ -27,6 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--faults", type=click.File(), metavar="FILE", help="With these faults, one JSON object a line.")
 @click.option("--story", type=int, default=_STORY_LINES, show_default=True, metavar="N", help="Lines of story to show.")
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for the shortest failing list of faults.")
+@click.option("--quiet", "-q", is_flag=True, help="Tell of failures, and how many there were.")
 @click.option("--json", "as_json", is_flag=True, help="Of a scenario, print all as JSON.")
 @click.option("--csv", "csv_file", type=_FILE, metavar="FILE", help="Of a scenario, write the time series.")
 @click.option("--plot", type=_FILE, metavar="FILE", help="Of a scenario, draw the time series, as .png or .svg.")
@@ -37,6 +38,7 @@ def simulate(
     faults: TextIO | None,
     story: int,
     shrinks: bool,
+    quiet: bool,
     as_json: bool,
     csv_file: Path | None,
     plot: Path | None,
@@ -70,15 +72,19 @@ def simulate(
     if as_json or csv_file is not None or plot is not None:
         raise click.UsageError("--json, --csv and --plot go with a scenario")
     wanted = None if faults is None else read(faults.read())
-    failures = 0
-    for each in _chosen(seed, seeds):
+    failures = events = 0
+    chosen = _chosen(seed, seeds)
+    for each in chosen:
         outcome = run_seed(each, wanted)
+        events += outcome.events
         if outcome.failure:
             failures += 1
             _show_failure(outcome, story, shrinks=shrinks)
-        else:
+        elif not quiet:
             settled = f"all agreed {outcome.settled_s:.0f} s after the last of {len(outcome.faults)} faults"
             click.echo(f"seed {each}: {outcome.events:,} events, {settled}")
+    if quiet:
+        click.echo(f"{len(chosen):,} seeds, {events:,} events: {failures:,} failed")
     return EXIT_FAILED if failures else 0
 
 

@@ -37,6 +37,8 @@ STYLES: Final = {
     "disconnected": "red",
     "recovered": "yellow",
     "removed": "dim",
+    "SCHEDULED": "yellow",
+    "DOWN": "red",
     "DRAINING": "yellow",
     "DRAINED": "blue",
     "DEACTIVATED": "yellow",

@@ -23,6 +23,7 @@ from mesos_py.agent.views import AgentView
 from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
 from mesos_py.daemons.config import AgentConfig
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
 from mesos_py.daemons.service import Reread, logged, private_dir, run, story_file, watcher
 from mesos_py.errors import ConfigError, UserError
@@ -106,8 +107,8 @@ class AgentDaemon:
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
-        app = make_agent_app(Reader(loop), self._view, str(self._directory.absolute()), self._usage)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        self._web = self._make_web()
         self._info = msgspec.structs.replace(info, url=info.url or self._web.bind())
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
         core_config = self._core_config(incarnation, jitter)
@@ -138,6 +139,20 @@ class AgentDaemon:
         self._on_stopped: Callable[[], None] | None = None
         self._closed = False
         self._performers = self._who_performs()
+
+    def _make_web(self) -> WebServer:
+        app = make_agent_app(
+            Reader(self._loop),
+            self._view,
+            str(self._directory.absolute()),
+            self._usage,
+            self._gate.access,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+            why_not_read=self._gate.why_not_read,
+            figures=lambda: self.core.metrics(),  # noqa: PLW0108 - there is no core yet
+        )
+        return WebServer(app, self._config.http_host, self._config.http_port, self._gate.tls)
 
     def _core_config(self, incarnation: str, jitter: float | None) -> AgentCoreConfig:
         config = self._config
@@ -208,6 +223,7 @@ class AgentDaemon:
 
     def reload(self, config: AgentConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
 
     def abandon(self) -> None:
         """Give back what was taken; for one that is never started."""

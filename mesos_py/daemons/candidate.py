@@ -20,6 +20,7 @@ from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.daemons.config import MasterConfig, without_passwords
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
@@ -34,6 +35,7 @@ from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
@@ -116,8 +118,17 @@ class CandidateDaemon:
         make_allocator(
             config.allocator, AllocatorConfig()
         )  # what cannot be used is better told now than when we are elected
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate, leader_url=self._leader_url)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        app = make_master_app(
+            Reader(loop),
+            lambda: self.core,
+            self.operate,
+            self._gate.access,
+            leader_url=self._leader_url,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+        )
+        self._web = WebServer(app, config.http_host, config.http_port, self._gate.tls)
         self._lifeline: Lifeline | None = None
         try:
             self._coordination = coordination or _Zookeeper(config, loop)
@@ -197,6 +208,9 @@ class CandidateDaemon:
 
     def reload(self, config: MasterConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
+        if self._leadership is not None:
+            self._leadership.use(self._gate.acls)
 
     # From the election (ElectionListener)
 
@@ -235,7 +249,7 @@ class CandidateDaemon:
         assert self._store is not None
         info = MasterInfo(master_id=new_master_id(epoch), epoch=epoch, url=self.url, version=__version__)
         self._leadership = Leadership(
-            self._config, self._loop, self._transport, self._store, registry, info, self._overtaken
+            self._config, self._loop, self._transport, self._store, registry, info, self._overtaken, self._gate.acls
         )
         self._leadership.start(reached=self._reached)
         if self._suspended:
@@ -297,13 +311,15 @@ class CandidateDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[Answer]"
+    ) -> None:
         """Have the core do something for an operator; from any thread."""
 
         def put() -> None:
             if self._leadership is None:
                 tell(loop, answer, Answer(0, Outcome.BUSY, CEASED))
             else:
-                self._leadership.operate(call, loop, answer)
+                self._leadership.operate(call, principal, loop, answer)
 
         self._loop.post(put)

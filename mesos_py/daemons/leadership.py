@@ -19,6 +19,7 @@ from mesos_py.daemons.service import logged, story_file, watcher
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
+    AclsChanged,
     AgentSaid,
     BrokerConnected,
     BrokerLost,
@@ -44,6 +45,7 @@ from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery, Transport
 from mesos_py.runtime.story import Story
+from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import MasterID, Principal
 from mesos_py.types.infos import MasterInfo
 
@@ -71,6 +73,7 @@ class Leadership:
         registry: Registry,
         info: MasterInfo,
         overtaken: Callable[[str], None],
+        acls: Acls = ALLOW_ALL,
     ) -> None:
         """``registry`` is what was durable when the epoch of ``info`` began.
 
@@ -83,7 +86,7 @@ class Leadership:
         self._overtaken = overtaken
         self._heard_newer = False
         policy = AllocatorConfig(allocation_interval_s=config.allocation_interval_s, weights=config.weights)  # type: ignore[arg-type]
-        self.core = Master(info, _core_config(config), make_allocator(config.allocator, policy), registry)
+        self.core = Master(info, _core_config(config, acls), make_allocator(config.allocator, policy), registry)
         self._story = Story(self.core.check if config.paranoid else None)
         self._mailbox: Mailbox[MasterEvent, effects.MasterEffect] = Mailbox(
             loop, self.core, self._perform, Ticked(), watcher(self._story, role="master")
@@ -151,6 +154,10 @@ class Leadership:
         """We still lead."""
         self._log.info("resumed")
         self._mailbox.put(LeadershipResumed())
+
+    def use(self, acls: Acls) -> None:
+        """Go by other rules."""
+        self._mailbox.put(AclsChanged(acls))
 
     def last_words(self) -> None:
         """Leave the story of what broke."""
@@ -270,11 +277,13 @@ class Leadership:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[effects.Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[effects.Answer]"
+    ) -> None:
         """Have the core do something for an operator."""
         ticket = next(self._tickets)
         self._answers[ticket] = (loop, answer)
-        self._mailbox.put(OperatorSaid(ticket, call))
+        self._mailbox.put(OperatorSaid(ticket, call, principal))
 
     def _answer(self, effect: effects.Answer) -> None:
         loop, answer = self._answers.pop(effect.ticket)
@@ -287,6 +296,6 @@ def tell(loop: AbstractEventLoop, answer: "Future[effects.Answer]", said: effect
         loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(said))
 
 
-def _core_config(config: MasterConfig) -> CoreConfig:
+def _core_config(config: MasterConfig, acls: Acls) -> CoreConfig:
     shared = set(CoreConfig.__struct_fields__) & set(config.__struct_fields__)
-    return CoreConfig(**{name: getattr(config, name) for name in shared})
+    return CoreConfig(**{name: getattr(config, name) for name in shared}, acls=acls)

@@ -112,6 +112,9 @@ class LocalCluster:
 
     def reload(self, config: LocalConfig) -> None:
         """Part of Daemon."""
+        self.master.reload(self._master_config(config))
+        for number, agent in enumerate(self.agents, 1):
+            agent.reload(self._agent_config(config, number))
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Part of Daemon: agents first, so that the master hears them leave."""
@@ -149,6 +152,11 @@ class LocalCluster:
             broker=self.broker,
             work_dir=str(self.work_dir / "master"),
             http_port=config.http_port,
+            acl_file=config.acl_file,
+            http_credentials=config.http_credentials,
+            http_cert=config.http_cert,
+            http_key=config.http_key,
+            http_client_ca=config.http_client_ca,
             allocator=config.allocator,
             weights=config.weights,
             offer_timeout_s=config.offer_timeout_s,
@@ -163,6 +171,11 @@ class LocalCluster:
             broker=self.broker,
             work_dir=str(self.work_dir / f"agent{number}"),
             http_port=0,
+            acl_file=config.acl_file,
+            http_credentials=config.http_credentials,
+            http_cert=config.http_cert,
+            http_key=config.http_key,
+            http_client_ca=config.http_client_ca,
             name=f"agent{number}",
             hostname=f"agent{number}",
             resources=config.resources or _part_of_machine(number, config.agents),

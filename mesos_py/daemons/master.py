@@ -8,6 +8,7 @@ from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
 from mesos_py.daemons.candidate import CandidateDaemon
 from mesos_py.daemons.config import MasterConfig
+from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import Leadership, new_master_id
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
 from mesos_py.daemons.service import Reread, logged, private_dir, run
@@ -19,6 +20,7 @@ from mesos_py.runtime.condition import Condition, Outage
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
@@ -43,8 +45,16 @@ class MasterDaemon:
         self._loop = loop
         self._outage = Outage("broker")
         directory = private_dir(config.work_dir)
-        app = make_master_app(Reader(loop), lambda: self.core, self.operate)
-        self._web = WebServer(app, config.http_host, config.http_port)
+        self._gate = Gate(config)
+        app = make_master_app(
+            Reader(loop),
+            lambda: self.core,
+            self.operate,
+            self._gate.access,
+            condition=self.condition,
+            authenticate=self._gate.authenticate,
+        )
+        self._web = WebServer(app, config.http_host, config.http_port, self._gate.tls)
         url = config.advertise_url or self._web.bind()
         self._store = store or RegistryFile(directory / "registry", loop)
         try:
@@ -52,7 +62,9 @@ class MasterDaemon:
             master_id = new_master_id(epoch)
             self._transport = connect(config.broker, loop, name=f"mesos master {master_id}")
             info = MasterInfo(master_id=master_id, epoch=epoch, url=url, version=__version__)
-            self._leadership = Leadership(config, loop, self._transport, self._store, registry, info, self._give_way)
+            self._leadership = Leadership(
+                config, loop, self._transport, self._store, registry, info, self._give_way, self._gate.acls
+            )
         except ConfigError:
             self.abandon()
             raise
@@ -92,6 +104,8 @@ class MasterDaemon:
 
     def reload(self, config: MasterConfig) -> None:
         """Part of Daemon."""
+        self._gate.reload(config)
+        self._leadership.use(self._gate.acls)
 
     def _give_way(self, who: str) -> None:
         if not self.failure:
@@ -134,6 +148,8 @@ class MasterDaemon:
 
     # Operators
 
-    def operate(self, call: OperatorCall, loop: AbstractEventLoop, answer: "Future[Answer]") -> None:
+    def operate(
+        self, call: OperatorCall, principal: Principal | None, loop: AbstractEventLoop, answer: "Future[Answer]"
+    ) -> None:
         """Have the core do something for an operator; from any thread."""
-        self._loop.post(lambda: self._leadership.operate(call, loop, answer))
+        self._loop.post(lambda: self._leadership.operate(call, principal, loop, answer))

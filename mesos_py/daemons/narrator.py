@@ -1,11 +1,12 @@
 """Tells the log what happens, from the events and effects that pass a core: cores themselves never log.
 
 At level info there is a line for each step in a task's, agent's or framework's life, with its ids, so that the story of
-a task can be found by its id in the logs of master and agent. Heartbeats, offers and refusals are for level debug.
+a task can be found by its id in the logs of master and agent. Heartbeats and offers are for level debug. Of refusals
+only so many a second are told, for strangers may cause as many as they like.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
@@ -19,15 +20,25 @@ _WRAPPERS = ("call", "message", "event", "spec")
 """Fields under which events and effects carry what is told of."""
 
 
+_REFUSALS_PER_S: Final = 20
+
+
 class Narrator:
     """Sees what passes a core and writes it down."""
 
     def __init__(self, log: Log) -> None:
         """What has no line of its own is told at level debug."""
         self._log = log
+        self._second = 0.0
+        self._refusals = 0
+        """In this second."""
 
-    def watch(self, event: Any, effects: Sequence[Any], _now: float) -> None:
+    def watch(self, event: Any, effects: Sequence[Any], now: float) -> None:
         """Part of Mailbox."""
+        if now >= self._second + 1.0:
+            if self._refusals > _REFUSALS_PER_S:
+                self._log.warning("more calls refused", count=self._refusals - _REFUSALS_PER_S)
+            self._second, self._refusals = now, 0
         self._tell(event, "heard")
         for effect in effects:
             self._tell(effect, "said")
@@ -38,6 +49,10 @@ class Narrator:
             if (found := getattr(value, name, None)) is not None:
                 inner = found
                 break
+        if isinstance(inner, schedulers.Error):
+            self._refusals += 1
+            if self._refusals > _REFUSALS_PER_S:
+                return
         tell = _LINES.get((direction, type(inner)))
         if tell is not None:
             tell(self._log.bind(queue=value.queue) if isinstance(inner, schedulers.Error) else self._log, inner)

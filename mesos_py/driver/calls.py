@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from mesos_py.errors import UserError
 from mesos_py.messages.scheduler import (
     Accept,
+    AcceptInverseOffers,
     Acknowledge,
     Decline,
+    DeclineInverseOffers,
     Kill,
     Message,
     Reconcile,
@@ -20,7 +22,7 @@ from mesos_py.scheduler.events import OURS, UserCall
 from mesos_py.scheduler.validation import checked_operations
 from mesos_py.types.ids import AgentID, ExecutorID, OfferID, Role, TaskID
 from mesos_py.types.infos import Demand
-from mesos_py.types.offers import Launch, LaunchGroup, Offer, Operation
+from mesos_py.types.offers import InverseOffer, Launch, LaunchGroup, Offer, Operation
 from mesos_py.types.tasks import ExecutorInfo, KillPolicy, TaskInfo, TaskStatus
 
 __all__ = ["Calls", "OneOrMore"]
@@ -95,6 +97,29 @@ class Calls:
         if offer_ids:
             seconds = self._refusal(refuse_seconds)
             self._call(Decline(framework_id=OURS, offer_ids=offer_ids, refuse_seconds=seconds))
+
+    def accept_inverse(
+        self, offers: InverseOffer | Iterable[InverseOffer], *, refuse_seconds: float | None = None, reason: str = ""
+    ) -> None:
+        """Tell operators that we can do without what we have on these agents by then.
+
+        We may be asked again after ``refuse_seconds``. An answer to an offer that is void is no matter.
+        """
+        self._call(
+            AcceptInverseOffers(
+                framework_id=OURS, offer_ids=_ids(offers), refuse_seconds=self._refusal(refuse_seconds), reason=reason
+            )
+        )
+
+    def decline_inverse(
+        self, offers: InverseOffer | Iterable[InverseOffer], *, refuse_seconds: float | None = None, reason: str = ""
+    ) -> None:
+        """Tell operators, with the ``reason``, that we would lose something; otherwise as ``accept_inverse``."""
+        self._call(
+            DeclineInverseOffers(
+                framework_id=OURS, offer_ids=_ids(offers), refuse_seconds=self._refusal(refuse_seconds), reason=reason
+            )
+        )
 
     def revive(self, *roles: str) -> None:
         """Forget what was declined and suppressed, for these roles or all: offers come again. Raises UserError."""
@@ -178,3 +203,7 @@ class Calls:
 
 def _offers(offers: OneOrMore) -> list[Offer]:
     return [offers] if isinstance(offers, Offer) else list(offers)
+
+
+def _ids(offers: InverseOffer | Iterable[InverseOffer]) -> list[OfferID]:
+    return [offer.offer_id for offer in ([offers] if isinstance(offers, InverseOffer) else offers)]

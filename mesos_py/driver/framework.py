@@ -15,19 +15,20 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, assert_never
 
 from mesos_py.driver.calls import Calls
-from mesos_py.driver.session import Session, Timer
+from mesos_py.driver.session import Session, Timer, broker_url
 from mesos_py.driver.state_file import StateFile
 from mesos_py.driver.waiting import Waiting
-from mesos_py.errors import ConfigError, UserError
+from mesos_py.errors import UserError
 from mesos_py.messages.scheduler import (
     AgentReturned,
     Error,
     Failure,
+    InverseOffers,
     MessageReceived,
     Offers,
+    RescindInverseOffer,
     Update,
 )
-from mesos_py.runtime.credentials import read_credential
 from mesos_py.runtime.loop import Loop
 from mesos_py.scheduler.config import Backoff, SchedulerConfig
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered, UserEvent
@@ -45,7 +46,12 @@ _log = getLogger("mesos_py.framework")
 
 F = TypeVar("F", bound=Callable[..., object])
 
-_PASSED_ON: Final = {MessageReceived: "message", Failure: "failure", AgentReturned: "agent_returned"}
+_PASSED_ON: Final = {
+    MessageReceived: "message",
+    Failure: "failure",
+    AgentReturned: "agent_returned",
+    RescindInverseOffer: "inverse_rescind",
+}
 """Events that go to their callbacks as they are."""
 
 
@@ -167,6 +173,14 @@ class Framework(Calls):
     def on_rescind(self, callback: F) -> F:
         """``callback(offers)``: these are void."""
         return self._on("rescind", callback)
+
+    def on_inverse_offers(self, callback: F) -> F:
+        """``callback(inverse_offers)``: agents are to be taken down; say of each whether we can do without by then."""
+        return self._on("inverse_offers", callback)
+
+    def on_inverse_rescind(self, callback: F) -> F:
+        """``callback(rescinded)``: the inverse offer ``rescinded.offer_id`` is void."""
+        return self._on("inverse_rescind", callback)
 
     def on_update(self, callback: F) -> F:
         """``callback(status)``: a task's new state; in order for each task."""
@@ -313,6 +327,7 @@ class Framework(Calls):
             auto_acknowledge=self._auto_acknowledge,
             keep_id=self._keep_id,
             agent_returns="agent_returned" in self._callbacks,
+            inverse_offers="inverse_offers" in self._callbacks,
             subscribing=Backoff(first_s=1.0, cap_s=30.0, jitter=random.random() / 2),  # noqa: S311 - only spreads
         )
 
@@ -326,7 +341,7 @@ class Framework(Calls):
             else:
                 self._ended.set()
 
-        session = Session(config, loop, _broker(broker), self._tell, ended)
+        session = Session(config, loop, broker_url(broker), self._tell, ended)
         with self._lock:
             self._session = session
             early, self._early = self._early, []
@@ -430,7 +445,9 @@ class Framework(Calls):
             case Disconnected():
                 if not self._run_callback("disconnected", event.reason) and not self.trouble:  # that has been logged
                     _log.warning("disconnected: %s", event.reason)
-            case MessageReceived() | Failure() | AgentReturned():
+            case InverseOffers():
+                self._run_callback("inverse_offers", event.inverse_offers)
+            case MessageReceived() | Failure() | AgentReturned() | RescindInverseOffer():
                 self._run_callback(_PASSED_ON[type(event)], event)
             case Error():
                 if not self._run_callback("error", event):
@@ -477,11 +494,3 @@ class Framework(Calls):
         with self._lock:
             self._ended.set()
             loop.close()
-
-
-def _broker(given: str | None) -> str:
-    """The broker URL to use. Raises ConfigError if none is given."""
-    url = given or os.environ.get("MESOS_BROKER") or read_credential("broker")
-    if not url:
-        raise ConfigError("no broker is given: neither as an argument nor in MESOS_BROKER")
-    return url

@@ -2,15 +2,17 @@
 
 import heapq
 import itertools
+import os
 import secrets
 from collections.abc import Callable, Sequence
 from logging import INFO, WARNING, getLogger
 
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
-from mesos_py.errors import FrameworkEndedError, MesosError
+from mesos_py.errors import ConfigError, FrameworkEndedError, MesosError
 from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS, Malformed
 from mesos_py.messages.scheduler import Call
+from mesos_py.runtime.credentials import read_credential
 from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
@@ -22,7 +24,7 @@ from mesos_py.scheduler.core import Scheduler
 from mesos_py.scheduler.effects import Deliver, SchedulerEffect, SendToMaster, StopDriver, UserEvent
 from mesos_py.scheduler.events import BrokerConnected, BrokerLost, EventsMissed, MasterSaid, SchedulerEvent, Ticked
 
-__all__ = ["Session", "Timer", "Timers"]
+__all__ = ["Session", "Timer", "Timers", "broker_url"]
 
 _log = getLogger("mesos_py.framework")
 
@@ -220,3 +222,11 @@ def _failure(effect: StopDriver) -> MesosError | None:
     if effect.reason is not None:
         return FrameworkEndedError(effect.error, effect.reason)
     return MesosError(effect.error) if effect.error else None
+
+
+def broker_url(given: str | None) -> str:
+    """The broker URL to use. Raises ConfigError if none is given."""
+    url = given or os.environ.get("MESOS_BROKER") or read_credential("broker")
+    if not url:
+        raise ConfigError("no broker is given: neither as an argument nor in MESOS_BROKER")
+    return url

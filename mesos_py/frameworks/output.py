@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import httpx
 
+from mesos_py.runtime.login import http_options
 from mesos_py.types.ids import FrameworkID, TaskID
 
 __all__ = ["OutputStreams", "StreamName"]
@@ -107,7 +108,7 @@ class OutputStreams:
         if self._client is None:
             # no proxy may stand between us and our own agents; a quiet task sends nothing for long
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
-            self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), limits=limits, trust_env=False)
+            self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), limits=limits, **http_options())
         why, refusals, last_heard = "", 0, time.monotonic()
         while refusals < _ATTEMPTS and time.monotonic() - last_heard < _AWAY_S:
             offset = file.offset

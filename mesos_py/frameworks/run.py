@@ -33,6 +33,7 @@ from mesos_py.errors import MesosError
 from mesos_py.frameworks.output import OutputStreams
 from mesos_py.frameworks.run_display import Display
 from mesos_py.frameworks.run_options import RunOptions
+from mesos_py.runtime.login import http_options
 from mesos_py.runtime.logs import set_up
 from mesos_py.scheduler.toolkit import Place
 from mesos_py.types.ids import FrameworkID, TaskID
@@ -286,7 +287,7 @@ def _notes(display: Display) -> Iterator[None]:
 def _why_never(master_url: str, spec: TaskSpec) -> str:
     """Why no agent, even an empty one, could run this; empty if one could, or if that cannot be known."""
     try:
-        answer = httpx.get(f"{master_url}/agents", params={"limit": 1000}, timeout=2.0, trust_env=False)
+        answer = httpx.get(f"{master_url}/agents", params={"limit": 1000}, timeout=2.0, **http_options())
         agents = answer.raise_for_status().json()["items"]
     except (httpx.HTTPError, ValueError, KeyError):
         return ""

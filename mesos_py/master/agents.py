@@ -35,6 +35,8 @@ _FAILURES: Final = {
 }
 """What became of an agent, by what became of its tasks."""
 
+_DOWN: Final = "its machine is down for maintenance"
+
 
 class AgentDesk:
     """Owns the agents: who is admitted, who is connected."""
@@ -59,7 +61,7 @@ class AgentDesk:
     def register(self, principal: Principal, queue: str, message: RegisterAgent, now: float) -> None:
         """Admit a new agent, in the registry first; answer a repeated question again."""
         info = message.agent
-        if why := why_not_agent(info):
+        if why := why_not_agent(info) or self._why_not_here(info):
             self._refuse(queue, info.name, None, why)
             return
         if (known := self._state.agent_ids.get(queue, {}).get(info.name)) is not None:
@@ -80,8 +82,12 @@ class AgentDesk:
             self._state.counters["agents_registered"] += 1
             self._desk.allocator.add_agent(agent_id, info, {})
             self._welcome(agent)
+            self._send_away_if_down(agent, then)
 
         self._desk.persist(AdmitAgent(agent_id, info.hostname, principal), admitted)
+
+    def _why_not_here(self, info: AgentInfo) -> str | None:
+        return _DOWN if info.hostname in self._state.registry.down else None
 
     def _connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:
         """It speaks from this queue; if it was somebody else there before, that one is no more there."""
@@ -128,7 +134,7 @@ class AgentDesk:
     def _why_not_back(self, message: ReregisterAgent) -> str | None:
         """Why an agent may not return. To be told so ends its tasks: only for what can never be right."""
         agent_id = message.agent_id
-        if why := why_not_an_id(agent_id) or why_not_agent(message.agent):
+        if why := why_not_an_id(agent_id) or why_not_agent(message.agent) or self._why_not_here(message.agent):
             return why
         if agent_id in self._state.registry.gone:
             return "an operator has declared this agent gone"
@@ -152,6 +158,7 @@ class AgentDesk:
         state.counters["agents_reregistered"] += 1
         self._returns.take_back(agent, message, now, was_unreachable=was_unreachable)
         self._draining.returned(agent, now)
+        self._send_away_if_down(agent, now)
         if was_unreachable:
             for framework in state.frameworks.values():
                 if framework.agent_returns:
@@ -235,6 +242,22 @@ class AgentDesk:
             self.disconnect(agent, now)
         self._desk.persist(MarkGone(agent_id, now), written)
         return None
+
+    def send_away(self, agent_id: AgentID, now: float) -> None:
+        """Its machine is down, and the registry has it no more."""
+        agent = self._state.agents.get(agent_id)
+        if agent is not None:
+            self.disconnect(agent, now)
+            self._refuse(agent.queue, agent.info.name, agent_id, _DOWN)
+        self._remove(agent_id, TaskState.GONE, Reason.AGENT_REMOVED, _DOWN, now, since=now)
+
+    def _send_away_if_down(self, agent: Agent, now: float) -> None:
+        """Its machine was taken down while it was being admitted."""
+        if agent.info.hostname in self._state.registry.down:
+            self._leaving.add(agent.agent_id)
+            self.disconnect(agent, now)
+            agent_id = agent.agent_id
+            self._desk.persist(RemoveAgent(agent_id), lambda then: self.send_away(agent_id, then))
 
     def _remove(
         self, agent_id: AgentID, state: TaskState, reason: Reason, message: str, now: float, *, since: float

@@ -3,9 +3,11 @@
 FrameworkSaid ─▶ frameworks (subscribe, suppress ...), launches (accept), offers (decline), tasks (kill, acknowledge)
 AgentSaid     ─▶ agents (register), returns (what a returning agent reports), tasks (status updates)
 OperatorSaid  ─▶ operators
-Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, roles (limits), then allocate
+Ticked        ─▶ offers and frameworks that time out, liveness (who is silent), draining, maintenance, roles (limits),
+                 then allocate
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from mesos_py.master.events import AgentSaid, FrameworkSaid, MasterEvent, Operat
 from mesos_py.master.frameworks import FrameworkDesk
 from mesos_py.master.launches import LaunchDesk
 from mesos_py.master.liveness import LivenessDesk
+from mesos_py.master.maintenance import MaintenanceDesk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.operators import OperatorDesk
 from mesos_py.master.registry import Registry
@@ -36,7 +39,9 @@ from mesos_py.types.infos import MasterInfo
 __all__ = ["Master"]
 
 _HELD: Final = 10_000
-"""So many calls are kept while it is not sure that we lead."""
+"""So many calls and tasks in them are kept while it is not sure that we lead ..."""
+_HELD_OF_ONE: Final = 2_000
+"""... and so many of one framework."""
 
 _OfConnected = (
     to_master.UnregisterAgent
@@ -64,14 +69,27 @@ class Master:
         self._draining = DrainDesk(self._desk, self._offers, self._tasks)
         self._agents = AgentDesk(self._desk, self._offers, self._tasks, returns, self._draining)
         self._liveness = LivenessDesk(self._desk, self._agents, self._frameworks)
+        self._maintenance = MaintenanceDesk(self._desk, self._offers, self._agents)
         self._roles = RoleDesk(self._desk)
         self._operators = OperatorDesk(
-            self._desk, self._agents, self._frameworks, self._tasks, self._draining, self._roles
+            self._desk,
+            self._agents,
+            self._frameworks,
+            self._tasks,
+            self._draining,
+            self._maintenance,
+            self._roles,
         )
         self._held: list[FrameworkSaid] = []
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
-        self._holding: set[FrameworkID] = set()
-        self._events: dict[type, Callable[[Any, float], None]] = {
+        self._holding: Counter[FrameworkID] = Counter()
+        """How much of that is of which framework."""
+        self._events = self._who_takes_events()
+        self._calls = self._who_serves_calls()
+        self._messages = self._who_hears_agents()
+
+    def _who_takes_events(self) -> dict[type, Callable[[Any, float], None]]:
+        return {
             FrameworkSaid: self._on_framework_said,
             AgentSaid: self._on_agent_said,
             events.Ticked: self._on_ticked,
@@ -83,15 +101,16 @@ class Master:
             events.EchoHeard: lambda event, now: self._liveness.heard_echo(event.inbox, event.sent, now),
             events.LeadershipSuspended: lambda event, now: setattr(self.state, "suspended", True),
             events.LeadershipResumed: self._on_resumed,
+            events.AclsChanged: lambda event, now: setattr(self.state, "acls", event.acls),
         }
-        self._calls = self._who_serves_calls()
-        self._messages = self._who_hears_agents()
 
     def _who_serves_calls(self) -> dict[type, Callable[[Framework, Any, float], None]]:
         return {
             calls.Acknowledge: self._tasks.acknowledge,
             calls.Accept: self._launches.accept,
             calls.Decline: self._offers.decline,
+            calls.AcceptInverseOffers: self._maintenance.answer,
+            calls.DeclineInverseOffers: self._maintenance.answer,
             calls.Kill: self._tasks.kill,
             calls.Revive: self._frameworks.revive,
             calls.Suppress: self._frameworks.suppress,
@@ -128,7 +147,8 @@ class Master:
         if self.state.cut_off or due is None:
             return None
         due = min(due, self._frameworks.next_deadline())
-        for other in (self._offers.next_deadline(), self._draining.next_deadline(), self._roles.next_deadline()):
+        for desk in (self._offers, self._draining, self._maintenance, self._roles):
+            other = desk.next_deadline()
             due = due if other is None else min(due, other)
         return due
 
@@ -150,6 +170,7 @@ class Master:
         self._frameworks.remove_due(now)
         self._liveness.run_due(now)
         self._draining.run_due(now)
+        self._maintenance.run_due(now)
         self._roles.run_due(now)
         self._offers.make(now)
 
@@ -183,9 +204,12 @@ class Master:
         )
 
     def _hold(self, framework: Framework, event: FrameworkSaid) -> None:
-        if len(self._held) < _HELD:
+        call = event.call
+        weight = 1 + sum(len(op.tasks) for op in call.operations) if isinstance(call, calls.Accept) else 1
+        of_one = self._holding[framework.framework_id] + weight
+        if of_one <= _HELD_OF_ONE and self._holding.total() + weight <= _HELD:
             self._held.append(event)
-            self._holding.add(framework.framework_id)
+            self._holding[framework.framework_id] = of_one
         else:
             tag = str(event.call.__struct_config__.tag)
             self._desk.refuse_call(framework, tag, "the master waits for ZooKeeper, and has too much to remember")

@@ -67,6 +67,8 @@ class Outcome(StrEnum):
     """There is nothing of that name."""
     CONFLICT = "CONFLICT"
     """As things are it cannot be done."""
+    FORBIDDEN = "FORBIDDEN"
+    """Whoever asks may not have it done."""
     BUSY = "BUSY"
     """Not now; ask again."""
 

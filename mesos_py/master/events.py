@@ -7,7 +7,9 @@ from msgspec import Struct
 from mesos_py.messages.agent import FromAgent
 from mesos_py.messages.codec import Malformed
 from mesos_py.messages.scheduler import Call
+from mesos_py.types.acls import Acls
 from mesos_py.types.ids import AgentID, FrameworkID, Principal, Role, TaskID
+from mesos_py.types.maintenance import Window
 from mesos_py.types.quota import Quota
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "LeadershipResumed",
     "LeadershipSuspended",
     "MasterEvent",
+    "OperatorBringUp",
     "OperatorCall",
     "OperatorDeactivate",
     "OperatorDrain",
@@ -27,7 +30,9 @@ __all__ = [
     "OperatorReactivate",
     "OperatorSaid",
     "OperatorSetQuotas",
+    "OperatorSetSchedule",
     "OperatorSetWeights",
+    "OperatorTakeDown",
     "OperatorTeardown",
     "QueueGone",
     "RegistryWritten",
@@ -154,6 +159,24 @@ class OperatorReactivate(Struct, frozen=True, tag=True, gc=False):
     agent_id: AgentID
 
 
+class OperatorSetSchedule(Struct, frozen=True, tag=True, gc=False):
+    """Plan maintenance: these windows in the place of those there were."""
+
+    windows: list[Window]
+
+
+class OperatorTakeDown(Struct, frozen=True, tag=True, gc=False):
+    """Begin the maintenance of machines on the schedule: their agents are sent away with all that runs there."""
+
+    hosts: list[str]
+
+
+class OperatorBringUp(Struct, frozen=True, tag=True, gc=False):
+    """End the maintenance of machines: their agents may come back."""
+
+    hosts: list[str]
+
+
 OperatorCall = (
     OperatorKill
     | OperatorTeardown
@@ -163,6 +186,9 @@ OperatorCall = (
     | OperatorReactivate
     | OperatorSetWeights
     | OperatorSetQuotas
+    | OperatorSetSchedule
+    | OperatorTakeDown
+    | OperatorBringUp
 )
 """Whatever an operator may ask to be changed."""
 
@@ -172,6 +198,14 @@ class OperatorSaid(Struct, frozen=True, tag=True, gc=False):
 
     ticket: int
     call: OperatorCall
+    principal: Principal | None = None
+    """Who asks, if that was proven."""
+
+
+class AclsChanged(Struct, frozen=True, tag=True, gc=False):
+    """Other rules hold from now on; who is subscribed stays so."""
+
+    acls: Acls
 
 
 MasterEvent = (
@@ -186,5 +220,6 @@ MasterEvent = (
     | QueueGone
     | RegistryWritten
     | OperatorSaid
+    | AclsChanged
 )
 """Whatever a master's core can be told."""

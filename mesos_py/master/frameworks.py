@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from mesos_py.master.authorization import why_not_subscribe_as
 from mesos_py.master.desk import Desk
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.reconcile import answers
@@ -79,11 +80,13 @@ class FrameworkDesk:
         if framework_id and state.was_removed(framework_id):
             why = f"framework {framework_id} was removed; subscribe without an id for a fresh one"
             return ErrorReason.FRAMEWORK_REMOVED, why
+        if framework is not None and framework.info.principal not in ("", principal):
+            return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
+        if (why := why_not_subscribe_as(state, principal, call.framework.roles)) is not None:
+            return ErrorReason.UNAUTHORIZED, why
         if framework is None:
             why = self._why_not_one_more(principal)
             return (ErrorReason.INVALID, why) if why is not None else None
-        if framework.info.principal not in ("", principal):
-            return ErrorReason.FOREIGN_USER, f"framework {framework_id} belongs to another principal"
         if call.resume and framework.queue != queue and self._is_there(framework):
             return ErrorReason.FAILED_OVER, _FAILED_OVER
         return None
@@ -111,6 +114,8 @@ class FrameworkDesk:
         framework.connected, framework.recovered = True, False
         framework.suppressed = set(call.suppressed_roles)
         framework.knows_tasks, framework.agent_returns = call.resume, call.agent_returns
+        framework.wants_inverse_offers = call.inverse_offers
+        framework.inverse_offers.clear()
         self._state.framework_ids[queue] = framework.framework_id
         self._desk.allocator.update_framework(
             framework.framework_id, info.roles, filters=info.filters, suppressed=call.suppressed_roles
@@ -249,6 +254,8 @@ class FrameworkDesk:
         """Resume offers for some of its roles and forget what they refused."""
         if (roles := self._own_roles(framework, call.roles, "REVIVE")) is not None:
             framework.suppressed.difference_update(roles)
+            for answer in framework.inverse_answers.values():
+                answer.until = 0.0
             self._desk.allocator.revive(framework.framework_id, roles)
 
     def request(self, framework: Framework, call: Request, _now: float) -> None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from mesos_py.master.authorization import why_not_run
 from mesos_py.master.desk import MAX_MESSAGE, Desk
 from mesos_py.master.offers import OfferDesk, refusal
 from mesos_py.master.reconcile import answer_one
-from mesos_py.master.state import Agent, Executor, Framework, Task
+from mesos_py.master.state import Agent, Executor, Framework, MasterState, Task
 from mesos_py.master.validation import why_not_group, why_not_task
 from mesos_py.messages.agent import RunTasks
 from mesos_py.messages.scheduler import Accept, TaskToReconcile, Update
@@ -72,6 +73,9 @@ class LaunchDesk:
             if why := why_not_task(task, framework, agent, left):
                 self._answer(framework, task, TaskState.ERROR, Reason.TASK_INVALID, why, now, agent)
                 continue
+            if why := why_not_run(self._state, framework, operation, task):
+                self._answer(framework, task, TaskState.ERROR, Reason.TASK_UNAUTHORIZED, why, now, agent)
+                continue
             executor_id = None
             if task.executor is not None:
                 executor_id = task.executor.executor_id
@@ -90,6 +94,10 @@ class LaunchDesk:
         if why := why_not_group(operation, framework, agent, left):
             for task in operation.tasks:
                 self._answer(framework, task, TaskState.ERROR, Reason.TASK_GROUP_INVALID, why, now, agent)
+            return None, left
+        if why := _why_not_run_any(self._state, framework, operation):
+            for task in operation.tasks:
+                self._answer(framework, task, TaskState.ERROR, Reason.TASK_GROUP_UNAUTHORIZED, why, now, agent)
             return None, left
         executor_id = None
         if operation.executor is not None:
@@ -151,6 +159,12 @@ class LaunchDesk:
             agent_id=agent.agent_id if agent is not None else None,
         )
         self._desk.tell(framework, Update(status=status))
+
+
+def _why_not_run_any(state: MasterState, framework: Framework, group: LaunchGroup) -> str | None:
+    """Why one of a group may not run; then none does."""
+    refusals = (why_not_run(state, framework, group, task) for task in group.tasks)
+    return next((why for why in refusals if why is not None), None)
 
 
 def _tasks(call: Accept) -> Iterator[TaskInfo]:

@@ -76,6 +76,7 @@ class OfferDesk:
             attributes=agent.info.attributes,
             url=agent.info.url,
             executor_ids=agent.executors_of(framework.framework_id) if agent.executors else [],
+            unavailability=state.registry.unavailability.get(agent.info.hostname),
         )
         state.offers[offer.offer_id] = (offer, now + state.config.offer_timeout_s)
         agent.offers[offer.offer_id] = offer

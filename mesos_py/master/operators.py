@@ -6,10 +6,12 @@ from typing import Any
 
 from mesos_py.master import events
 from mesos_py.master.agents import AgentDesk
+from mesos_py.master.authorization import why_not_operate
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.frameworks import FrameworkDesk
+from mesos_py.master.maintenance import MaintenanceDesk
 from mesos_py.master.roles import RoleDesk
 from mesos_py.master.tasks import TaskDesk
 
@@ -26,6 +28,7 @@ class OperatorDesk:
         frameworks: FrameworkDesk,
         tasks: TaskDesk,
         draining: DrainDesk,
+        maintenance: MaintenanceDesk,
         roles: RoleDesk,
     ) -> None:
         """One per master."""
@@ -35,6 +38,7 @@ class OperatorDesk:
         self._frameworks = frameworks
         self._tasks = tasks
         self._draining = draining
+        self._maintenance = maintenance
         self._roles = roles
         self._requests: dict[type, Callable[[int, Any, float], None]] = {
             events.OperatorKill: self._kill,
@@ -43,12 +47,19 @@ class OperatorDesk:
             events.OperatorDrain: self._drain,
             events.OperatorDeactivate: self._deactivate,
             events.OperatorReactivate: self._reactivate,
+            events.OperatorSetSchedule: self._set_schedule,
+            events.OperatorTakeDown: self._take_down,
+            events.OperatorBringUp: self._bring_up,
             events.OperatorSetWeights: self._set_weights,
             events.OperatorSetQuotas: self._set_quotas,
         }
 
     def serve(self, event: events.OperatorSaid, now: float) -> None:
         """Do what is asked, or say why not."""
+        if why := why_not_operate(self._state, event.principal, event.call):
+            self._state.counters["operator_calls_forbidden"] += 1
+            self._answer(event.ticket, Outcome.FORBIDDEN, why)
+            return
         self._requests[type(event.call)](event.ticket, event.call, now)
 
     def _answer(self, ticket: int, outcome: Outcome, message: str) -> None:
@@ -96,6 +107,15 @@ class OperatorDesk:
 
     def _reactivate(self, ticket: int, call: events.OperatorReactivate, _now: float) -> None:
         self._draining.reactivate(call.agent_id, partial(self._answer, ticket))
+
+    def _set_schedule(self, ticket: int, call: events.OperatorSetSchedule, _now: float) -> None:
+        self._maintenance.set_schedule(call, partial(self._answer, ticket))
+
+    def _take_down(self, ticket: int, call: events.OperatorTakeDown, now: float) -> None:
+        self._maintenance.take_down(call, now, partial(self._answer, ticket))
+
+    def _bring_up(self, ticket: int, call: events.OperatorBringUp, _now: float) -> None:
+        self._maintenance.bring_up(call, partial(self._answer, ticket))
 
     def _set_weights(self, ticket: int, call: events.OperatorSetWeights, _now: float) -> None:
         self._roles.set_weights(call.weights, partial(self._answer, ticket))

@@ -11,14 +11,16 @@ from enum import StrEnum
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from mesos_py.types.ids import AgentID, Principal, Role
-from mesos_py.types.maintenance import AgentMode, Drain
+from mesos_py.types.maintenance import AgentMode, Drain, Unavailability, Window
 from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
     "AgentRecord",
+    "BringUp",
     "Deactivate",
     "Document",
     "MarkDrained",
@@ -31,8 +33,10 @@ __all__ = [
     "RegistryOperation",
     "RemoveAgent",
     "SetQuotas",
+    "SetSchedule",
     "SetWeights",
     "StartDraining",
+    "TakeDown",
     "decode_operation",
     "decode_records",
     "encode_document",
@@ -54,6 +58,8 @@ class Document(StrEnum):
 
     ROLES = "roles"
     """Weights and quotas."""
+    MAINTENANCE = "maintenance"
+    """The schedule, and the machines that are down."""
 
 
 class Registry:
@@ -79,6 +85,12 @@ class Registry:
         """That operators have set; of other roles the configuration says the weight."""
         self.quotas: dict[Role, Quota] = {}
         """None of them is empty."""
+        self.schedule: list[Window] = []
+        """No host is in two windows, and whatever is down is in one."""
+        self.down: dict[str, float] = {}
+        """Machines in maintenance by host name, and since when, seconds since the epoch."""
+        self.unavailability: dict[str, Unavailability] = {}
+        """The schedule by host name."""
 
     def knows(self, agent_id: AgentID) -> bool:
         """True if it may run tasks, or may be doing so out of our sight."""
@@ -90,6 +102,15 @@ class Registry:
         if drain is not None:
             return AgentMode.DRAINING if drain.drained is None else AgentMode.DRAINED
         return AgentMode.DEACTIVATED if agent_id in self.deactivated else AgentMode.ACTIVE
+
+    def plan(self, schedule: list[Window]) -> None:
+        """Put another schedule in the place of the one there is."""
+        self.schedule = schedule
+        self.unavailability = {
+            host: Unavailability(start=window.start, duration_s=window.duration_s)
+            for window in schedule
+            for host in window.hosts
+        }
 
     def drop(self, agent_id: AgentID) -> None:
         """Forget all there is of an agent, but not that it is gone."""
@@ -193,7 +214,7 @@ class MarkDrained(Struct, frozen=True, tag=True, gc=False):
         """Change the registry; gives what of it is another now."""
         drain = registry.drains.get(self.agent_id)
         if drain is not None:
-            registry.drains[self.agent_id] = msgspec.structs.replace(drain, drained=self.time)
+            registry.drains[self.agent_id] = replace(drain, drained=self.time)
         return (self.agent_id,)
 
 
@@ -265,6 +286,48 @@ class SetQuotas(Struct, frozen=True, tag=True, gc=False):
         return (Document.ROLES,)
 
 
+class SetSchedule(Struct, frozen=True, tag=True, gc=False):
+    """An operator plans maintenance."""
+
+    windows: list[Window]
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        planned = {host for window in self.windows for host in window.hosts}
+        if registry.down.keys() <= planned:
+            registry.plan(self.windows)
+        return (Document.MAINTENANCE,)
+
+
+class TakeDown(Struct, frozen=True, tag=True, gc=False):
+    """The maintenance of machines begins: their agents are no part of the cluster until it ends."""
+
+    hosts: list[str]
+    time: float
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        down = {host: self.time for host in self.hosts if host in registry.unavailability}
+        registry.down |= down
+        agents = [agent_id for agent_id, hostname in registry.admitted.items() if hostname in down]
+        for agent_id in agents:
+            registry.drop(agent_id)
+        return (Document.MAINTENANCE, *agents)
+
+
+class BringUp(Struct, frozen=True, tag=True, gc=False):
+    """The maintenance of machines has ended: they are on the schedule no more."""
+
+    hosts: list[str]
+
+    def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
+        """Change the registry; gives what of it is another now."""
+        up = {host for host in self.hosts if registry.down.pop(host, None) is not None}
+        left = [replace(w, hosts=[host for host in w.hosts if host not in up]) for w in registry.schedule]
+        registry.plan([window for window in left if window.hosts])
+        return (Document.MAINTENANCE,)
+
+
 RegistryOperation = (
     AdmitAgent
     | MarkUnreachable
@@ -278,6 +341,9 @@ RegistryOperation = (
     | RaiseEpoch
     | SetWeights
     | SetQuotas
+    | SetSchedule
+    | TakeDown
+    | BringUp
 )
 """Whatever can change the registry."""
 
@@ -298,6 +364,9 @@ def operations(registry: Registry) -> list[RegistryOperation]:
         way.append(SetWeights(dict(registry.weights)))
     if registry.quotas:
         way.append(SetQuotas(dict(registry.quotas)))
+    if registry.schedule:
+        way.append(SetSchedule(registry.schedule))
+    way += [TakeDown([host], since) for host, since in registry.down.items()]
     principals = registry.principals
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
@@ -350,8 +419,14 @@ class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
     quotas: dict[Role, Quota] = {}
 
 
+class _Maintenance(Struct, frozen=True, omit_defaults=True, gc=False):
+    schedule: list[Window] = []
+    down: dict[str, float] = {}
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _roles = msgspec.msgpack.Decoder(_Roles)
+_maintenance = msgspec.msgpack.Decoder(_Maintenance)
 
 
 def encode_document(registry: Registry, document: Document) -> bytes:
@@ -359,6 +434,8 @@ def encode_document(registry: Registry, document: Document) -> bytes:
     match document:
         case Document.ROLES:
             return _encode(_Roles(registry.weights, registry.quotas))
+        case Document.MAINTENANCE:
+            return _encode(_Maintenance(registry.schedule, registry.down))
 
 
 def read_document(registry: Registry, document: Document, data: bytes) -> None:
@@ -367,6 +444,10 @@ def read_document(registry: Registry, document: Document, data: bytes) -> None:
         case Document.ROLES:
             roles = _roles.decode(data)
             registry.weights, registry.quotas = roles.weights, roles.quotas
+        case Document.MAINTENANCE:
+            maintenance = _maintenance.decode(data)
+            registry.plan(maintenance.schedule)
+            registry.down = maintenance.down
 
 
 def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:

@@ -140,6 +140,9 @@ class ReturnDesk:
         task.status = _status_of(back, record)
         framework.tasks[task_id] = task
         back.agent.tasks[task] = None
+        if record.state in TERMINAL:
+            # Its end may have been acknowledged since the agent said so: then it answers that it has no such task.
+            back.missing[task] = None
         was_unreachable = framework.unreachable.pop(task_id, None) is not None or back.was_unreachable
         is_news = was_unreachable or not framework.knows_tasks
         if is_news and record.state in LIVE and record.status_state not in TERMINAL:

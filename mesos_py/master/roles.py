@@ -6,7 +6,7 @@ still unseen: while too many agents are missing, nothing that a limit speaks of 
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.effects import Outcome, Reply
@@ -85,7 +85,7 @@ class RoleDesk:
         def written(_now: float) -> None:
             for role in weights:
                 self._allocator.set_weight(role, self._registry.weights.get(role))
-            reply(Outcome.DONE, f"weights set of {_names(weights)}")
+            reply(Outcome.DONE, _done("weights", weights))
 
         self._write(SetWeights(dict(weights)), written, reply)
 
@@ -104,7 +104,7 @@ class RoleDesk:
 
         def written(_now: float) -> None:
             self._tell_quotas()
-            reply(Outcome.DONE, f"quotas set of {_names(call.quotas)}")
+            reply(Outcome.DONE, _done("quotas", call.quotas))
 
         self._write(SetQuotas(call.quotas), written, reply)
 
@@ -145,5 +145,6 @@ class RoleDesk:
             self._desk.persist(operation, written)
 
 
-def _names(roles: Iterable[Role]) -> str:
-    return ", ".join(roles) or "no role"
+def _done(what: str, wishes: Mapping[Role, float | Quota | None]) -> str:
+    verb = "set" if any(wishes.values()) else "taken away"
+    return f"{what} {verb} of {', '.join(wishes) or 'no role'}"

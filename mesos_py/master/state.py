@@ -9,14 +9,24 @@ from msgspec import Struct
 
 from mesos_py.errors import InvariantError
 from mesos_py.master.registry import Registry
+from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo, MasterInfo
-from mesos_py.types.maintenance import AgentMode
-from mesos_py.types.offers import Offer
+from mesos_py.types.maintenance import AgentMode, Unavailability
+from mesos_py.types.offers import InverseOffer, Offer
 from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
-__all__ = ["Agent", "CompletedFramework", "Executor", "Framework", "MasterConfig", "MasterState", "Task"]
+__all__ = [
+    "Agent",
+    "CompletedFramework",
+    "Executor",
+    "Framework",
+    "InverseAnswer",
+    "MasterConfig",
+    "MasterState",
+    "Task",
+]
 
 
 class MasterConfig(Struct, frozen=True, kw_only=True):
@@ -42,6 +52,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """So many silent agents are given up at once; when more fall silent together, the fault may be elsewhere ..."""
     removals_per_s: float = 1.0
     """... and the rest are given up no faster than this."""
+    acls: Acls = ALLOW_ALL
+    """Who may do what, until it is changed."""
     max_frameworks_per_principal: int = 1000
     """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
     max_completed_frameworks: int = 50
@@ -89,6 +101,18 @@ class Task:
         return self.state in LIVE
 
 
+class InverseAnswer(Struct, gc=False):
+    """What a framework has said to the last inverse offer of an agent."""
+
+    unavailability: Unavailability
+    accepted: bool
+    reason: str
+    time: float
+    """Seconds since the epoch."""
+    until: float
+    """It is not asked again before."""
+
+
 class Executor(Struct, gc=False):
     """A custom executor on an agent."""
 
@@ -123,6 +147,13 @@ class Agent:
         self.shutdowns: dict[FrameworkID, None] = {}
         """Removed frameworks it could not be told of yet."""
 
+    def frameworks(self) -> list[FrameworkID]:
+        """Those with a live task, an executor or an offer here."""
+        owners = dict.fromkeys(task.framework_id for task in self.tasks if task.is_live)
+        owners |= dict.fromkeys(framework_id for framework_id, _ in self.executors)
+        owners |= dict.fromkeys(offer.framework_id for offer in self.offers.values())
+        return list(owners)
+
     def used(self) -> dict[tuple[FrameworkID, Role], Resources]:
         """What live tasks and executors hold, by framework and role."""
         used: dict[tuple[FrameworkID, Role], Resources] = {}
@@ -144,9 +175,9 @@ class Framework:
     """A framework that has not been removed."""
 
     __slots__ = (
-        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info", "json",
-        "knows_tasks", "offers", "queue", "recovered", "registered", "removal_due", "suppressed", "tasks",
-        "unreachable",
+        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info",
+        "inverse_answers", "inverse_offers", "json", "knows_tasks", "offers", "queue", "recovered", "registered",
+        "removal_due", "suppressed", "tasks", "unreachable", "wants_inverse_offers",
     )  # fmt: skip
 
     def __init__(self, framework_id: FrameworkID, info: FrameworkInfo, now: float, *, history: MasterConfig) -> None:
@@ -162,6 +193,10 @@ class Framework:
         """Who is subscribed launched its tasks, as opposed to an instance that has just taken over."""
         self.agent_returns = False
         """It wants to hear of agents that are back."""
+        self.wants_inverse_offers = False
+        self.inverse_offers: dict[AgentID, tuple[InverseOffer, float]] = {}
+        """Not answered yet, and when each times out."""
+        self.inverse_answers: dict[AgentID, InverseAnswer] = {}
         self.registered = now
         self.heard = now
         self.removal_due: float | None = None
@@ -197,6 +232,7 @@ class MasterState:
         self.registry = registry
         self.cut_off = True
         """The broker is out of reach: nobody is timed out, nothing is offered."""
+        self.acls = config.acls
         self.connected_since = 0.0
         """The end of the last outage of the broker."""
         self.suspended = False
@@ -361,6 +397,8 @@ class MasterState:
         for agent_id, executor_id in framework.executors:
             if (name, executor_id) not in self.agents[agent_id].executors:
                 raise InvariantError(f"executor {executor_id} of {name} is on no agent")
+        if framework.inverse_offers and not framework.wants_inverse_offers:
+            raise InvariantError(f"framework {name} is asked what it does not want to be")
         if framework.tasks.keys() & framework.unreachable.keys():
             raise InvariantError(f"framework {name}: a task is on its agent and unreachable")
         if len(framework.unreachable) > self.config.max_unreachable_tasks:

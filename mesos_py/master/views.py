@@ -1,6 +1,8 @@
 """What the master shows of itself: values made from its state, for the HTTP API, the command line and metrics."""
 
+from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -18,6 +20,8 @@ __all__ = [
     "AgentView",
     "DrainView",
     "FrameworkView",
+    "InverseAnswerView",
+    "MachineView",
     "OfferView",
     "Page",
     "RoleView",
@@ -26,6 +30,7 @@ __all__ = [
     "agent_views",
     "drain_view",
     "framework_views",
+    "machine_views",
     "offer_views",
     "role_views",
     "state_view",
@@ -79,6 +84,34 @@ class DrainView(Struct, frozen=True, kw_only=True, gc=False):
     mark_gone: bool = False
     drained: float | None = None
     """When it was found empty."""
+
+
+class InverseAnswerView(Struct, frozen=True, kw_only=True, gc=False):
+    """What a framework says to the maintenance of a machine; ``answer`` is ACCEPTED, DECLINED or NONE yet."""
+
+    framework_id: FrameworkID
+    framework_name: str
+    agent_id: AgentID
+    answer: str
+    reason: str = ""
+    time: float | None = None
+    """Of the answer, seconds since the epoch."""
+
+
+class MachineView(Struct, frozen=True, kw_only=True, gc=False):
+    """A machine on the maintenance schedule; ``state`` is SCHEDULED or DOWN."""
+
+    host: str
+    state: str
+    start: float
+    """Seconds since the epoch."""
+    duration_s: float | None
+    down_since: float | None
+    agents: list[AgentID]
+    tasks: int
+    """That live there."""
+    answers: list[InverseAnswerView]
+    """Of the frameworks that have been asked."""
 
 
 class FrameworkView(Struct, frozen=True, kw_only=True, gc=False):
@@ -221,6 +254,42 @@ def _status(state: MasterState, agent_id: AgentID) -> str:
     if agent_id in state.registry.unreachable:
         return "unreachable"
     return "disconnected" if agent_id in state.absent else "connected"
+
+
+def machine_views(state: MasterState) -> list[MachineView]:
+    """All that are scheduled or down, in the order of the schedule."""
+    registry = state.registry
+    agents: dict[str, list[Agent]] = {host: [] for host in registry.unavailability}
+    for agent in state.agents.values():
+        if agent.info.hostname in agents:
+            agents[agent.info.hostname].append(agent)
+    return [
+        MachineView(
+            host=host,
+            state="DOWN" if host in registry.down else "SCHEDULED",
+            start=unavailability.start,
+            duration_s=unavailability.duration_s,
+            down_since=registry.down.get(host),
+            agents=[agent.agent_id for agent in agents[host]],
+            tasks=sum(task.is_live for agent in agents[host] for task in agent.tasks),
+            answers=[answer for agent in agents[host] for answer in _answers(state, agent)],
+        )
+        for host, unavailability in registry.unavailability.items()
+    ]
+
+
+def _answers(state: MasterState, agent: Agent) -> Iterator[InverseAnswerView]:
+    for framework in state.frameworks.values():
+        ids: dict[str, Any] = {
+            "framework_id": framework.framework_id,
+            "framework_name": framework.info.name,
+            "agent_id": agent.agent_id,
+        }
+        if (said := framework.inverse_answers.get(agent.agent_id)) is not None:
+            answer = "ACCEPTED" if said.accepted else "DECLINED"
+            yield InverseAnswerView(**ids, answer=answer, reason=said.reason, time=said.time)
+        elif agent.agent_id in framework.inverse_offers:
+            yield InverseAnswerView(**ids, answer="NONE")
 
 
 def framework_views(state: MasterState, page: Page = EVERYTHING) -> list[FrameworkView]:

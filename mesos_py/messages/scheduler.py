@@ -12,21 +12,24 @@ from msgspec import Struct, field
 from mesos_py.messages.beacon import Beacon
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Role, TaskID
 from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
-from mesos_py.types.offers import DEFAULT_REFUSE_S, Offer, Operation
+from mesos_py.types.offers import DEFAULT_REFUSE_S, InverseOffer, Offer, Operation
 from mesos_py.types.tasks import KillPolicy, TaskStatus
 
 __all__ = [
     "Accept",
+    "AcceptInverseOffers",
     "Acknowledge",
     "AgentReturned",
     "Call",
     "Decline",
+    "DeclineInverseOffers",
     "Error",
     "ErrorReason",
     "Event",
     "Failure",
     "FailureReason",
     "Heartbeat",
+    "InverseOffers",
     "Kill",
     "Message",
     "MessageReceived",
@@ -34,6 +37,7 @@ __all__ = [
     "Reconcile",
     "Request",
     "Rescind",
+    "RescindInverseOffer",
     "Revive",
     "SchedulerHeartbeat",
     "Shutdown",
@@ -62,6 +66,8 @@ class Subscribe(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="SUBS
     with FAILED_OVER."""
     agent_returns: bool = False
     """Be sent AGENT_RETURNED."""
+    inverse_offers: bool = False
+    """Be sent INVERSE_OFFERS."""
 
 
 class Teardown(Struct, frozen=True, kw_only=True, tag="TEARDOWN", gc=False):
@@ -90,6 +96,31 @@ class Decline(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="DECLIN
     framework_id: FrameworkID
     offer_ids: list[OfferID]
     refuse_seconds: float = DEFAULT_REFUSE_S
+
+
+class AcceptInverseOffers(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="ACCEPT_INVERSE_OFFERS", gc=False):
+    """We can do without what we have there by then. Shown to operators; nothing else follows.
+
+    After ``refuse_seconds`` the question may come again, so that the answer can change.
+    """
+
+    framework_id: FrameworkID
+    offer_ids: list[OfferID]
+    refuse_seconds: float = DEFAULT_REFUSE_S
+    reason: str = ""
+    """For people."""
+
+
+class DeclineInverseOffers(
+    Struct, frozen=True, kw_only=True, omit_defaults=True, tag="DECLINE_INVERSE_OFFERS", gc=False
+):
+    """We would lose something if it were taken then. Shown to operators, who decide; otherwise as the acceptance."""
+
+    framework_id: FrameworkID
+    offer_ids: list[OfferID]
+    refuse_seconds: float = DEFAULT_REFUSE_S
+    reason: str = ""
+    """For people."""
 
 
 class Revive(Struct, frozen=True, kw_only=True, omit_defaults=True, tag="REVIVE", gc=False):
@@ -176,6 +207,8 @@ Call = (
     | Teardown
     | Accept
     | Decline
+    | AcceptInverseOffers
+    | DeclineInverseOffers
     | Revive
     | Suppress
     | Kill
@@ -213,6 +246,22 @@ class Rescind(Struct, frozen=True, kw_only=True, tag="RESCIND", gc=False):
     offer_id: OfferID
 
 
+class InverseOffers(Struct, frozen=True, kw_only=True, tag="INVERSE_OFFERS", gc=False):
+    """Machines on which we have tasks, executors or offers are to be taken down: can we do without?
+
+    One question per agent at a time, which is void when we subscribe again. Sent to those who asked for it by
+    ``inverse_offers``.
+    """
+
+    inverse_offers: list[InverseOffer]
+
+
+class RescindInverseOffer(Struct, frozen=True, kw_only=True, tag="RESCIND_INVERSE_OFFER", gc=False):
+    """An inverse offer is no longer valid: the plan is another, we have nothing there any more, or it took too long."""
+
+    offer_id: OfferID
+
+
 class Update(Struct, frozen=True, kw_only=True, tag="UPDATE", gc=False):
     """A task's status. Must be acknowledged exactly when it has an ``update_id``."""
 
@@ -233,7 +282,7 @@ class FailureReason(StrEnum):
     UNREACHABLE = "UNREACHABLE"
     """The agent has been silent for too long, and was given up. It may come back, see AGENT_RETURNED."""
     LEFT = "LEFT"
-    """The agent has left the cluster, after it ended its tasks."""
+    """The agent has left the cluster after it ended its tasks, or was sent away with them for maintenance."""
     GONE = "GONE"
     """An operator has declared that the agent will never be back."""
     EXECUTOR_ENDED = "EXECUTOR_ENDED"
@@ -269,6 +318,8 @@ class ErrorReason(StrEnum):
     """The call can be read and makes no sense."""
     FOREIGN_USER = "FOREIGN_USER"
     """The broker user is not the one the message claims to come from."""
+    UNAUTHORIZED = "UNAUTHORIZED"
+    """The rules of the cluster do not let this principal do it."""
     NOT_SUBSCRIBED = "NOT_SUBSCRIBED"
     """The framework is unknown or not subscribed from this queue: subscribe (again)."""
     FAILED_OVER = "FAILED_OVER"
@@ -297,5 +348,18 @@ class Heartbeat(Struct, frozen=True, kw_only=True, tag="HEARTBEAT", gc=False):
     """The master is alive. After five intervals without any event, subscribe again."""
 
 
-Event = Subscribed | Offers | Rescind | Update | MessageReceived | Failure | AgentReturned | Error | Heartbeat | Beacon
+Event = (
+    Subscribed
+    | Offers
+    | Rescind
+    | InverseOffers
+    | RescindInverseOffer
+    | Update
+    | MessageReceived
+    | Failure
+    | AgentReturned
+    | Error
+    | Heartbeat
+    | Beacon
+)
 """Whatever a master may send to a scheduler."""

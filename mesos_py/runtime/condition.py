@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-__all__ = ["Condition", "Outage"]
+__all__ = ["Condition", "Outage", "always_ready"]
 
 
 class Condition(Struct, frozen=True, gc=False):
@@ -15,6 +15,11 @@ class Condition(Struct, frozen=True, gc=False):
     """It does what it is there for: a master leads or stands by, an agent is registered."""
     text: str
     """What it is doing, or what it waits for."""
+
+
+def always_ready() -> Condition:
+    """Of something that waits for nothing."""
+    return Condition(is_ready=True, text="ready")
 
 
 class Outage:

@@ -61,7 +61,7 @@ class Listener(Protocol):
         """The broker is reached, and every subscribed queue is declared."""
 
     def disconnected(self, reason: str) -> None:
-        """The connection is lost; called once per loss, and once if the first attempt fails. It is being mended."""
+        """The connection is lost, or the first attempt failed; it is being mended. Called again for each new reason."""
 
     def blocked(self, reason: str) -> None:
         """The broker takes nothing for now, from anybody; what it has for us still comes. Bodies wait here."""

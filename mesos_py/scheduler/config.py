@@ -36,6 +36,8 @@ class SchedulerConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Stop with an error when the master has removed our id, rather than go on with a fresh one."""
     agent_returns: bool = False
     """Be told when agents that were given up are back."""
+    inverse_offers: bool = False
+    """Be asked whether we can do without agents that are to be taken down."""
     subscribing: Backoff = Backoff(first_s=1.0, cap_s=30.0)
     killing: Backoff = Backoff(first_s=10.0, cap_s=300.0)
     reconciling: Backoff = Backoff(first_s=5.0, cap_s=120.0)

@@ -13,14 +13,17 @@ from msgspec.structs import replace
 from mesos_py.messages.beacon import Beacon
 from mesos_py.messages.scheduler import (
     Accept,
+    AcceptInverseOffers,
     Acknowledge,
     AgentReturned,
     Decline,
+    DeclineInverseOffers,
     Error,
     ErrorReason,
     Event,
     Failure,
     Heartbeat,
+    InverseOffers,
     Kill,
     Message,
     MessageReceived,
@@ -28,6 +31,7 @@ from mesos_py.messages.scheduler import (
     Reconcile,
     Request,
     Rescind,
+    RescindInverseOffer,
     Revive,
     SchedulerHeartbeat,
     Shutdown,
@@ -155,10 +159,7 @@ class Scheduler:
             self._kills.next_deadline(),
             self._reconcile_all_at,
         )
-        for other in others:
-            if other is not None and (due is None or other < due):
-                due = other
-        return due
+        return min((at for at in (due, *others) if at is not None), default=None)
 
     # The master
 
@@ -184,7 +185,7 @@ class Scheduler:
                 pass  # a new epoch was noticed above; whether our own queue works is another matter
             case Subscribed():
                 self._on_subscribed(message, now)
-            case MessageReceived() | Failure() | AgentReturned():
+            case MessageReceived() | Failure() | AgentReturned() | InverseOffers() | RescindInverseOffer():
                 link.heard(now)
                 self._tell(message)
             case Error():
@@ -310,6 +311,8 @@ class Scheduler:
                 if not self._tasks.has_ended(call.task_id):  # else the user has been told
                     agent_id = call.agent_id or self._tasks.agent_of(call.task_id)
                     self._kills.wish(call.task_id, agent_id, call.kill_policy, now)
+            case AcceptInverseOffers() | DeclineInverseOffers():
+                self._send(call, now)
             case Suppress() | Revive() | Request():
                 self._wishes.take(call, said=self._link.subscribed)
                 self._send(call, now)
@@ -429,6 +432,7 @@ class Scheduler:
             suppressed_roles=self._wishes.suppressed(),
             resume=self._identity.is_confirmed,
             agent_returns=self._config.agent_returns,
+            inverse_offers=self._config.inverse_offers,
         )
         self._effects.append(SendToMaster(subscribe))
         self._link.asked(now)

@@ -12,8 +12,10 @@ from mesos_py.messages.scheduler import (
     Error,
     ErrorReason,
     Failure,
+    InverseOffers,
     MessageReceived,
     Offers,
+    RescindInverseOffer,
     Update,
 )
 from mesos_py.types.ids import FrameworkID
@@ -56,7 +58,17 @@ class OffersRescinded(Struct, frozen=True, tag=True, gc=False):
 
 
 UserEvent = (
-    Registered | Disconnected | Offers | OffersRescinded | Update | MessageReceived | Failure | AgentReturned | Error
+    Registered
+    | Disconnected
+    | Offers
+    | OffersRescinded
+    | InverseOffers
+    | RescindInverseOffer
+    | Update
+    | MessageReceived
+    | Failure
+    | AgentReturned
+    | Error
 )
 """Whatever the user is told."""
 

@@ -6,8 +6,10 @@ from msgspec import Struct
 
 from mesos_py.messages.scheduler import (
     Accept,
+    AcceptInverseOffers,
     Acknowledge,
     Decline,
+    DeclineInverseOffers,
     Event,
     Kill,
     Message,
@@ -63,7 +65,20 @@ class EventsMissed(Struct, frozen=True, tag=True, gc=False):
     epoch: int
 
 
-UserCall = Accept | Decline | Revive | Suppress | Kill | Shutdown | Acknowledge | Reconcile | Message | Request
+UserCall = (
+    Accept
+    | Decline
+    | AcceptInverseOffers
+    | DeclineInverseOffers
+    | Revive
+    | Suppress
+    | Kill
+    | Shutdown
+    | Acknowledge
+    | Reconcile
+    | Message
+    | Request
+)
 """Whatever a user may ask for; ``framework_id`` is OURS."""
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from mesos_py.types.infos import FrameworkInfo, MasterInfo
-from mesos_py.types.offers import Launch, LaunchGroup, Offer
+from mesos_py.types.maintenance import Unavailability, Window
+from mesos_py.types.offers import InverseOffer, Launch, LaunchGroup, Offer
 from mesos_py.types.quota import Quota, amounts_to_wire
 from mesos_py.types.tasks import ExecutorInfo, TaskInfo, TaskStatus
 
@@ -28,9 +29,8 @@ def brief(value: Any) -> str:
     match value:
         case TaskStatus():
             return _status(value)
-        case Offer():
-            executors = f" with {','.join(value.executor_ids)}" if value.executor_ids else ""
-            return f"{value.offer_id}({value.agent_id} {value.role} {value.resources}{executors})"
+        case Offer() | InverseOffer() | Unavailability() | Window():
+            return _of_offers(value)
         case TaskInfo():
             executor = f" by {brief(value.executor)}" if value.executor else ""
             return f"{value.task_id}({value.resources}{executor})"
@@ -69,6 +69,21 @@ def _word(value: Any) -> str:
             return value.name
         case _:
             return str(value)
+
+
+def _of_offers(value: Offer | InverseOffer | Unavailability | Window) -> str:
+    match value:
+        case Offer():
+            executors = f" with {','.join(value.executor_ids)}" if value.executor_ids else ""
+            until = f" {brief(value.unavailability)}" if value.unavailability is not None else ""
+            return f"{value.offer_id}({value.agent_id} {value.role} {value.resources}{executors}{until})"
+        case InverseOffer():
+            return f"{value.offer_id}({value.agent_id} {brief(value.unavailability)})"
+        case Unavailability():
+            return f"out@{value.start:g}" + ("" if value.duration_s is None else f"+{value.duration_s:g}")
+        case Window():
+            out = Unavailability(start=value.start, duration_s=value.duration_s)
+            return f"{'+'.join(value.hosts)}:{brief(out)}"
 
 
 def _struct(value: msgspec.Struct) -> str:

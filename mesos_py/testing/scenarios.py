@@ -27,7 +27,16 @@ from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.errors import InvariantError
 from mesos_py.master import effects, events
 from mesos_py.master.core import Master
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, SetQuotas, SetWeights, StartDraining
+from mesos_py.master.registry import (
+    AdmitAgent,
+    MarkUnreachable,
+    Registry,
+    SetQuotas,
+    SetSchedule,
+    SetWeights,
+    StartDraining,
+    TakeDown,
+)
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered
 from mesos_py.messages.scheduler import Subscribed
@@ -35,8 +44,9 @@ from mesos_py.testing import shorthand
 from mesos_py.testing.brief import brief
 from mesos_py.testing.builders import a_master
 from mesos_py.testing.shorthand import Words
+from mesos_py.types.acls import read_acls
 from mesos_py.types.ids import AgentID, Role
-from mesos_py.types.maintenance import Drain
+from mesos_py.types.maintenance import Drain, Window
 
 __all__ = ["play"]
 
@@ -74,6 +84,12 @@ def _operator_call(verb: str, words: Words) -> events.OperatorCall:
             return events.OperatorSetWeights({Role(role): None if number == "none" else float(number)})
         case "quota", _:
             return events.OperatorSetQuotas(shorthand.quotas(words), force="force" in words.options)
+        case "schedule", windows:
+            return events.OperatorSetSchedule(list(map(_window, windows)))
+        case "down", hosts:
+            return events.OperatorTakeDown(hosts)
+        case "up", hosts:
+            return events.OperatorBringUp(hosts)
         case _:
             return _from_words(_OPERATORS[verb], words)
 
@@ -87,11 +103,12 @@ class _Player:
         self._registry = Registry()
         self._registry_is_slow = False
         self._core: Master | None = None
+        self._rules: list[dict[str, Any]] = []
         self._own_ids: dict[str, str] = {}
         """By queue, what the framework or agent there was last called."""
 
     def run(self, command: str) -> list[str]:
-        words = shlex.split(re.sub(r"\b([FAO]\d+)\b", r"M-\1", command))
+        words = shlex.split(re.sub(r"\b([FAOI]\d+)\b", r"M-\1", command))
         if words[0].startswith("t="):
             self._now = float(words.pop(0)[2:])
         match words:
@@ -108,6 +125,9 @@ class _Player:
             case ["operator", verb, *rest]:
                 self._witness(type(call := _operator_call(verb, Words(rest))))
                 return self._handle(events.OperatorSaid(1, call))
+            case ["rule", "allow" | "deny" as which, action, *on]:
+                self._rules.append({which: [action], "on": on} if on else {which: [action]})
+                return self._handle(events.AclsChanged(read_acls({"rules": self._rules})))
             case ["deadline"]:
                 return [f"deadline {self._master.next_deadline()}"]
             case [queue, verb, *rest] if queue.endswith(":"):
@@ -139,6 +159,10 @@ class _Player:
                 AdmitAgent(AgentID(agent_id), host).apply(self._registry)
             case ["registry", "unreachable", agent_id, since]:
                 MarkUnreachable(AgentID(agent_id), float(since)).apply(self._registry)
+            case ["registry", "schedule", *windows]:
+                SetSchedule(list(map(_window, windows))).apply(self._registry)
+            case ["registry", "down", host, since]:
+                TakeDown([host], float(since)).apply(self._registry)
             case ["registry", "draining", agent_id, since, *settings]:
                 drain = _from_words(Drain, Words([since, *settings]))
                 StartDraining(AgentID(agent_id), drain).apply(self._registry)
@@ -201,6 +225,13 @@ class _Player:
                 return f"operator <- {effect.outcome} {effect.message}".replace("M-", "")
         self._witness(type(message))
         return f"{queue} <- {brief(message)}".replace("M-", "")
+
+
+def _window(word: str) -> Window:
+    """``host1+host2:100`` begins at 100, ``host1:100+60`` lasts 60 seconds."""
+    hosts, _, times = word.partition(":")
+    start, _, duration = times.partition("+")
+    return Window(hosts=hosts.split("+"), start=float(start), duration_s=float(duration) if duration else None)
 
 
 def _from_words(kind: type[T], words: Words) -> T:

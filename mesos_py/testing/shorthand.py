@@ -2,9 +2,11 @@
 
 ::
 
-    subscribe [ROLE ...] [id=F1] [name=N] [timeout=S] [suppressed=ROLE,...] [hosts=HOST,...] [resume=1] [returns=1]
+    subscribe [ROLE ...] [id=F1] [name=N] [timeout=S] [suppressed=ROLE,...] [hosts=HOST,...]
+              [resume=1] [returns=1] [inverse=1]
     accept O1 [O2 ...] [refuse=S] [| TASK RESOURCES [EXECUTOR]] [| group [EXECUTOR] TASK=RESOURCES ...]
-    decline O1 ... [refuse=S]     suppress, revive [ROLE ...]     request ROLE [| RESOURCES COUNT] ...
+    decline O1 ... [refuse=S]     can I1 ... or cannot I1 ... [refuse=S] [reason=TEXT]
+    suppress, revive [ROLE ...]     request ROLE [| RESOURCES COUNT] ...
     kill TASK [agent=A1] [grace=S]     acknowledge A1 TASK UPDATE     reconcile [TASK[@A1] ...]
     message A1 EXECUTOR TEXT     shutdown A1 EXECUTOR     heartbeat     teardown     malformed TEXT
 
@@ -74,6 +76,7 @@ def call(verb: str, me: FrameworkID, queue: str, words: Words) -> Call | Malform
                 suppressed_roles=words.list("suppressed"),
                 resume="resume" in options,
                 agent_returns="returns" in options,
+                inverse_offers="inverse" in options,
             )
         case "accept":
             return calls.Accept(
@@ -84,6 +87,10 @@ def call(verb: str, me: FrameworkID, queue: str, words: Words) -> Call | Malform
             )
         case "decline":
             return calls.Decline(framework_id=me, offer_ids=plain, refuse_seconds=float(options.get("refuse", 5)))
+        case "can" | "cannot":
+            kind = calls.AcceptInverseOffers if verb == "can" else calls.DeclineInverseOffers
+            seconds, reason = float(options.get("refuse", 5)), options.get("reason", "")
+            return kind(framework_id=me, offer_ids=plain, refuse_seconds=seconds, reason=reason)
         case "suppress":
             return calls.Suppress(framework_id=me, roles=plain)
         case "revive":

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["AgentMode", "Drain"]
+__all__ = ["AgentMode", "Drain", "Unavailability", "Window"]
 
 
 class AgentMode(StrEnum):
@@ -33,3 +33,23 @@ class Drain(Struct, frozen=True, array_like=True, gc=False):
     """Once it is empty it is gone."""
     drained: float | None = None
     """When it was found empty, seconds since the epoch."""
+
+
+class Unavailability(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """When a machine is to be taken out of the cluster; a plan, which nothing follows from by the clock alone."""
+
+    start: float
+    """Seconds since the epoch."""
+    duration_s: float | None = None
+    """None: until further notice."""
+
+
+class Window(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A maintenance window: machines that are to be unavailable together."""
+
+    hosts: list[str]
+    """By the host names of their agents."""
+    start: float
+    """Seconds since the epoch."""
+    duration_s: float | None = None
+    """None: until further notice."""

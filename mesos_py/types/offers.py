@@ -6,10 +6,11 @@ from msgspec import Struct, field
 
 from mesos_py.types.attributes import Attributes
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, OfferID, Role
+from mesos_py.types.maintenance import Unavailability
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import ExecutorInfo, TaskInfo
 
-__all__ = ["DEFAULT_REFUSE_S", "MAX_REFUSE_S", "Launch", "LaunchGroup", "Offer", "Operation"]
+__all__ = ["DEFAULT_REFUSE_S", "MAX_REFUSE_S", "InverseOffer", "Launch", "LaunchGroup", "Offer", "Operation"]
 
 DEFAULT_REFUSE_S: Final = 5.0
 MAX_REFUSE_S: Final = 365 * 24 * 3600.0
@@ -29,6 +30,20 @@ class Offer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of the agent's HTTP API."""
     executor_ids: list[ExecutorID] = field(default_factory=list)
     """The framework's executors already on this agent."""
+    unavailability: Unavailability | None = None
+    """When the agent's machine is to be taken down for maintenance."""
+
+
+class InverseOffer(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A question: can the framework do without what it has on an agent, while that is unavailable?"""
+
+    offer_id: OfferID
+    framework_id: FrameworkID
+    agent_id: AgentID
+    hostname: str
+    unavailability: Unavailability
+    url: str = ""
+    """Base of the agent's HTTP API."""
 
 
 class Launch(Struct, frozen=True, kw_only=True, tag="LAUNCH", gc=False):

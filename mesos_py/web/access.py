@@ -1,10 +1,13 @@
-"""Who may do what through the HTTP API: the one place where it is decided.
+"""Who may do what through the HTTP API: the one place where each request passes.
 
-Today everybody who can reach the port may do everything, which is why daemons bind to loopback unless told otherwise.
-One rule holds already: a web page from elsewhere cannot make the operator's browser change anything here.
+Whoever asks may prove who he is (:mod:`mesos_py.web.authentication`); what he may do is decided by the ``Access`` that
+a daemon gives. One rule holds always: no web page from elsewhere can make the operator's browser change anything here.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
@@ -12,10 +15,14 @@ from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 from msgspec import Struct
 
 from mesos_py.types.ids import Principal
+from mesos_py.web.authentication import PEER, Authenticate, NotProvenError, nobody
 
-__all__ = ["Access", "Asked", "allow_all", "guard", "why_not_from_elsewhere"]
+__all__ = ["Access", "Asked", "allow_all", "asks", "guard", "why_not_from_elsewhere"]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+asks: Final[ContextVar[Principal | None]] = ContextVar("asks", default=None)
+"""Who has made the request that is being served, if that is proven."""
 
 
 class Asked(Struct, frozen=True, kw_only=True, gc=False):
@@ -24,11 +31,20 @@ class Asked(Struct, frozen=True, kw_only=True, gc=False):
     method: str
     path: str
     principal: Principal | None = None
-    """Who asks, once requests carry credentials."""
+    """Who asks, if that is proven."""
+    is_local: bool = False
+    """It comes from this host."""
+
+    @property
+    def changes(self) -> bool:
+        """True if it is meant to change something."""
+        return self.method not in _READING
 
 
 Access = Callable[[Asked], str | None]
 """Says why a request is refused, or None."""
+
+Refuse = Callable[[int, str], Exception]
 
 
 def allow_all(_asked: Asked) -> str | None:
@@ -43,18 +59,28 @@ def why_not_from_elsewhere(method: str, origin: str, host: str) -> str | None:
     return f"a page of {origin:.100} may not change anything here"
 
 
-def guard(access: Access, refuse: Callable[[str], Exception]) -> Middleware:
-    """Lets a request pass only if ``access`` does; otherwise raises what ``refuse`` makes of the reason."""
+def guard(access: Access, refuse: Refuse, authenticate: Authenticate = nobody) -> Middleware:
+    """Lets a request pass only if ``access`` does; otherwise raises what ``refuse`` makes of code and reason.
+
+    The code is 401 if it might help to say who asks, else 403.
+    """
 
     def make(app: ASGIApp) -> ASGIApp:
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == ScopeType.HTTP:
                 headers = dict(scope["headers"])
                 method = str(scope["method"])
-                why = why_not_from_elsewhere(method, _text(headers, b"origin"), _text(headers, b"host"))
-                why = why or access(Asked(method=method, path=scope["path"]))
+                if why := why_not_from_elsewhere(method, _text(headers, b"origin"), _text(headers, b"host")):
+                    raise refuse(403, why)
+                try:
+                    principal = await authenticate(_text(headers, b"authorization"), scope["state"].get(PEER))
+                except NotProvenError as error:
+                    raise refuse(401, str(error)) from None
+                is_local = _is_local(scope["client"])
+                why = access(Asked(method=method, path=scope["path"], principal=principal, is_local=is_local))
                 if why is not None:
-                    raise refuse(why)
+                    raise refuse(401 if principal is None and authenticate is not nobody else 403, why)
+                asks.set(principal)
             await app(scope, receive, send)
 
         return guarded
@@ -64,3 +90,10 @@ def guard(access: Access, refuse: Callable[[str], Exception]) -> Middleware:
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
+
+
+def _is_local(client: tuple[str, int] | None) -> bool:
+    try:
+        return client is not None and ip_address(client[0]).is_loopback
+    except ValueError:  # a test's client has a name
+        return client is not None and client[0] == "testclient"

@@ -13,10 +13,14 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from mesos_py.agent.views import AgentView
+from mesos_py.runtime.condition import Condition, always_ready
 from mesos_py.types.containers import ContainerUsage
+from mesos_py.types.ids import FrameworkID, Principal
+from mesos_py.types.metrics import Metric
 from mesos_py.types.tasks import LIVE
-from mesos_py.web.access import Access, allow_all
-from mesos_py.web.app import Problem, health, make_app, may_fail, version
+from mesos_py.web.access import Access, allow_all, asks
+from mesos_py.web.app import Problem, health, make_app, may_fail, problem, version
+from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.containers import ContainerView, container_views
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.files import (
@@ -28,6 +32,7 @@ from mesos_py.web.files import (
     OpenFile,
     Sandboxes,
 )
+from mesos_py.web.metrics import metrics
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import BusyError, Reader
 
@@ -49,6 +54,9 @@ Follow = Annotated[bool, Parameter(description="Go on until the task ends; lengt
 OfTask = Annotated[str, Parameter(description="With follow, in an executor's sandbox: until this task ends.")]
 
 
+WhyNotRead = Callable[[Principal | None, str], str | None]
+
+
 class FilePage(Items[FileEntry], frozen=True, kw_only=True):
     """What is in a directory."""
 
@@ -63,6 +71,10 @@ def make_agent_app(
     work_dir: str,
     usage: Callable[[], Sequence[ContainerUsage]],
     access: Access = allow_all,
+    condition: Callable[[], Condition] = always_ready,
+    authenticate: Authenticate = nobody,
+    why_not_read: WhyNotRead = lambda _principal, _owner: None,
+    figures: Callable[[], Sequence[Metric]] = list,
 ) -> Litestar:
     """The ASGI application.
 
@@ -72,10 +84,15 @@ def make_agent_app(
         work_dir: where the sandboxes are, see :mod:`mesos_py.agent.paths`.
         usage: what each running container uses; called in the loop's thread only.
         access: who may do what.
+        condition: how this process fares; called in the loop's thread only.
+        authenticate: finds out who asks.
+        why_not_read: why somebody may not read the sandboxes of a framework's principal.
+        figures: what is worth monitoring; called in the loop's thread only.
     """
-    site = _AgentSite(reader, view, Sandboxes(work_dir), usage)
+    site = _AgentSite(reader, view, Sandboxes(work_dir), usage, why_not_read)
     description = "What runs on this agent, and the files in its sandboxes."
-    return make_app("mesos_py agent", description, [health(reader), version(), *site.routes()], access)
+    daemon = [*health(reader, condition), version(), metrics(reader, "mesos_agent", figures)]
+    return make_app("mesos_py agent", description, [*daemon, *site.routes()], access, authenticate)
 
 
 class _AgentSite:
@@ -87,7 +104,9 @@ class _AgentSite:
         view: Callable[[], AgentView],
         sandboxes: Sandboxes,
         usage: Callable[[], Sequence[ContainerUsage]],
+        why_not_read: WhyNotRead,
     ) -> None:
+        self._why_not_read = why_not_read
         self._reader = reader
         self._view = view
         self._sandboxes = sandboxes
@@ -97,7 +116,11 @@ class _AgentSite:
         """All of them."""
         state = {200: ResponseSpec(AgentView, description="The agent", generate_examples=False), **may_fail(503)}
         raw = {200: ResponseSpec(bytes, description="Bytes of the file", media_type="text/plain")}
-        files: dict[str, Any] = {"tags": ["files"], "exception_handlers": {FileError: _file_problem}}
+        files: dict[str, Any] = {
+            "tags": ["files"],
+            "exception_handlers": {FileError: _file_problem},
+            "before_request": self._check_reader,
+        }
         failures = may_fail(400, 403, 404)
         return [
             get("/state", summary="The agent and all on it", tags=["agent"], responses=state)(self.state),
@@ -155,6 +178,15 @@ class _AgentSite:
         disposition = f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"
         headers = {**_RAW, "Content-Disposition": disposition, SIZE_HEADER: str(file.size)}
         return Stream(_whole(file), media_type="application/octet-stream", headers=headers)
+
+    async def _check_reader(self, request: Request[Any, Any, Any]) -> None:
+        """May this one look in there? Above the sandboxes and for a framework that is forgotten, the owner is empty."""
+        parts = [part for part in request.query_params.get("path", "/").split("/") if part not in ("", ".")]
+        view = (await self._reader.snapshot("state", self._view)).value
+        owners = {each.framework_id: each.framework.principal for each in view.frameworks}
+        owner = owners.get(FrameworkID(parts[1]), "") if len(parts) > 1 else ""
+        if why := self._why_not_read(asks.get(), owner):
+            raise problem(403, why)
 
     def _read(self, path: str, offset: int, length: int) -> tuple[bytes, int, int]:
         file = self._sandboxes.open(path)

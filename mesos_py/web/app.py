@@ -2,7 +2,7 @@
 
 import platform
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from litestar import Litestar, MediaType, Request, Response, get
@@ -17,9 +17,11 @@ from litestar.typing import FieldDefinition
 from msgspec import Struct
 
 import mesos_py
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.logs import get_log
 from mesos_py.types.resources import Resources
 from mesos_py.web.access import Access, guard
+from mesos_py.web.authentication import Authenticate
 from mesos_py.web.reader import BusyError, Reader
 
 __all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "version"]
@@ -42,6 +44,13 @@ class Health(Struct, frozen=True):
     healthy: bool = True
 
 
+class Readiness(Struct, frozen=True):
+    """The daemon does what it is there for."""
+
+    status: str
+    ready: bool = True
+
+
 class Version(Struct, frozen=True, kw_only=True):
     """What runs here."""
 
@@ -52,6 +61,7 @@ class Version(Struct, frozen=True, kw_only=True):
 
 _MEANING: Final = {
     400: "A parameter has no possible value.",
+    401: "Say who you are.",
     403: "Not allowed.",
     404: "There is no such thing.",
     409: "Not possible in the present state.",
@@ -72,11 +82,13 @@ def problem(status_code: int, error: str) -> HTTPException:
     return HTTPException(status_code=status_code, detail=error)
 
 
-def make_app(title: str, description: str, routes: Sequence[HTTPRouteHandler], access: Access) -> Litestar:
+def make_app(
+    title: str, description: str, routes: Sequence[HTTPRouteHandler], access: Access, authenticate: Authenticate
+) -> Litestar:
     """An ASGI application."""
     return Litestar(
         list(routes),
-        middleware=[guard(access, lambda why: problem(403, why))],
+        middleware=[guard(access, _refusal, authenticate)],
         exception_handlers={BusyError: _busy, HTTPException: _refused, Exception: _broken},
         type_encoders={Resources: Resources.to_wire},
         plugins=[_ResourcesSchema()],
@@ -92,15 +104,26 @@ def make_app(title: str, description: str, routes: Sequence[HTTPRouteHandler], a
     )
 
 
-def health(reader: Reader) -> HTTPRouteHandler:
-    """The route that says whether the daemon's loop turns."""
+def health(reader: Reader, condition: Callable[[], Condition]) -> list[HTTPRouteHandler]:
+    """The routes that say whether the daemon's loop turns, and whether it does what it is there for."""
 
     async def read_health() -> Health:
-        """200 if the daemon answers, 503 if it hangs."""
+        """200 if the daemon answers, 503 if it hangs: then it is to be started again."""
         await reader.read(lambda: None, timeout_s=_HEALTH_TIMEOUT_S)
         return Health()
 
-    return get("/health", summary="Health", tags=["daemon"], responses=may_fail(503))(read_health)
+    async def read_readiness() -> Readiness:
+        """200 if it leads, stands by or is registered, 503 if it waits for something: then it is to be left alone."""
+        now = await reader.read(condition, timeout_s=_HEALTH_TIMEOUT_S)
+        if not now.is_ready:
+            raise problem(503, now.text)
+        return Readiness(now.text)
+
+    daemon: dict[str, Any] = {"tags": ["daemon"], "responses": may_fail(503)}
+    return [
+        get(["/health", "/health/live"], summary="Liveness", **daemon)(read_health),
+        get("/health/ready", summary="Readiness", **daemon)(read_readiness),
+    ]
 
 
 def version() -> HTTPRouteHandler:
@@ -114,6 +137,13 @@ def version() -> HTTPRouteHandler:
 
 
 # Errors
+
+
+def _refusal(status_code: int, why: str) -> HTTPException:
+    error = problem(status_code, why)
+    if status_code == 401:
+        error.headers = {"WWW-Authenticate": 'Basic realm="mesos", charset="UTF-8"'}
+    return error
 
 
 def _busy(_request: Request[Any, Any, Any], error: BusyError) -> Response[Problem]:

@@ -9,18 +9,26 @@ from msgspec import Struct
 
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
+from mesos_py.types.ids import Principal
+from mesos_py.web.access import asks
 from mesos_py.web.app import problem
 from mesos_py.web.leading import Leading
 from mesos_py.web.reader import BusyError, Reader
 
 __all__ = ["Asker", "Done", "Operate"]
 
-Operate = Callable[[OperatorCall, AbstractEventLoop, "Future[Answer]"], None]
-"""Has the core do it and sets the future, from any thread."""
+Operate = Callable[[OperatorCall, Principal | None, AbstractEventLoop, "Future[Answer]"], None]
+"""Has the core do it for whoever asks and sets the future, from any thread."""
 
 _TIMEOUT_S: Final = 10.0
 
-_STATUS: Final = {Outcome.INVALID: 400, Outcome.UNKNOWN: 404, Outcome.CONFLICT: 409, Outcome.BUSY: 503}
+_STATUS: Final = {
+    Outcome.INVALID: 400,
+    Outcome.FORBIDDEN: 403,
+    Outcome.UNKNOWN: 404,
+    Outcome.CONFLICT: 409,
+    Outcome.BUSY: 503,
+}
 
 
 class Done(Struct, frozen=True):
@@ -42,7 +50,7 @@ class Asker:
         await self._reader.read(self._leading)
         asking = asyncio.get_running_loop()
         future: Future[Answer] = asking.create_future()
-        self._operate(call, asking, future)
+        self._operate(call, asks.get(), asking, future)
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 answer = await future

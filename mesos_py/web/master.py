@@ -1,4 +1,4 @@
-"""The master's HTTP API; this module has what shows the cluster, ``operating`` and ``roles`` what changes it."""
+"""The master's HTTP API; this module has what shows the cluster, ``operating``, ``roles``, ``maintenance`` more."""
 
 import time
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import Parameter, QueryParameter
 
 from mesos_py.master.core import Master
+from mesos_py.master.metrics import metrics_of
 from mesos_py.master.views import (
     AgentView,
     DrainView,
@@ -26,13 +27,18 @@ from mesos_py.master.views import (
     state_view,
     task_views,
 )
+from mesos_py.runtime.condition import Condition, always_ready
 from mesos_py.types.ids import AgentID
+from mesos_py.types.metrics import Metric, gauge
 from mesos_py.types.tasks import LIVE, TaskState
 from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.asking import Asker, Operate
+from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.encode import encode_in_pieces
 from mesos_py.web.leading import Leading, NotLeading, elsewhere
+from mesos_py.web.maintenance import MaintenanceSite
+from mesos_py.web.metrics import metrics
 from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
 from mesos_py.web.paging import Items, Limit, Offset, cut
 from mesos_py.web.reader import Reader, Snapshot
@@ -76,6 +82,8 @@ def make_master_app(
     operate: Operate,
     access: Access = allow_all,
     leader_url: Callable[[], str] = lambda: "",
+    condition: Callable[[], Condition] = always_ready,
+    authenticate: Authenticate = nobody,
 ) -> Litestar:
     """The ASGI application.
 
@@ -85,16 +93,26 @@ def make_master_app(
         operate: has the core change something.
         access: who may do what.
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
+        condition: how this process fares; called in the loop's thread only.
+        authenticate: finds out who asks.
     """
     leading = Leading(master, leader_url)
     asker = Asker(reader, leading, operate)
     routes = [
         *_MasterSite(reader, leading).routes(),
         *OperatorSite(asker).routes(),
+        *MaintenanceSite(reader, leading, asker).routes(),
         *RoleSite(reader, leading, asker).routes(),
     ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
-    return make_app("mesos_py master", description, [health(reader), version(), *routes], access)
+    daemon = [*health(reader, condition), version(), metrics(reader, "mesos_master", lambda: _metrics(master()))]
+    return make_app("mesos_py master", description, [*daemon, *routes], access, authenticate)
+
+
+def _metrics(master: Master | None) -> list[Metric]:
+    """Also a standby has some: whoever collects them asks every master."""
+    elected = gauge("elected", "1 if this master leads.", int(master is not None))
+    return [elected] if master is None else [elected, *metrics_of(master.state, master.shares())]
 
 
 class _MasterSite:

@@ -3,15 +3,19 @@
 import contextlib
 import logging
 import socket
+import ssl
 import threading
 from typing import Any, Final
 
 import uvicorn
+from msgspec import Struct
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.logs import get_log
+from mesos_py.web.authentication import PEER
 
-__all__ = ["WebServer"]
+__all__ = ["Tls", "WebServer"]
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 5.0
@@ -19,11 +23,56 @@ _BACKLOG: Final = 1024
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (to recognise it)
 
 
+class Tls(Struct, frozen=True, kw_only=True):
+    """Files for TLS, in PEM."""
+
+    cert: str
+    key: str = ""
+    """Empty if it is with the certificate."""
+    client_ca: str = ""
+    """Whose certificates are accepted from clients, which need none."""
+
+    def check(self) -> None:
+        """Raises ConfigError if they cannot be used."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            context.load_cert_chain(self.cert, self.key or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"http_cert and http_key cannot be used: {_reason(error)}") from None
+        try:
+            if self.client_ca:
+                context.load_verify_locations(self.client_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"http_client_ca cannot be used: {_reason(error)}") from None
+
+    def for_uvicorn(self) -> dict[str, Any]:
+        """Its options."""
+        options: dict[str, Any] = {"ssl_certfile": self.cert, "ssl_keyfile": self.key or None}
+        if self.client_ca:
+            options |= {"ssl_ca_certs": self.client_ca, "ssl_cert_reqs": ssl.CERT_OPTIONAL}
+        return options
+
+
+class _Protocol(H11Protocol):
+    """Tells the application whom a client's certificate names."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        secured = transport.get_extra_info("ssl_object")
+        certificate = secured.getpeercert() if secured is not None else None
+        if certificate:
+            names = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
+            self.app_state = {**self.app_state, PEER: names[0] if len(names) == 1 else None}
+
+
 class WebServer:
     """One port, one application."""
 
-    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0) -> None:
-        """``app`` is an ASGI application; port 0 stands for any free one."""
+    def __init__(self, app: Any, host: str = "127.0.0.1", port: int = 0, tls: Tls | None = None) -> None:
+        """``app`` is an ASGI application; port 0 stands for any free one. Raises ConfigError."""
+        if tls is not None:
+            tls.check()
+        self._tls = tls
         self._app = app
         self._host = host
         self._port = port
@@ -39,7 +88,8 @@ class WebServer:
             self._listener = _listen(self._host, self._port)
             host = socket.getfqdn() if self._host in _ANY_ADDRESS else self._host
             port = self._listener.getsockname()[1]
-            self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            scheme = "http" if self._tls is None else "https"
+            self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
         return self.url
 
     def start(self) -> None:
@@ -49,6 +99,8 @@ class WebServer:
         config = uvicorn.Config(
             _LogFailures(self._app),
             loop="asyncio",
+            http=_Protocol,
+            **({} if self._tls is None else self._tls.for_uvicorn()),
             ws="none",
             log_config=None,
             log_level=logging.CRITICAL,

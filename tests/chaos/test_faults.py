@@ -6,7 +6,7 @@ from mesos_py import TaskState
 from tests.chaos.faults import FAULTS
 from tests.chaos.site import SERVERS
 
-CHEAP = ("two_masters_killed", "server_killed", "ensemble_killed", "agent_cut_off")
+CHEAP = ("two_masters_killed", "server_killed", "ensemble_killed")
 """Which run with all other tests; the rest is for `make chaos`."""
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]

@@ -15,6 +15,7 @@ from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.daemons.registry import RegistryFile, RegistryMemory
 from mesos_py.master.registry import (
     AdmitAgent,
+    BringUp,
     Deactivate,
     MarkDrained,
     MarkGone,
@@ -24,13 +25,15 @@ from mesos_py.master.registry import (
     Registry,
     RemoveAgent,
     SetQuotas,
+    SetSchedule,
     SetWeights,
     StartDraining,
+    TakeDown,
 )
 from mesos_py.runtime.election import Candidate
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.ids import AgentID, Principal, Role
-from mesos_py.types.maintenance import Drain
+from mesos_py.types.maintenance import Drain, Window
 from mesos_py.types.quota import Quota
 from tests.support.elections import PATIENCE_S, SESSION_S, Peer
 
@@ -166,7 +169,8 @@ def content(registry):
     principals = {agent_id: principal for agent_id, principal in registry.principals.items() if principal}
     of_roles = (registry.weights, registry.quotas)
     held_back = (registry.drains, registry.deactivated)
-    return (registry.admitted, registry.unreachable, registry.gone, principals, *of_roles, *held_back)
+    planned = (registry.schedule, registry.unavailability, registry.down)
+    return (registry.admitted, registry.unreachable, registry.gone, principals, *of_roles, *held_back, *planned)
 
 
 def test_it_begins_empty_and_every_leadership_has_a_higher_epoch(place):
@@ -236,6 +240,8 @@ NAMES = st.sampled_from([AgentID(f"A{number}") for number in range(6)])
 TIMES = st.integers(0, 40).map(lambda day: day * 86_400.0)
 ROLES = st.sampled_from([Role("ads"), Role("eng/web"), Role("*")])
 AMOUNTS = st.dictionaries(st.sampled_from(["cpus", "mem"]), st.integers(0, 5), max_size=2)
+HOSTS = st.lists(st.sampled_from(["h", "i", "j"]), unique=True, max_size=2)
+WINDOWS = st.lists(st.builds(Window, hosts=HOSTS, start=TIMES, duration_s=st.none() | TIMES), max_size=2)
 OPERATIONS = st.lists(
     st.one_of(
         st.builds(AdmitAgent, NAMES, st.sampled_from(["h", "i"]), st.sampled_from([Principal("p"), Principal("q")])),
@@ -249,6 +255,9 @@ OPERATIONS = st.lists(
         st.builds(MarkDrained, NAMES, TIMES),
         st.builds(Deactivate, NAMES),
         st.builds(Reactivate, NAMES),
+        st.builds(SetSchedule, WINDOWS),
+        st.builds(TakeDown, HOSTS, TIMES),
+        st.builds(BringUp, HOSTS),
     ),
     max_size=12,
 )

@@ -50,15 +50,21 @@ def test_the_first_attempt_is_at_once_and_the_waits_grow_to_a_cap(ward: Ward):
     assert ward.told == ["refused"]
 
 
-def test_each_loss_is_told_once(ward: Ward):
+def test_each_reason_of_a_loss_is_told_once(ward: Ward):
     ward.wait_for_attempt()
     ward.mender.mended()
-    for reason in ("cut", "refused", "refused"):
+    for reason in ("cut", "refused", "refused", "cut", "refused"):
         ward.mender.failed(reason)
         ward.wait_for_attempt()
     ward.mender.mended()
     ward.mender.failed("cut again")
-    assert ward.told == ["cut", "cut again"]
+    assert ward.told == ["cut", "refused", "cut again"]
+
+
+def test_ever_new_reasons_are_no_flood(ward: Ward):
+    for number in range(1000):
+        ward.mender.failed(f"reason {number}")
+    assert len(ward.told) == 20
 
 
 def test_a_connection_that_never_lasts_is_tried_ever_more_slowly(ward: Ward):

@@ -72,8 +72,10 @@ def test_everything_is_as_before_after_the_broker_was_killed_and_started_again(r
     bench.until(lambda: master.is_connected and agent.is_connected and late.is_connected)
     starting.join()
 
+    refused = f"connection refused by 127.0.0.1:{rabbitmq.port}"
     for peer in (master, agent):
-        assert [line == "connected" for line in peer.story] == [True, False, True]
+        assert peer.story[0] == peer.story[-1] == "connected"
+        assert peer.story[2:-1] == [refused]
     assert late.story == [f"connection refused by 127.0.0.1:{rabbitmq.port}", "connected"]
     agent.send(master_address("agent", "guest"), b"again")
     master.send(queue_address(kept.name), b"for the framework")
@@ -92,7 +94,7 @@ def test_a_broker_that_shuts_down_says_so(rabbitmq: RabbitMQ, bench: Bench):
     bench.until(lambda: peer.is_connected)
     starting.join()
     assert "shutdown" in peer.losses[0]
-    assert len(peer.losses) == 1
+    assert len(peer.losses) <= 2  # and that nobody listens there, if that was noticed
 
 
 def test_a_connection_closed_by_an_operator_is_made_again(rabbitmq: RabbitMQ, bench: Bench):

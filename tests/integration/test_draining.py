@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from mesos_py import TaskState, command_task
+from mesos_py import Framework, OfferFilter, TaskState, command_task
 from mesos_py.types.tasks import TERMINAL
 from tests.support.cluster import cluster, one_cluster, wait_for
 from tests.support.jobs import DRAINED, Job
@@ -78,3 +78,43 @@ def test_a_node_is_drained_and_gone(cluster):
         assert len(cluster.items("/agents")) == 2
     finally:
         cluster.forget("agent3")
+
+
+def test_maintenance_is_planned_done_and_over(cluster, tmp_path):
+    cluster.start_agent(4)
+    try:
+        wait_for(lambda: len(cluster.items("/agents")) == 3, "it is there")
+        (before,) = [agent["agent_id"] for agent in cluster.items("/agents") if agent["hostname"] == "host4"]
+        framework = Framework("asked", filters={"*": OfferFilter(hosts=["host4"])})
+        asked = []
+
+        @framework.on_inverse_offers
+        def answer(inverse_offers):
+            asked.extend(inverse_offers)
+            framework.decline_inverse(inverse_offers, reason="one moment", refuse_seconds=600)
+
+        framework.start(cluster.broker)
+        offer = framework.wait_offer(cpus=0.05, timeout=30)
+        framework.launch(offer, command_task("t1", "sleep 1000", cpus=0.05, mem=16))
+        framework.wait("t1", states=["RUNNING"], timeout=30)
+        plan = tmp_path / "plan.toml"
+        plan.write_text('[[windows]]\nhosts = ["host4"]\nstart = 2026-12-24T18:00:00Z\nduration = "2h"\n')
+        assert cluster.mesos("maintenance", "schedule", str(plan)).returncode == 0
+        wait_for(lambda: "(one moment)" in cluster.mesos("maintenance", "status").stdout, "the answer is shown")
+        assert {(offer.hostname, offer.unavailability.duration_s) for offer in asked} == {("host4", 7200.0)}
+        assert framework.wait_offer(cpus=0.05, timeout=30).unavailability == asked[0].unavailability
+        assert cluster.mesos("maintenance", "down", "host4", "--yes").returncode == 0
+        status = framework.wait("t1", states=TERMINAL, timeout=30)
+        assert (status.state, status.message) == (TaskState.GONE, "its machine is down for maintenance")
+        assert cluster.daemon("agent4").wait() != 0
+        assert not cluster.processes()
+        cluster.start_agent(4)
+        assert cluster.daemon("agent4").wait() != 0, "it is not let in"
+        assert cluster.mesos("maintenance", "up", "host4").returncode == 0
+        cluster.start_agent(4)
+        wait_for(lambda: before in {agent["agent_id"] for agent in cluster.items("/agents")}, "it is back")
+        framework.stop()
+        framework.join(20)
+    finally:
+        cluster.daemon("agent4").leave()
+        cluster.forget("agent4")

@@ -2,13 +2,19 @@
 
 import json
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
+from mesos_py.cli import agent as agents
 from mesos_py.cli import logs
 from mesos_py.cli.main import main
-from mesos_py.master.events import OperatorReactivate, OperatorSaid
-from mesos_py.types.ids import TaskID
+from mesos_py.master.events import FrameworkSaid, OperatorReactivate, OperatorSaid, OperatorSetSchedule
+from mesos_py.messages.scheduler import DeclineInverseOffers, Subscribe
+from mesos_py.types.ids import Principal, TaskID
+from mesos_py.types.infos import FrameworkInfo
+from mesos_py.types.maintenance import Window
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.agent import make_agent_app
 from mesos_py.web.master import make_master_app
@@ -269,14 +275,123 @@ def test_a_name_that_several_agents_have_or_none(mesos, cluster):
     assert mesos("agent", "drain", "node9", code=1) == "mesos: agent node9 is not known\n"
 
 
-def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, loop):
+def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, monkeypatch):
     [agent_id] = cluster.master.state.agents
 
-    def call_off():
+    def call_off(_seconds):
         cluster.tear_down(cluster.framework_id)
         cluster.handle(OperatorSaid(2, OperatorReactivate(agent_id)))
 
-    timer = threading.Timer(0.7, lambda: loop.post(call_off))
-    timer.start()
+    monkeypatch.setattr(agents, "time", SimpleNamespace(monotonic=time.monotonic, sleep=call_off))
     said = mesos("agent", "drain", "node1", "--wait", code=1)
     assert said.endswith(f"mesos: agent {agent_id} is ACTIVE: somebody has decided otherwise\n")
+
+
+# Maintenance
+
+
+def test_maintenance_from_plan_to_end(mesos, cluster, tmp_path, monkeypatch):
+    assert mesos("maintenance", "schedule") == b""
+    plan = tmp_path / "plan.toml"
+    plan.write_text("""
+        [[windows]]
+        hosts = ["node1.example"]
+        start = 2026-12-01T22:00:00Z
+        duration = "90m"
+        [[windows]]
+        hosts = ["node8", "node9"]
+        start = 1796162400
+    """)
+    assert mesos("maintenance", "schedule", str(plan)) == b"maintenance of 3 machines is scheduled\n"
+    first, second = rows(mesos("maintenance", "schedule"))
+    assert (first["DURATION"], first["HOSTS"]) == ("90m", "node1.example")
+    assert second["START"]
+    [status, *_] = rows(mesos("maintenance", "status"))
+    assert (status["HOST"], status["STATE"], status["TASKS"]) == ("node1.example", "SCHEDULED", "2")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda *_: "n")
+    assert mesos("maintenance", "down", "node1.example", code=1).endswith("mesos: nothing was done\n")
+    assert mesos("maintenance", "down", "node1.example", "node8", "--yes") == (
+        b"down for maintenance: node1.example, node8\n"
+    )
+    assert [m["state"] for m in json.loads(mesos("maintenance", "status", "--json"))] == ["DOWN", "DOWN", "SCHEDULED"]
+    assert mesos("maintenance", "schedule", "--clear", code=1) == (
+        "mesos: machine node1.example is down; bring it up before you take it off the schedule\n"
+    )
+    assert mesos("maintenance", "up", "node1.example", "node8") == b"up again: node1.example, node8\n"
+    left = mesos("maintenance", "schedule", "--json")
+    (tmp_path / "left.json").write_bytes(left)
+    assert [window["hosts"] for window in json.loads(left)["windows"]] == [["node9"]]
+    assert mesos("maintenance", "schedule", str(tmp_path / "left.json")) == b"maintenance of 1 machine is scheduled\n"
+    assert mesos("maintenance", "schedule", "--json") == left
+    assert mesos("maintenance", "schedule", "--clear") == b"maintenance of 0 machines is scheduled\n"
+    assert mesos("maintenance", "status") == b""
+
+
+def test_what_frameworks_say_to_maintenance(mesos, cluster):
+    [agent_id] = cluster.master.state.agents
+    queue = cluster.master.state.frameworks[cluster.framework_id].queue
+    framework = FrameworkInfo(name="shop")
+    subscribe = Subscribe(framework=framework, framework_id=cluster.framework_id, inverse_offers=True)
+    cluster.handle(FrameworkSaid(Principal("shop"), queue, json=False, call=subscribe))
+    cluster.handle(OperatorSaid(2, OperatorSetSchedule([Window(hosts=["node1.example"], start=5.0)])))
+    assert b"shop: -" in mesos("maintenance", "status")
+    offer, _ = cluster.master.state.frameworks[cluster.framework_id].inverse_offers[agent_id]
+    answer = DeclineInverseOffers(framework_id=cluster.framework_id, offer_ids=[offer.offer_id], reason="last copy")
+    cluster.handle(FrameworkSaid(Principal("shop"), queue, json=False, call=answer))
+    time.sleep(0.1)  # a snapshot serves for a moment
+    assert b"(last copy)" in mesos("maintenance", "status")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("windows = 5", "is no maintenance plan: Expected `array`, got `int` - at `$.windows`"),
+        ("{", "is no maintenance plan: "),
+        ("[[windows]]\nhosts = ['a']", "is no maintenance plan: Object missing required field `start`"),
+        ("[[windows]]\nhosts = ['a']\nstart = 2026-12-01T22:00:00", "does not say its time zone"),
+        (
+            "[[windows]]\nhosts = ['a']\nstart = 1\nduration = 'long'",
+            "the duration 'long' is none such as 90m, 2h or 1d",
+        ),
+        ("[[windows]]\nhosts = ['a', 'a']\nstart = 1", "machine a is on the schedule twice"),
+    ],
+)
+def test_plans_that_cannot_be_used(mesos, tmp_path, text, line):
+    plan = tmp_path / "plan"
+    plan.write_text(text)
+    assert line in mesos("maintenance", "schedule", str(plan), code=1)
+    assert "no such file or directory" in mesos("maintenance", "schedule", f"{plan}s", code=1)
+    assert "--clear goes without a file" in mesos("maintenance", "schedule", str(plan), "--clear", code=2)
+
+
+def test_quotas(mesos, cluster):
+    assert mesos("quota", "show") == b""
+    done = mesos("quota", "set", "*", "--guarantee", "cpus:2;mem:100", "--limit", "cpus:4;gpus:0")
+    assert done == b"quotas set of *\n"
+    shown = rows(mesos("quota", "show", "*"))
+    assert [(row["RESOURCE"], row["GUARANTEE"]) for row in shown if row["RESOURCE"] in ("cpus", "mem")] == [
+        ("cpus", "2"),
+        ("mem", "100"),
+    ]
+    [quota] = json.loads(mesos("quota", "show", "--json"))
+    assert quota["limit"] == {"cpus": 4, "gpus": 0}
+    assert mesos("roles").decode().split()[-2:] == ["cpus:2;mem:100", "cpus:4;gpus:0"]
+    assert "9 cpus would be guaranteed, the agents have 8" in mesos(
+        "quota", "set", "ads", "--guarantee", "cpus:7", code=1
+    )
+    assert "uses 0.2 cpus and would be limited to 0.1" in mesos("quota", "set", "*", "--limit", "cpus:0.1", code=1)
+    assert mesos("quota", "set", "*", "--limit", "cpus:0.1", "--force") == b"quotas set of *\n"
+    assert mesos("quota", "remove", "*") == b"quotas taken away of *\n"
+    assert "role * has no quota" in mesos("quota", "remove", "*", code=1)
+    assert mesos("quota", "show") == b""
+
+
+def test_weights(mesos, cluster):
+    assert mesos("weights", "show") == b""
+    assert mesos("weights", "set", "web=2", "eng/ops=0.5") == b"weights set of web, eng/ops\n"
+    assert [tuple(row.values()) for row in rows(mesos("weights", "show"))] == [("eng/ops", "0.5"), ("web", "2")]
+    assert [row["role"] for row in json.loads(mesos("weights", "show", "--json"))] == ["eng/ops", "web"]
+    assert [row["WEIGHT"] for row in rows(mesos("roles")) if row["ROLE"] == "web"] == ["2"]
+    assert mesos("weights", "remove", "web", "eng/ops") == b"weights taken away of web, eng/ops\n"
+    assert mesos("weights", "show") == b""
+    assert "must be a number above 0, not 0" in mesos("weights", "set", "web=0", code=1)

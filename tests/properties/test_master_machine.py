@@ -18,9 +18,11 @@ from mesos_py.messages import scheduler as calls
 from mesos_py.messages.codec import Malformed
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.infos import Demand, FrameworkInfo, OfferFilter
-from mesos_py.types.maintenance import AgentMode
+from mesos_py.types.maintenance import AgentMode, Window
 from mesos_py.types.offers import Launch, LaunchGroup
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
+from mesos_py.types.roles import is_within
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskRecord, TaskState
 
 CONFIG = MasterConfig(
@@ -46,6 +48,7 @@ sizes = st.sampled_from(
 roles = st.sampled_from([["*"], ["ads"], ["ads", "eng/web"], []])
 states = st.sampled_from(list(TaskState))
 agent_resources = st.sampled_from(["cpus:4;mem:1024", "cpus:2;mem:256", "cpus:4;mem:1024;odd:3", "cpus(ads):2;mem:512"])
+amounts = st.sampled_from([{}, {"cpus": 0}, {"cpus": 3000}, {"cpus": 3000, "mem": 500_000}, {"odd": 1000}])
 executors = st.sampled_from([None, None, ("e", "cpus:0.5"), ("e", "cpus:1"), ("x", "odd:{q}")])
 
 
@@ -57,6 +60,7 @@ class MasterMachine(RuleBasedStateMachine):
         self.unwritten: list[int] = []
         self.ids: dict[str, str] = {}
         self.offered: list[str] = []
+        self.asked: list[str] = []
         self.launched: Counter = Counter()
         self.last_sequence: dict[str, int] = {}
         self.updates: list[tuple[str, str, int]] = []
@@ -82,6 +86,8 @@ class MasterMachine(RuleBasedStateMachine):
             due = self.master.next_deadline()
             assert (due is None) == self.master.state.cut_off
             assert due is None or due > self.now, "the loop would spin"
+            if not self.master.state.cut_off and not self.master.state.suspended:
+                self.no_offer_breaks_a_limit()
         for effect in result:
             self.look(effect, tasks)
         if self.unwritten and not self.slow_registry:
@@ -116,6 +122,9 @@ class MasterMachine(RuleBasedStateMachine):
                 self.offered += [offer.offer_id for offer in message.offers]
             case calls.Update(status=status) if status.update_id is not None:
                 self.updates.append((status.agent_id, status.task_id, status.update_id))
+            case calls.InverseOffers():
+                assert not self.master.state.suspended
+                self.asked += [offer.offer_id for offer in message.inverse_offers]
             case agents.DrainAgent():
                 self.count_up(message)
                 assert message.agent_id in self.master.state.registry.drains
@@ -153,7 +162,8 @@ class MasterMachine(RuleBasedStateMachine):
     def subscribe(self, number, roles, timeout, filtered):
         filters = {role: OfferFilter(hosts=["a0"]) for role in roles} if filtered else {}
         info = FrameworkInfo(name="f", roles=roles, failover_timeout_s=timeout, filters=filters)
-        self.framework(number, calls.Subscribe(framework=info, framework_id=self.ids.get(f"f{number}")))
+        call = calls.Subscribe(framework=info, framework_id=self.ids.get(f"f{number}"), inverse_offers=filtered)
+        self.framework(number, call)
 
     @rule(number=few, whose=few, made_up=st.sampled_from([None, "M-F7", "other-F1", "../x"]))
     def fail_over(self, number, whose, made_up):
@@ -428,6 +438,31 @@ class MasterMachine(RuleBasedStateMachine):
         wishes = (grace, deadline, gone) if verb is events.OperatorDrain else ()
         self.tell(events.OperatorSaid(8, verb(self.agent_id(agent, process), *wishes)))
 
+    @rule(
+        hosts=st.lists(st.sampled_from(["a0", "a1", "a2"]), max_size=2),
+        start=st.sampled_from([0.0, 2000.0, float("nan")]),
+        verb=st.sampled_from(["plan", "plan", "down", "up"]),
+    )
+    def plan(self, hosts, start, verb):
+        call = {
+            "plan": events.OperatorSetSchedule([Window(hosts=hosts, start=start)]),
+            "down": events.OperatorTakeDown(hosts),
+            "up": events.OperatorBringUp(hosts),
+        }[verb]
+        self.tell(events.OperatorSaid(9, call))
+
+    @rule(number=few, can=st.booleans(), refuse=odd_seconds)
+    def answer_inverse(self, number, can, refuse):
+        kind = calls.AcceptInverseOffers if can else calls.DeclineInverseOffers
+        framework_id = self.framework_id(number)
+        self.framework(number, kind(framework_id=framework_id, offer_ids=self.asked[-3:], refuse_seconds=refuse))
+
+    @invariant()
+    def nobody_is_on_a_machine_that_is_down(self):
+        state = self.master.state
+        if not self.unwritten:
+            assert not any(agent.info.hostname in state.registry.down for agent in state.agents.values())
+
     @precondition(lambda self: self.master.state.registry.drains)
     @rule()
     def drained_agents_do_as_told(self):
@@ -462,6 +497,21 @@ class MasterMachine(RuleBasedStateMachine):
         }[verb]
         self.tell(events.OperatorSaid(7, call))
 
+    @rule(
+        quotas=st.dictionaries(
+            st.sampled_from(["*", "ads", "eng", "eng/web", "a b"]),
+            st.builds(Quota, amounts, amounts),
+            max_size=2,
+        ),
+        force=st.sampled_from([True, True, False]),
+    )
+    def set_quotas(self, quotas, force):
+        self.tell(events.OperatorSaid(9, events.OperatorSetQuotas(quotas, force)))
+
+    @rule(role=st.sampled_from(["ads", "eng/web", ""]), weight=st.sampled_from([None, 0.5, 2.0, 0.0, float("nan")]))
+    def set_weights(self, role, weight):
+        self.tell(events.OperatorSaid(9, events.OperatorSetWeights({role: weight})))
+
     # Promises
 
     def fingerprint(self):
@@ -480,6 +530,24 @@ class MasterMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_contradicts_itself(self):
         self.master.check()
+
+    def no_offer_breaks_a_limit(self):
+        """Where a role uses more than its limit, because that came later, nothing of the kind is offered to it."""
+        state = self.master.state
+        for top, quota in state.registry.quotas.items():
+            offered = [offer.resources for offer, _ in state.offers.values() if is_within(offer.role, top)]
+            totals = [agent.info.resources for agent in state.agents.values()]
+            reserved = [total.reserved(role) for total in totals for role in total.roles() if is_within(role, top)]
+            used = [
+                resources
+                for agent in state.agents.values()
+                for (_, role), resources in agent.used().items()
+                if is_within(role, top)
+            ]
+            for name, limit in quota.limit.items():
+                offers = sum(resources.unreserved().scalar(name) for resources in offered)
+                rest = sum(resources.unreserved().scalar(name) for resources in used)
+                assert not offers or offers + rest + sum(part.scalar(name) for part in reserved) <= limit
 
     @invariant()
     def memory_is_bounded(self):

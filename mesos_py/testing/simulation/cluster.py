@@ -26,6 +26,7 @@ from mesos_py.testing.simulation.timeline import Clock, Dice, Timeline
 from mesos_py.testing.simulation.workload import any_behaviour
 from mesos_py.testing.simulation.zookeeper import Ensemble
 from mesos_py.types.infos import AgentInfo
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 
 __all__ = ["Cluster", "Setup"]
@@ -81,8 +82,6 @@ class Cluster:
         self.users: dict[str, User] = {}
         self.rivals: list[SchedulerProcess] = []
         """Processes that another of their framework has taken over from, or is about to."""
-        self.answered: set[str] = set()
-        """Strangers who were told what is wrong."""
         self._behave = behave
         self._clocks: dict[str, Clock] = {}
         self._retiring: set[Host] = set()
@@ -166,7 +165,7 @@ class Cluster:
             process.host.break_down()
             del self.hosts[process.host.info.name]
             return
-        if str(process.core.view().agent_id) not in self.promises.doomed_agents:
+        if str(process.core.state.agent_id) not in self.promises.doomed_agents:
             raise PromiseError("4 tasks outlive the control plane", f"{process.name} was sent away: {error}")
         self.replace_host(process.host)
 
@@ -174,7 +173,7 @@ class Cluster:
         """It ends its tasks, says good-bye, and its node does not come back."""
         host = self.hosts[name]
         self._retiring.add(host)
-        self.promises.doomed_agents.add(str(host.agent.core.view().agent_id))
+        self.promises.doomed_agents.add(str(host.agent.core.state.agent_id))
         host.agent.put(LeaveOrdered())
 
     def replace_host(self, host: Host) -> None:
@@ -192,12 +191,19 @@ class Cluster:
         return any((framework_id, task_id) in host.began for host in self.hosts.values() if host.is_up)
 
     def has_room_for(self, resources: Resources) -> bool:
-        """Whether these are free on one of the machines."""
+        """Whether these are free on one of the machines that are offered."""
         return any(
             (host.info.resources.flatten() - host.used).contains(resources)
             for host in self.hosts.values()
-            if host.is_up
+            if host.is_up and self.is_offered(host)
         )
+
+    def is_offered(self, host: Host) -> bool:
+        """Whether no operator has taken it out."""
+        leader, agent_id = self.leader, host.agent.core.state.agent_id
+        if leader is None or leader.core is None or agent_id is None:
+            return False
+        return leader.core.state.registry.mode_of(agent_id) is AgentMode.ACTIVE
 
     def fail(self, why: str) -> None:
         """Something that must not be has happened."""

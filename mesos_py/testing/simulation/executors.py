@@ -47,10 +47,15 @@ class ExecutorProcess:
     def stop(self) -> None:
         """Its container has ended."""
         self._ended = True
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """The socket breaks, and both sides see it."""
         agent, self._agent = self._agent, None
         if agent is not None:
             agent.sockets.pop(self.container_id, None)
             agent.put(agent_events.ExecutorDisconnected(self.container_id))
+            self._cluster.timeline.after(_LATENCY_S, self._handle, events.Disconnected())
 
     # The core
 

@@ -4,6 +4,7 @@ So a fault can be left out and the rest replayed, and a list of them written to 
 """
 
 from collections.abc import Iterable
+from typing import get_args
 
 import msgspec
 from msgspec import Struct
@@ -12,11 +13,16 @@ from mesos_py.errors import UserError
 from mesos_py.testing.simulation.timeline import Dice
 
 __all__ = [
+    "KINDS",
+    "LEADER",
     "Bad",
+    "BlockBroker",
+    "BreakSockets",
     "Crash",
     "CrashExecutor",
     "CutOff",
     "CutOffZookeeper",
+    "DeleteQueues",
     "Drift",
     "Expire",
     "Fault",
@@ -145,6 +151,12 @@ class CrashExecutor(Fault, frozen=True, kw_only=True):
     who: str
 
 
+class BreakSockets(Fault, frozen=True, kw_only=True):
+    """The connections between a machine's agent and its custom executors break."""
+
+    who: str
+
+
 class Rival(Fault, frozen=True, kw_only=True):
     """A second instance of a scheduler takes over from the first."""
 
@@ -181,8 +193,12 @@ class Bad(Fault, frozen=True, kw_only=True):
 
 _All = (
     Storm | LoseBroker | RestartBroker | DeleteQueues | BlockBroker | CutOff | CutOffZookeeper | StopZookeeper
-    | Expire | Crash | Freeze | Drift | LoseHost | CrashExecutor | Rival | KillTask | WantTasks | Operate | Bad
+    | Expire | Crash | Freeze | Drift | LoseHost | CrashExecutor | BreakSockets | Rival | KillTask | WantTasks
+    | Operate | Bad
 )  # fmt: skip
+
+KINDS = get_args(_All)
+"""Every kind of fault."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(_All).decode
@@ -265,6 +281,19 @@ class _Drawing:
     def freeze(self, at: float) -> Fault:
         return Freeze(at=at, who=self.dice.choice(self.everybody), for_s=self._span())
 
+    def old_leader(self, at: float) -> list[Fault]:
+        """One that another takes over from, and that does not know."""
+        for_s = round(11.0 + 18.0 * self.dice.random(), 1)
+        if self.dice.random() < 0.5:
+            return [Freeze(at=at, who=LEADER, for_s=for_s)]
+        return [
+            CutOff(at=at, who=LEADER, for_s=for_s, deaf=True, mute=False),
+            CutOffZookeeper(at=at, who=LEADER, for_s=for_s),
+        ]
+
+    def break_sockets(self, at: float) -> Fault:
+        return BreakSockets(at=at, who=self.dice.choice(self.agents))
+
     def drift(self, at: float) -> Fault:
         who = self.dice.choice([*self.masters, *self.agents, *self.users])
         ahead = self.dice.choice([0.0, 0.0, 5.0])
@@ -289,10 +318,10 @@ class _Drawing:
         return Bad(at=at, pick=round(self.dice.random(), 3))
 
 
-_OFTEN = ("storm", "lose_broker", "cut_off", "crash", "crash", "freeze", "expire", "kill_task", "cut_off_zookeeper")
+_OFTEN = ("storm", "lose_broker", "cut_off", "crash", "crash", "freeze", "expire", "kill_task", "old_leader")
 _NOW_AND_THEN = (
     "restart_broker", "delete_queues", "block_broker", "stop_zookeeper", "drift", "rival", "bad", "crash_executor",
-    "operate", "lose_host",
+    "operate", "operate", "lose_host", "cut_off_zookeeper", "break_sockets",
 )  # fmt: skip
 
 
@@ -312,7 +341,8 @@ def draw(
     faults: list[Fault] = []
     at = 5.0
     while (at := at + dice.expovariate(1.0 / every_s)) < until:
-        faults.append(getattr(drawing, dice.choice(mixture))(round(at, 3)))
+        drawn = getattr(drawing, dice.choice(mixture))(round(at, 3))
+        faults += drawn if isinstance(drawn, list) else [drawn]
     wishes = [
         WantTasks(at=float(when), who=dice.choice(users), tasks=dice.randint(1, 4))
         for when in range(10, int(until), 12)

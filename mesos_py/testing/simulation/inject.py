@@ -44,6 +44,7 @@ class Injector:
             faults.Drift: self._drift,
             faults.LoseHost: lambda fault: cluster.replace_host(cluster.hosts[fault.who]),
             faults.CrashExecutor: self._crash_executors,
+            faults.BreakSockets: self._break_sockets,
             faults.Rival: self._rival,
             faults.KillTask: lambda fault: self._user(fault.who).kill_something(),
             faults.WantTasks: lambda fault: self._user(fault.who).want_more(fault.tasks),
@@ -180,6 +181,10 @@ class Injector:
         for executor in host.executors():
             host.end(executor.container_id, ContainerExit(signal=9))
 
+    def _break_sockets(self, fault: faults.BreakSockets) -> None:
+        for executor in self._cluster.hosts[fault.who].executors():
+            executor.disconnect()
+
     def _rival(self, fault: faults.Rival) -> None:
         user = self._user(fault.who)
         if user.process.alive and user.framework_id is not None:
@@ -227,9 +232,23 @@ def _pick(of: list[Any], pick: float) -> Any:
     return of[min(int(pick * len(of)), len(of) - 1)] if of else None
 
 
-def _kill(cluster: Cluster, pick: float) -> None:
+def _lead(cluster: Cluster) -> MasterProcess:
     leader = cluster.leader
     assert leader is not None
+    return leader
+
+
+def _pick_agent(cluster: Cluster, pick: float) -> AgentID | None:
+    """One that is admitted or unreachable."""
+    leader = _lead(cluster)
+    assert leader.core is not None
+    registry = leader.core.state.registry
+    found: AgentID | None = _pick([*registry.admitted, *registry.unreachable], pick)
+    return found
+
+
+def _kill(cluster: Cluster, pick: float) -> None:
+    leader = _lead(cluster)
     assert leader.core is not None
     tasks = [task for framework in leader.core.state.frameworks.values() for task in framework.tasks.values()]
     task = _pick(tasks, pick)
@@ -239,8 +258,7 @@ def _kill(cluster: Cluster, pick: float) -> None:
 
 
 def _teardown(cluster: Cluster, pick: float) -> None:
-    leader = cluster.leader
-    assert leader is not None
+    leader = _lead(cluster)
     assert leader.core is not None
     framework = _pick(list(leader.core.state.frameworks.values()), pick)
     if framework is not None:
@@ -249,14 +267,39 @@ def _teardown(cluster: Cluster, pick: float) -> None:
 
 
 def _mark_gone(cluster: Cluster, pick: float) -> None:
-    leader = cluster.leader
-    assert leader is not None
-    assert leader.core is not None
-    registry = leader.core.state.registry
-    agent_id = _pick([*registry.admitted, *registry.unreachable], pick)
+    agent_id = _pick_agent(cluster, pick)
     if agent_id is not None:
         cluster.promises.doomed_agents.add(agent_id)
-        leader.operate(events.OperatorMarkGone(agent_id))
+        _lead(cluster).operate(events.OperatorMarkGone(agent_id))
+
+
+def _drain(cluster: Cluster, pick: float) -> None:
+    agent_id = _pick_agent(cluster, pick)
+    if agent_id is not None:
+        cluster.promises.drained_agents.add(agent_id)
+        _lead(cluster).operate(events.OperatorDrain(agent_id, max_grace_period_s=2.0, deadline_s=20.0))
+
+
+def _drain_and_mark_gone(cluster: Cluster, pick: float) -> None:
+    agent_id = _pick_agent(cluster, pick)
+    if agent_id is not None:
+        cluster.promises.doomed_agents.add(agent_id)
+        _lead(cluster).operate(events.OperatorDrain(agent_id, mark_gone=True))
+
+
+def _deactivate(cluster: Cluster, pick: float) -> None:
+    agent_id = _pick_agent(cluster, pick)
+    if agent_id is not None:
+        _lead(cluster).operate(events.OperatorDeactivate(agent_id))
+
+
+def _reactivate(cluster: Cluster, pick: float) -> None:
+    del pick
+    leader = _lead(cluster)
+    assert leader.core is not None
+    registry = leader.core.state.registry
+    for agent_id in [*registry.drains, *registry.deactivated]:
+        leader.operate(events.OperatorReactivate(agent_id))
 
 
 def _if_somebody_leads(do: Callable[[Cluster, float], None]) -> Callable[[Cluster, float], None]:
@@ -264,8 +307,12 @@ def _if_somebody_leads(do: Callable[[Cluster, float], None]) -> Callable[[Cluste
 
 
 ACTIONS: Final[dict[str, Callable[[Cluster, float], None]]] = {
+    "deactivate": _if_somebody_leads(_deactivate),
+    "drain": _if_somebody_leads(_drain),
+    "drain_and_mark_gone": _if_somebody_leads(_drain_and_mark_gone),
     "kill": _if_somebody_leads(_kill),
     "mark_gone": _if_somebody_leads(_mark_gone),
+    "reactivate": _if_somebody_leads(_reactivate),
     "teardown": _if_somebody_leads(_teardown),
 }
 """What operators do, by a word for it: add here what else they can. ``pick`` (0 to 1) says to which thing."""

@@ -6,9 +6,11 @@ from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.master import effects
 from mesos_py.master.core import Master
 from mesos_py.master.events import (
+    AgentSaid,
     BrokerConnected,
     BrokerLost,
     EchoHeard,
+    FrameworkSaid,
     LeadershipResumed,
     LeadershipSuspended,
     MasterEvent,
@@ -177,7 +179,7 @@ class MasterProcess(Process):
 
     def watch(self, event: MasterEvent, effects: list[Any]) -> None:
         """Part of Process."""
-        if effects:
+        if effects or isinstance(event, FrameworkSaid | AgentSaid):
             self.cluster.promises.master(self, event, effects)
 
     def freeze(self) -> None:

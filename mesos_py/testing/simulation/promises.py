@@ -28,14 +28,16 @@ from mesos_py.errors import InvariantError
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
 from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
+from mesos_py.master.state import Task
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered, RunTasks, StatusUpdate
 from mesos_py.messages.beacon import Beacon
-from mesos_py.messages.scheduler import Error, Offers, Update
+from mesos_py.messages.scheduler import Accept, Decline, Error, Offers, Rescind, Subscribed, Update
 from mesos_py.scheduler import events as scheduler_events
 from mesos_py.testing.brief import brief
 from mesos_py.testing.simulation.broken import PromiseError
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.ids import AgentID, FrameworkID, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
+from mesos_py.types.maintenance import AgentMode
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, TERMINAL, TaskState, TaskStatus
 
@@ -83,12 +85,18 @@ class Promises:
         """In which epoch an agent was let in last."""
         self._heard: dict[AgentID, float] = {}
         """When, by its clock, the leader heard of an agent last."""
+        self._offers: dict[OfferID, tuple[int, FrameworkID]] = {}
+        """That were sent, and neither answered nor rescinded: in which epoch, to whom."""
         self._given_up: set[AgentID] = set()
+        self._to_tell: dict[AgentID, list[Task]] = {}
+        """Tasks of agents that are being given up."""
         self._leads: dict[int, str] = {}
         self.doomed_tasks: set[_Key] = set()
         """Whose end somebody wants."""
         self.doomed_frameworks: set[str] = set()
         self.doomed_agents: set[str] = set()
+        self.drained_agents: set[str] = set()
+        """Whose tasks somebody wants to end."""
         self._groups: dict[_Key, list[_Key]] = {}
 
     # What is wanted
@@ -126,8 +134,12 @@ class Promises:
 
     def container_killed(self, host: "Host", spec: ContainerSpec) -> None:
         """Its agent wants it to end."""
-        if spec.framework_id in self.doomed_frameworks or str(host.agent.core.view().agent_id) in self.doomed_agents:
+        agent_id = str(host.agent.core.state.agent_id)
+        if spec.framework_id in self.doomed_frameworks or agent_id in self.doomed_agents | self.drained_agents:
             return
+        executor = host.containers[spec.container_id].executor
+        if spec.task_id is None and (executor is None or not executor.running):
+            return  # it has nothing to do
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
             raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
 
@@ -171,15 +183,14 @@ class Promises:
             raise PromiseError(_SPLIT, f"{master.name} leads in {master.epoch}, {self._leads[before]} did in {before}")
         self._leads[master.epoch] = master.name
         self._heard.clear()
+        self._to_tell.clear()
 
     def master(self, master: "MasterProcess", event: master_events.MasterEvent, effects: list[Any]) -> None:
         """A master has handled an event."""
-        if type(event) is master_events.AgentSaid:
-            agent_id = getattr(event.message, "agent_id", None)
-            if agent_id is not None and self._is_newest(master):
-                self._heard[agent_id] = master.now()
-        if isinstance(event, _SAID) and event.queue.startswith(STRANGERS):
-            self._answer_to_stranger(event, effects)
+        if isinstance(event, master_events.AgentSaid | master_events.FrameworkSaid):
+            self._said(master, event, effects)
+        elif self._to_tell and isinstance(event, master_events.RegistryWritten):
+            self._check_lost_tasks(master)
         for effect in effects:
             kind = type(effect)
             if kind is master_effects.SendToFramework:
@@ -189,14 +200,50 @@ class Promises:
             elif kind is master_effects.Persist and type(effect.operation) is MarkUnreachable:
                 self._given_up_by(master, effect.operation)
 
+    def _said(
+        self,
+        master: "MasterProcess",
+        event: master_events.AgentSaid | master_events.FrameworkSaid,
+        effects: list[Any],
+    ) -> None:
+        """Somebody has said something."""
+        if event.queue.startswith(STRANGERS):
+            self._answered(event, effects)
+        elif isinstance(event, master_events.AgentSaid):
+            agent_id = getattr(event.message, "agent_id", None)
+            if agent_id is not None and self._is_newest(master):
+                self._heard[agent_id] = master.now()
+        elif isinstance(event.call, Accept | Decline):
+            for offer_id in event.call.offer_ids:
+                self._offers.pop(offer_id, None)
+
+    def _answered(self, event: master_events.AgentSaid | master_events.FrameworkSaid, effects: list[Any]) -> None:
+        """A stranger is told what is wrong, and nobody else hears of it."""
+        for effect in effects:
+            if getattr(effect, "queue", None) != event.queue:
+                raise PromiseError(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
+        told = [type(effect.event) for effect in effects if type(effect) is master_effects.SendToFramework]
+        if isinstance(event, master_events.FrameworkSaid) and told != [Error]:
+            raise PromiseError(_BAD_INPUT, f"{brief(event)} is answered with {told}")
+
     def _is_newest(self, master: "MasterProcess") -> bool:
         return master.epoch == self._cluster.ensemble.epoch
 
     def _event_sent(self, master: "MasterProcess", event: Any) -> None:
-        if type(event) is Offers:
+        if type(event) is Rescind:
+            self._offers.pop(event.offer_id, None)
+        elif type(event) is Subscribed:  # which voids what it held before
+            self._offers = {id_: held for id_, held in self._offers.items() if held[1] != event.framework_id}
+        elif type(event) is Offers:
             for offer in event.offers:
+                self._offers[offer.offer_id] = (master.epoch, offer.framework_id)
                 if self._welcomed.get(offer.agent_id) != master.epoch and self._is_newest(master):
                     raise PromiseError(_OVERCOMMIT, f"{master.name} offers {offer.agent_id}, which is not back yet")
+                if (
+                    master.core is not None
+                    and master.core.state.registry.mode_of(offer.agent_id) is not AgentMode.ACTIVE
+                ):
+                    raise PromiseError(_SOFT, f"{master.name} offers {offer.agent_id}, which an operator has taken out")
                 self._check_account(master, offer.agent_id)
         elif type(event) is Update and event.status.state is TaskState.UNREACHABLE:
             agent_id = event.status.agent_id
@@ -227,32 +274,37 @@ class Promises:
     def _given_up_by(self, master: "MasterProcess", operation: MarkUnreachable) -> None:
         """The master has listened, and the agent was silent, for as long as it takes."""
         assert master.core is not None
-        config = master.core.state.config
+        state = master.core.state
+        if operation.agent_id in state.agents and self._is_newest(master):
+            self._to_tell[operation.agent_id] = list(state.agents[operation.agent_id].tasks)
+        config = state.config
         now, since = master.now(), master.connected_since
         if since is None:
             raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up while it is cut off")
-        silence = config.missed_heartbeats * config.heartbeat_s
-        known = operation.agent_id in master.core.state.agents
-        listened = silence if known else config.reregister_timeout_s
-        heard = self._heard.get(operation.agent_id, 0.0) if self._is_newest(master) else 0.0
-        if now - since < listened - _ROUNDING_S or now - heard < silence - _ROUNDING_S:
+        known = operation.agent_id in state.agents
+        patience = config.missed_heartbeats * config.heartbeat_s if known else config.reregister_timeout_s
+        heard = self._heard.get(operation.agent_id, 0.0) if known and self._is_newest(master) else 0.0
+        if now - max(since, heard) < patience - _ROUNDING_S:
             how_long = (
                 f"{now - since:.1f} s after the broker was back, {now - max(heard, since):.1f} s after its last word"
             )
             raise PromiseError(_OUTAGE, f"{master.name} gives {operation.agent_id} up {how_long}")
+
+    def _check_lost_tasks(self, master: "MasterProcess") -> None:
+        """None is forgotten with the agent that was given up."""
+        assert master.core is not None
+        for agent_id in [each for each in self._to_tell if each not in master.core.state.agents]:
+            for task in self._to_tell.pop(agent_id):
+                if task.state in LIVE:
+                    raise PromiseError(
+                        _SOFT, f"{master.name} gave {agent_id} up and forgot its task {task.info.task_id}"
+                    )
 
     def registered(self, registry: Registry, operation: RegistryOperation) -> None:
         """An operation was written."""
         del registry
         if type(operation) is MarkUnreachable:
             self._given_up.add(operation.agent_id)
-
-    def _answer_to_stranger(self, event: Any, effects: list[Any]) -> None:
-        for effect in effects:
-            if getattr(effect, "queue", None) != event.queue:
-                raise PromiseError(_BAD_INPUT, f"{brief(event)} leads to {brief(effect)}")
-            if type(effect) is master_effects.SendToFramework and type(effect.event) is Error:
-                self._cluster.answered.add(event.queue)
 
     # Schedulers and users
 
@@ -295,7 +347,8 @@ class Promises:
     # Now and then
 
     def check_state(self) -> None:
-        """Let every core check itself."""
+        """Let every core check itself; and no offer may have vanished unsaid."""
+        self._check_offers()
         for process in self._cluster.processes():
             check = getattr(process.core, "check", None)
             if check is not None:
@@ -304,5 +357,14 @@ class Promises:
                 except InvariantError as error:
                     raise PromiseError("the core's own check", f"{process.name}: {error}") from error
 
-
-_SAID = (master_events.FrameworkSaid, master_events.AgentSaid)
+    def _check_offers(self) -> None:
+        leader = self._cluster.leader
+        if leader is None or leader.core is None:
+            return
+        state = leader.core.state
+        for offer_id, (epoch, framework_id) in list(self._offers.items()):
+            framework = state.frameworks.get(framework_id)
+            if epoch != leader.epoch or framework is None or not framework.connected:
+                del self._offers[offer_id]
+            elif offer_id not in state.offers:
+                raise PromiseError(_OVERCOMMIT, f"offer {offer_id} is void, and {framework_id} was not told")

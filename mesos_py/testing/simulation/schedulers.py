@@ -35,8 +35,8 @@ class User(Protocol):
     def hear(self, event: effects.UserEvent, process: "SchedulerProcess") -> None:
         """What a driver would call back with."""
 
-    def stopped(self, error: str, process: "SchedulerProcess") -> None:
-        """The driver has stopped, for this reason."""
+    def stopped(self, end: effects.StopDriver, process: "SchedulerProcess") -> None:
+        """The driver has stopped, as this says."""
 
     def disagreements(self) -> list[str]:
         """What is not as it should be once all is quiet."""
@@ -87,12 +87,12 @@ class SchedulerProcess(Process):
                 self.user.hear(effect.event, self)
             case effects.StopDriver():
                 self.flush()
-                self.cluster.timeline.after(0.0, self._stop, effect.error)
+                self.cluster.timeline.after(0.0, self._stop, effect)
 
-    def _stop(self, error: str) -> None:
+    def _stop(self, end: effects.StopDriver) -> None:
         if self.alive:
             self.die()
-            self.user.stopped(error, self)
+            self.user.stopped(end, self)
 
     def watch(self, event: events.SchedulerEvent, effects: list[Any]) -> None:
         """Part of Process."""

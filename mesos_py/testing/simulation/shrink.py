@@ -20,21 +20,15 @@ def shrink(
     """
     best, runs = failed, 0
     size = max(1, len(best.faults) // 2)
-    while runs < most_runs and best.faults:
-        shorter = None
-        for start in range(0, len(best.faults), size):
-            if runs >= most_runs:
-                break
+    while True:
+        start, shorter = 0, False
+        while start < len(best.faults) and runs < most_runs:
             runs += 1
             tried = run(best.seed, best.faults[:start] + best.faults[start + size :])
             if tried.promise == failed.promise:
-                shorter = tried
-                break
-        if shorter is not None:
-            best = shorter
-            size = min(size, max(1, len(best.faults) // 2))
-        elif size == 1:
-            break
-        else:
-            size = max(1, size // 2)
-    return best, runs
+                best, shorter = tried, True
+            else:
+                start += size
+        if runs >= most_runs or not best.faults or (size == 1 and not shorter):
+            return best, runs
+        size = max(1, size // 2)

@@ -45,7 +45,7 @@ def any_behaviour(name: str, dice: Dice) -> Behaviour:
     if name.startswith("exec"):
         return Behaviour(starts_in_s=dice.wait(0.3))
     return Behaviour(
-        starts_in_s=dice.wait(0.3),
+        starts_in_s=dice.wait(dice.choice([0.3, 3.0])),
         fails=dice.random() < 0.05 and not name.startswith(_FOREVER),
         runs_s=None if name.startswith(_FOREVER) else dice.wait(20.0),
         exit_code=int(dice.random() < 0.2),
@@ -107,11 +107,15 @@ class RandomUser:
             if task_id in self.killed:
                 self._kill(task_id)
 
-    def stopped(self, error: str, process: SchedulerProcess) -> None:
-        """Part of User: only processes of hers push each other out; if none is left, another is started."""
+    def stopped(self, end: effects.StopDriver, process: SchedulerProcess) -> None:
+        """Part of User: an operator has removed the framework, or another process of hers has pushed this one out.
+
+        If none is left another is started.
+        """
         rivals = [each for each in self.cluster.rivals if each.user is self]
-        if not rivals:
-            self.cluster.fail(f"8 bad input: {process.name} was stopped: {error}")
+        removed = end.reason is ErrorReason.FRAMEWORK_REMOVED
+        if not removed and not (rivals and end.reason is ErrorReason.FAILED_OVER):
+            self.cluster.fail(f"8 bad input: {process.name} was stopped: {end.error}")
         if process is self.process:
             living = [each for each in rivals if each.alive]
             if living:
@@ -127,6 +131,8 @@ class RandomUser:
     def hear(self, event: effects.UserEvent, process: SchedulerProcess) -> None:
         """Part of User."""
         match event:
+            case effects.Registered() if process is not self.process and not event.again:
+                self.cluster.timeline.after(0.0, process.die)  # of a removed framework one goes on under a fresh id
             case effects.Registered():
                 if not event.again and self.framework_id is not None:
                     self.cluster.fail(f"6 soft state: {self.name} has a second identity")
@@ -136,7 +142,7 @@ class RandomUser:
                     self.cluster.timeline.after(self._dice.wait(1.0), self._answer, offer, process)
             case Update():
                 self._hear_update(event.status, process)
-            case Error(reason=ErrorReason.FRAMEWORK_REMOVED):
+            case Error(reason=ErrorReason.FRAMEWORK_REMOVED) if process is self.process:
                 self.framework_id = None
 
     def _hear_update(self, status: TaskStatus, process: SchedulerProcess) -> None:

@@ -130,9 +130,9 @@ class TraceUser:
     def began(self, process: SchedulerProcess) -> None:
         """Part of User."""
 
-    def stopped(self, error: str, process: SchedulerProcess) -> None:
+    def stopped(self, end: effects.StopDriver, process: SchedulerProcess) -> None:
         """Part of User: she does nothing that she could be stopped for."""
-        self.cluster.fail(f"8 bad input: {process.name} was stopped: {error}")
+        self.cluster.fail(f"8 bad input: {process.name} was stopped: {end.error}")
 
     def disagreements(self) -> list[str]:
         """Part of User."""

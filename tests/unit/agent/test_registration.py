@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mesos_py.agent.checkpoint import AgentNamed, SequenceSeen
 from mesos_py.agent.effects import SendToMaster, StopAgent
-from mesos_py.agent.events import BrokerConnected, BrokerLost
+from mesos_py.agent.events import BrokerConnected, BrokerLost, OrdersMissed
 from mesos_py.messages.agent import (
     AgentHeartbeat,
     AgentRegistered,
@@ -252,3 +252,16 @@ def test_a_refusal_of_another_agent_is_not_ours():
     rig = Rig()
     assert rig.say(RegistrationRefused(name="node2", agent_id=None, message="no")) == []
     assert rig.say(RegistrationRefused(name="node1", agent_id=AgentID("M-A9"), message="no")) == []
+
+
+def test_orders_that_never_came_make_the_agent_say_what_it_has():
+    rig = Rig()
+
+    def says_it(epoch: int) -> bool:
+        return ReregisterAgent in [
+            type(effect.message) for effect in rig.on(OrdersMissed(epoch)) if isinstance(effect, SendToMaster)
+        ]
+
+    assert not says_it(0)  # of a master that has no say any more
+    assert says_it(1)
+    assert not says_it(1)  # it is on its way

@@ -49,6 +49,10 @@ def test_help_without_words(mesos):
         (["master", "--offer-timeout-s", "0"], "mesos: invalid value for '--offer-timeout-s'"),
         (["local", "--agents", "many"], "mesos: invalid value for '--agents'"),
         (["run"], "mesos: missing argument 'COMMAND...'"),
+        (["quota", "set", "web"], "mesos: give a --guarantee, a --limit or both"),
+        (["quota", "set", "web", "--limit", "cpus"], "mesos: invalid value for '--limit': 'cpus' is not of the form"),
+        (["weights", "set", "web"], "mesos: invalid value for 'ROLE=NUMBER...': 'web' is not of the form ROLE=NUMBER"),
+        (["weights", "set", "web=nan"], "mesos: invalid value for 'ROLE=NUMBER...'"),
         (["run", "--cpus", "-1", "true"], "mesos: invalid value for '--cpus'"),
     ],
 )

@@ -41,7 +41,7 @@ def test_flags_win_over_environment_and_that_over_the_file(tmp_path):
         ("paranoid = 3", "paranoid: expected `bool`"),
         ("broker = 5", "broker: expected `str`, got `int`"),
         ("http_port = ", "is not TOML"),
-        ("[http]\nport = 1", "unknown key 'http'; did you mean 'http_port'?"),
+        ("[httpport]\nport = 1", "unknown key 'httpport'; did you mean 'http_port'?"),
     ],
 )
 def test_a_bad_file_is_told_in_one_line_with_its_name(tmp_path, text, line):

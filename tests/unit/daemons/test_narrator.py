@@ -9,6 +9,7 @@ import structlog
 from mesos_py.daemons.narrator import Narrator
 from mesos_py.daemons.service import watcher
 from mesos_py.master import events
+from mesos_py.master.effects import SendToFramework
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import get_log, set_up
@@ -219,3 +220,14 @@ def test_who_does_not_log_is_spared_the_telling(lines, level, told):
     del master
     assert len(lines()) == told
     assert "Teardown" in story.text()
+
+
+def test_a_flood_of_refusals_is_no_flood_in_the_log():
+    with structlog.testing.capture_logs() as lines:
+        told = Narrator(structlog.get_logger())
+        refusal = SendToFramework("q", True, schedulers.Error(reason=schedulers.ErrorReason.INVALID, message="no"))
+        for _ in range(1000):
+            told.watch(None, [refusal], 100.0)
+        told.watch(None, [refusal], 102.0)
+    assert [line["event"] for line in lines] == [*["call refused"] * 20, "more calls refused", "call refused"]
+    assert lines[20]["count"] == 980

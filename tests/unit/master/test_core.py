@@ -269,3 +269,80 @@ def test_an_end_known_only_by_the_latest_state_is_told_when_its_agent_is_lost(wo
     wanted = [calls.TaskToReconcile(task_id="t")]
     [answer] = world.framework(calls.Reconcile(framework_id="M-F1", tasks=wanted))
     assert answer.status.state is TaskState.FINISHED
+
+
+def test_an_ended_task_whose_acknowledgement_crossed_a_late_report_is_not_kept(world):
+    """The report was under way while the last update was acknowledged: the agent is asked, and has no such task."""
+    world.subscribe()
+    [welcome] = world.agent(agents.RegisterAgent(agent=an_agent()))
+    world.tick(1.0)
+    world.launch(a_task())
+    status = a_status(state=TaskState.FINISHED, update_id=1, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id=welcome.agent_id, framework_id="M-F1", status=status))
+    world.framework(calls.Acknowledge(framework_id="M-F1", agent_id="M-A1", task_id="t", update_id=1))
+    framework = world.master.state.frameworks["M-F1"]
+    assert not framework.tasks
+    record = TaskRecord(task=a_task(), role="*", state=TaskState.FINISHED, status_state=TaskState.FINISHED, update_id=1)
+    frameworks = [agents.FrameworkRecord(framework_id="M-F1", framework=framework.info, tasks=[record])]
+    orders = world.agent(agents.ReregisterAgent(agent_id="M-A1", agent=an_agent(), frameworks=frameworks, executors=[]))
+    assert agents.ReconcileTasks(agent_id="M-A1", framework_id="M-F1", task_ids=["t"]) in orders
+    answer = a_status(state=TaskState.FINISHED, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=answer))
+    assert not framework.tasks
+
+
+# Whether we hear ourselves
+
+
+def silent_for(world, seconds):
+    """Nobody says anything, and the master looks as often as it wants to."""
+    end = world.now + seconds
+    while (due := world.master.next_deadline()) is not None and due <= end:
+        world.tick(max(due, world.now))
+    world.now = end
+
+
+def who_is_connected(world):
+    return [who.connected for who in (*world.master.state.agents.values(), *world.master.state.frameworks.values())]
+
+
+def test_the_silent_are_noticed_when_we_hear_ourselves(world):
+    silent_for(world, 100.0)
+    assert not any(who_is_connected(world))
+
+
+def test_nobody_is_silent_while_we_do_not_hear_ourselves(world):
+    world.hears_itself = False
+    silent_for(world, 1000.0)
+    assert who_is_connected(world) == [True, True]
+
+
+def test_a_late_echo_proves_nothing_and_the_silent_get_their_time_anew(world):
+    world.hears_itself = False
+    silent_for(world, 1000.0)
+    for inbox in ("framework", "agent"):
+        world.handle(events.EchoHeard(inbox, world.now - 100.0))
+    world.hears_itself = True
+    silent_for(world, 60.0)
+    assert who_is_connected(world) == [True, True]
+    assert world.master.state.inbox_lag_s["agent"] < 1.0
+    silent_for(world, 40.0)
+    assert not any(who_is_connected(world))
+
+
+def test_each_inbox_speaks_for_its_senders_only(world):
+    world.hears_itself = False
+    world.master.handle(events.Ticked(), world.now)
+    for _ in range(10):
+        world.tick(world.now + 15.0)
+        world.handle(events.EchoHeard("framework", world.now))
+    assert who_is_connected(world) == [True, False]
+
+
+def test_what_is_held_while_suspended_is_bounded_for_each_framework(world):
+    world.handle(events.LeadershipSuspended())
+    tasks = [a_task(f"t{number}", "cpus:1") for number in range(900)]
+    accept = calls.Accept(framework_id="M-F1", offer_ids=["O1"], operations=[Launch(tasks=tasks)])
+    answers = [world.framework(accept) for _ in range(4)]
+    assert answers[:2] == [[], []]
+    assert all("too much to remember" in error.message for (error,) in answers[2:])

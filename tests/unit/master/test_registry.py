@@ -7,6 +7,7 @@ from mesos_py.master import registry as registry_module
 from mesos_py.master.registry import (
     AdmitAgent,
     AgentRecord,
+    BringUp,
     Deactivate,
     Document,
     MarkDrained,
@@ -18,8 +19,10 @@ from mesos_py.master.registry import (
     Registry,
     RemoveAgent,
     SetQuotas,
+    SetSchedule,
     SetWeights,
     StartDraining,
+    TakeDown,
     decode_operation,
     decode_records,
     encode_document,
@@ -27,7 +30,7 @@ from mesos_py.master.registry import (
     operations,
     read_document,
 )
-from mesos_py.types.maintenance import AgentMode, Drain
+from mesos_py.types.maintenance import AgentMode, Drain, Unavailability, Window
 from mesos_py.types.quota import Quota
 
 EVERY = [
@@ -46,6 +49,11 @@ OF_OPERATORS = [
     Deactivate("A1"),
     Reactivate("A1"),
 ]
+OF_MACHINES = [
+    SetSchedule([Window(hosts=["h", "i"], start=5.0), Window(hosts=["j"], start=7.0, duration_s=60.0)]),
+    TakeDown(["h"], 6.0),
+    BringUp(["h"]),
+]
 FORTNIGHT = 14 * 24 * 3600.0
 
 
@@ -56,7 +64,7 @@ def after(*steps):
     return registry
 
 
-@pytest.mark.parametrize("operation", EVERY + OF_OPERATORS)
+@pytest.mark.parametrize("operation", EVERY + OF_OPERATORS + OF_MACHINES)
 def test_what_is_written_can_be_read(operation):
     assert decode_operation(encode_operation(operation)) == operation
 
@@ -173,3 +181,35 @@ def test_a_document_is_read_by_those_who_know_less_and_more_of_it():
     assert vars(copy) == vars(Registry())
     with pytest.raises(msgspec.MsgspecError):
         read_document(copy, Document.ROLES, b"what is this")
+
+
+def test_machines_are_scheduled_down_and_up():
+    plan, down, up = OF_MACHINES
+    planned = after(plan)
+    assert planned.unavailability["i"] == Unavailability(start=5.0)
+    assert planned.unavailability["j"] == Unavailability(start=7.0, duration_s=60.0)
+    taken = after(AdmitAgent("A1", "h", "me"), AdmitAgent("A2", "i", "me"), Deactivate("A1"), plan, down)
+    assert (taken.down, taken.admitted, taken.deactivated) == ({"h": 6.0}, {"A2": "i"}, {})
+    SetSchedule([]).apply(taken)
+    assert taken.schedule == plan.windows, "what is down stays on the schedule"
+    up.apply(taken)
+    assert (taken.down, list(taken.unavailability)) == ({}, ["i", "j"])
+    assert after(plan, down, up, TakeDown(["i", "j"], 7.0), BringUp(["i", "j"])).schedule == []
+    assert after(plan, TakeDown(["nowhere"], 7.0), BringUp(["i"])).schedule == plan.windows
+
+
+def test_what_a_machine_taken_down_changes_is_said():
+    plan, down, up = OF_MACHINES
+    registry = after(AdmitAgent("A1", "h"), AdmitAgent("A2", "i"), plan)
+    assert down.apply(registry) == (Document.MAINTENANCE, "A1")
+    assert up.apply(registry) == plan.apply(registry) == (Document.MAINTENANCE,)
+
+
+def test_the_maintenance_document_is_read_by_those_who_know_less_of_it():
+    registry = after(*OF_MACHINES[:2])
+    copy = Registry()
+    read_document(copy, Document.MAINTENANCE, encode_document(registry, Document.MAINTENANCE))
+    assert vars(copy) == vars(registry)
+    later = {"schedule": [{"hosts": ["h"], "start": 1.0, "why": "disks"}], "down": {}, "drills": []}
+    read_document(copy, Document.MAINTENANCE, msgspec.msgpack.encode(later))
+    assert copy.schedule == [Window(hosts=["h"], start=1.0)]

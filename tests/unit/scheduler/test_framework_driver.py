@@ -13,18 +13,22 @@ from mesos_py.errors import ConfigError
 from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
 from mesos_py.messages.scheduler import (
     Accept,
+    AcceptInverseOffers,
     Acknowledge,
     AgentReturned,
     Decline,
+    DeclineInverseOffers,
     Error,
     ErrorReason,
     Failure,
     FailureReason,
+    InverseOffers,
     Kill,
     Message,
     MessageReceived,
     Offers,
     Rescind,
+    RescindInverseOffer,
     Revive,
     Subscribe,
     Subscribed,
@@ -34,7 +38,8 @@ from mesos_py.messages.scheduler import (
 )
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.infos import Demand, MasterInfo
-from mesos_py.types.offers import Offer
+from mesos_py.types.maintenance import Unavailability
+from mesos_py.types.offers import InverseOffer, Offer
 from mesos_py.types.tasks import Source, TaskStatus
 
 _numbers = itertools.count()
@@ -337,6 +342,39 @@ def test_agents_lost_and_back_come_to_their_callbacks(world):
     world.turn()
     assert news == events
     assert world.master.heard(Subscribe)[0].agent_returns
+
+
+def test_inverse_offers_are_answered(world):
+    asked, void = [], []
+    offers = [
+        InverseOffer(
+            offer_id=f"I{n}", framework_id="F", agent_id="A", hostname="h", unavailability=Unavailability(start=5.0)
+        )
+        for n in range(3)
+    ]
+
+    @world.framework.on_inverse_offers
+    def answer(inverse_offers):
+        asked.extend(inverse_offers)
+        world.framework.accept_inverse(inverse_offers[0], refuse_seconds=60)
+        world.framework.decline_inverse(inverse_offers[1:], reason="last copy")
+
+    world.framework.on_inverse_rescind(lambda rescinded: void.append(rescinded.offer_id))
+    world.run()
+    world.master.say(InverseOffers(inverse_offers=offers), RescindInverseOffer(offer_id="I2"))
+    world.turn()
+    assert (asked, void) == (offers, ["I2"])
+    assert world.master.heard(Subscribe)[0].inverse_offers
+    [accepted], [declined] = world.master.heard(AcceptInverseOffers), world.master.heard(DeclineInverseOffers)
+    assert (accepted.offer_ids, accepted.refuse_seconds, accepted.framework_id) == (["I0"], 60, declined.framework_id)
+    assert (declined.offer_ids, declined.reason) == (["I1", "I2"], "last copy")
+    with pytest.raises(UserError, match="not negative"):
+        world.framework.accept_inverse(offers, refuse_seconds=-1)
+
+
+def test_who_does_not_want_inverse_offers_is_not_asked(world):
+    world.run()
+    assert not world.master.heard(Subscribe)[0].inverse_offers
 
 
 def test_what_a_newer_master_says_is_passed_over_and_told_once(world, caplog):

@@ -23,7 +23,7 @@ from mesos_py.messages.scheduler import (
 )
 from mesos_py.scheduler.config import Backoff
 from mesos_py.scheduler.effects import Disconnected, OffersRescinded, Registered
-from mesos_py.scheduler.events import OURS
+from mesos_py.scheduler.events import OURS, EventsMissed
 from mesos_py.types.infos import Demand, FrameworkInfo, MasterInfo
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason
@@ -453,3 +453,17 @@ def _accept(offer, *task_ids):
     from mesos_py.messages.scheduler import Accept
 
     return Accept(framework_id=OURS, offer_ids=[offer.offer_id], operations=launch(*task_ids))
+
+
+def test_events_that_never_came_make_the_scheduler_subscribe_again():
+    bench = Bench()
+    bench.join()
+    bench.happen(EventsMissed(0))
+    assert bench.core.subscribed  # it is of a master that has no say any more
+    bench.happen(EventsMissed(1))
+    assert bench.told == [Disconnected("events were lost on their way to us")]
+    bench.happen(EventsMissed(1))
+    bench.wait(2.0)
+    bench.subscribed()
+    assert bench.core.subscribed
+    assert len(bench.told) == 2

@@ -17,7 +17,7 @@ from mesos_py.scheduler.toolkit import (
     why_not_here,
 )
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import CommandInfo, ExecutorInfo, TaskInfo, TaskState
+from mesos_py.types.tasks import CommandInfo, ExecutorInfo, Reason, TaskInfo, TaskState
 from tests.unit.scheduler.conftest import an_offer
 
 
@@ -235,6 +235,14 @@ def test_failures_are_retried_with_growing_waits_until_given_up():
     assert retries.ended("job", TaskState.FAILED, 200) == 202
     assert retries.ended("job", TaskState.FAILED, 300) is None
     assert retries.failures("job") == 0
+
+
+def test_what_was_killed_to_empty_its_agent_is_tried_again():
+    retries = Retries(RetryPolicy(attempts=1, first_s=1))
+    assert retries.ended("job", TaskState.KILLED, 100, Reason.AGENT_DRAINING) == 101
+    assert list(retries.due(101)) == ["job"]
+    assert retries.failures("job") == 0
+    assert retries.ended("job", TaskState.KILLED, 200) is None
 
 
 def test_what_the_cluster_did_does_not_count():

@@ -92,11 +92,13 @@ class Cluster:
         call = Teardown(framework_id=framework_id)
         self.handle(FrameworkSaid(framework.info.principal, framework.queue, json=False, call=call))
 
-    def operate(self, loop: Loop, call: OperatorCall, asking: AbstractEventLoop, answer: "Future") -> None:
+    def operate(
+        self, loop: Loop, call: OperatorCall, principal: Principal | None, asking: AbstractEventLoop, answer: "Future"
+    ) -> None:
         """As the daemon does it."""
 
         def run() -> None:
-            self.handle(OperatorSaid(1, call))
+            self.handle(OperatorSaid(1, call, principal))
             said = next(effect for effect in reversed(self.sent) if isinstance(effect, effects.Answer))
             asking.call_soon_threadsafe(answer.set_result, said)
 

@@ -12,6 +12,8 @@ from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from tests.unit.web.cluster import Cluster
 
+MAINTENANCE = ("/maintenance/schedule", "/maintenance/status")
+
 
 @pytest.fixture
 def cluster():
@@ -232,6 +234,58 @@ def test_agents_by_what_they_are_called(client, cluster):
     assert found("node") == []
 
 
+def test_maintenance(client, cluster, busy):
+    assert client.get("/maintenance/schedule").json() == {"windows": []}
+    windows = [{"hosts": ["node1.example"], "start": 5.0}, {"hosts": ["b"], "start": 7.0, "duration_s": 60.0}]
+    done = client.put("/maintenance/schedule", json={"windows": windows})
+    assert (done.status_code, done.json()) == (200, {"message": "maintenance of 2 machines is scheduled"})
+    assert client.get("/maintenance/schedule").json() == {"windows": windows}
+    one, other = client.get("/maintenance/status").json()["machines"]
+    assert (one["host"], one["state"], one["tasks"], one["agents"]) == (
+        "node1.example",
+        "SCHEDULED",
+        2,
+        list(agents(cluster)),
+    )
+    assert (other["host"], other["duration_s"], other["agents"], other["answers"]) == ("b", 60.0, [], [])
+    assert client.post("/maintenance/down?host=node1.example").json() == {
+        "message": "down for maintenance: node1.example"
+    }
+    assert not agents(cluster)
+    assert client.post("/maintenance/down?host=node1.example").status_code == 409
+    assert client.post("/maintenance/down?host=c").status_code == 404
+    assert client.post("/maintenance/up?host=node1.example&host=b").status_code == 409
+    assert client.post("/maintenance/up?host=node1.example").json() == {"message": "up again: node1.example"}
+    assert client.get("/maintenance/schedule").json() == {"windows": windows[1:]}
+
+
+def agents(cluster):
+    return cluster.master.state.agents
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"windows": [{"hosts": ["a"]}]},
+        {"windows": [{"hosts": ["a"], "start": "soon"}]},
+        {"windows": [{"hosts": ["a"], "start": 1, "duration": 5}]},
+        {"windows": [{"hosts": [], "start": 1}]},
+        {"windows": [{"hosts": ["a"], "start": -1}]},
+        {"windows": [{"hosts": ["a", "a"], "start": 1}]},
+        {"windows": [], "more": 1},
+    ],
+)
+def test_plans_that_make_no_sense(client, cluster, body):
+    answer = client.put("/maintenance/schedule", json=body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+    assert client.post("/maintenance/down").status_code == 400
+
+
 def test_a_page_from_elsewhere_changes_nothing(client, busy):
     answer = client.post("/tasks/b/kill", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
@@ -297,13 +351,97 @@ def test_the_openapi_document(client):
     jsonschema.Draft202012Validator.check_schema({"$defs": document["components"]["schemas"]})
     assert document["openapi"].startswith("3.1")
     paths = document["paths"]
-    assert {"/state", "/agents", "/tasks", "/tasks/{task_id}", "/tasks/{task_id}/kill", "/roles"} <= set(paths)
+    assert {
+        "/state",
+        "/agents",
+        "/tasks",
+        "/tasks/{task_id}",
+        "/tasks/{task_id}/kill",
+        "/roles",
+        "/quota",
+        "/weights",
+    } <= set(paths)
     assert "Problem" in json.dumps(paths["/tasks"]["get"]["responses"]["400"])
     assert "AgentPage" in json.dumps(paths["/agents"]["get"]["responses"]["200"])
 
 
 def test_answers_are_as_the_document_says(client, busy):
     document = client.get("/schema").json()
-    for path in ("/agents", "/frameworks", "/tasks", "/offers", "/roles", "/state", "/health", "/version"):
+    for path in (
+        "/agents",
+        "/frameworks",
+        "/tasks",
+        "/offers",
+        "/roles",
+        "/quota",
+        "/weights",
+        "/state",
+        "/health",
+        "/version",
+        *MAINTENANCE,
+    ):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         jsonschema.validate(client.get(path).json(), {**schema, "components": document["components"]})
+
+
+# Roles
+
+
+def test_quotas_are_set_all_or_none(client, busy):
+    ads = {"role": "ads", "guarantee": {"cpus": 2, "mem": 64}}
+    eng = {"role": "eng", "limit": {"cpus": 4.5, "gpus": 0}}
+    answer = client.put("/quota", json=[ads, eng])
+    assert (answer.status_code, answer.json()) == (200, {"message": "quotas set of ads, eng"})
+    assert client.get("/quota").json() == [ads, eng]
+    again = client.put("/quota", json=[{"role": "ads"}, {"role": "ops", "guarantee": {"cpus": 99}}])
+    assert again.status_code == 409
+    assert client.get("/quota").json() == [ads, eng]
+    [shown] = [role for role in client.get("/roles").json()["items"] if role["role"] == "ads"]
+    assert (shown["guarantee"], shown["limit"], shown["consumed"]) == (ads["guarantee"], {}, {"cpus": 0, "mem": 0})
+    assert client.delete("/quota", params={"role": ["ads", "eng"]}).status_code == 200
+    assert client.get("/quota").json() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "why"),
+    [
+        ([{"role": "ads/web", "limit": {"cpus": 1}}], 400, "only a top-level role has a quota"),
+        ([{"role": "ads", "limit": {"cpus": -1}}], 400, "role ads: -1.0 is negative"),
+        ([{"role": "ads", "limit": {"ports": 1}}], 400, "role ads: resource 'ports'"),
+        ([{"role": "ads", "limit": {"cpus(x)": 1}}], 400, "names a role"),
+        ([{"role": "ads", "guarantee": {"cpus": 2}, "limit": {"cpus": 1}}], 400, "cannot be sure of 2 cpus"),
+        ([{"role": "ads", "limit": {"cpus": 1}}, {"role": "ads"}], 400, "role ads is given twice"),
+        ([{"role": "ads", "limit": {"cpus": "many"}}], 400, "data"),
+        ([{"role": "ads"}], 404, "role ads has no quota"),
+        ([{"role": "ads", "guarantee": {"gpus": 1}}], 409, "1 gpus would be guaranteed, the agents have 0"),
+        ({"role": "ads"}, 400, "data"),
+    ],
+)
+def test_quotas_that_cannot_be_are_refused_with_a_reason(client, busy, body, code, why):
+    answer = client.put("/quota", json=body)
+    assert answer.status_code == code
+    assert why in answer.json()["error"]
+    assert client.get("/quota").json() == []
+
+
+def test_a_quota_is_forced(client, busy):
+    body = [{"role": "ads", "guarantee": {"gpus": 1}}]
+    assert client.put("/quota", params={"force": True}, json=body).status_code == 200
+    assert client.get("/quota").json() == body
+
+
+def test_weights(client, busy):
+    assert client.put("/weights", json={"ads": 2, "eng/web": 0.5}).status_code == 200
+    assert client.get("/weights").json() == {"ads": 2, "eng/web": 0.5}
+    assert client.delete("/weights", params={"role": "ads"}).status_code == 200
+    assert client.get("/weights").json() == {"eng/web": 0.5}
+    for body, code in (({"ads": 0}, 400), ({"a d": 1}, 400), ({"ads": "x"}, 400), ([], 400)):
+        assert client.put("/weights", json=body).status_code == code
+    assert client.delete("/weights", params={"role": "ads"}).status_code == 404
+    assert client.delete("/weights").status_code == 400
+
+
+def test_what_the_registry_could_not_hold_is_refused(client, busy):
+    body = [{"role": f"r{n}" + "x" * 200, "limit": {f"resource{m}": 1 for m in range(60)}} for n in range(300)]
+    answer = client.put("/quota", json=body)
+    assert (answer.status_code, "would take more than" in answer.json()["error"]) == (409, True)

@@ -1,0 +1,162 @@
+"""What goes wrong with the broker itself: nobody is taken for dead, each trouble is said once, and so is its end."""
+
+import contextlib
+
+import pytest
+
+from tests.support.cluster import cluster, json_lines, one_cluster, wait_for
+from tests.support.rabbitmq import RabbitMQ
+
+__all__ = ["cluster", "one_cluster"]
+
+pytestmark = pytest.mark.integration
+
+DAEMONS = ("master", "agent1", "agent2")
+WATERMARK = "0.4"
+
+
+class Watch:
+    """What the daemons log of the broker from now on."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+        self._before = {name: len(cluster.daemon(name).text()) for name in DAEMONS}
+
+    def said(self, name):
+        lines = json_lines(self._cluster.daemon(name).text()[self._before[name] :])
+        return [line for line in lines if line["event"].startswith("broker ")]
+
+    def events(self, name):
+        return [line["event"] for line in self.said(name)]
+
+    def wait(self, *events, names=DAEMONS, patience_s=30.0):
+        """Each of the daemons has said exactly this."""
+        wait_for(
+            lambda: all(len(self.events(name)) >= len(events) for name in names),
+            f"{events} from {names}",
+            patience_s,
+        )
+        assert {name: self.events(name) for name in names} == {name: list(events) for name in names}
+
+
+@pytest.fixture
+def watch(cluster):
+    return Watch(cluster)
+
+
+@contextlib.contextmanager
+def alarm(rabbitmq: RabbitMQ):
+    rabbitmq.ctl("set_vm_memory_high_watermark", "0")
+    try:
+        yield
+    finally:
+        rabbitmq.ctl("set_vm_memory_high_watermark", WATERMARK)
+
+
+@contextlib.contextmanager
+def a_run(cluster, tmp_path, instances=4):
+    """Tasks that go on until they may end; then all of them have run once, and nobody was given up."""
+    go, begun = tmp_path / "go", tmp_path / "begun"
+    command = f"echo $MESOS_TASK_ID >> {begun}; until [ -e {go} ]; do sleep 0.2; done"
+    words = ["--instances", str(instances), "--cpus", "0.1", "--mem", "16", "--name", "steady", "--", command]
+    unreachable = counter(cluster, "agents_unreachable")
+    with cluster.running("run", *words) as run:
+        wait_for(lambda: begun.exists() and len(begun.read_text().split()) == instances, "all tasks run")
+        try:
+            yield run
+        finally:
+            go.touch()
+        assert run.wait(60) == 0, run.text()
+    assert sorted(begun.read_text().split()) == [f"steady-{number}" for number in range(instances)]
+    assert counter(cluster, "agents_unreachable") == unreachable
+
+
+def counter(cluster, name):
+    return cluster.get("/state")["counters"].get(name, 0)
+
+
+def test_a_memory_alarm_lasts_longer_than_the_masters_patience(cluster, rabbitmq, watch, tmp_path):
+    with a_run(cluster, tmp_path) as run:
+        with alarm(rabbitmq):
+            watch.wait("broker blocked")
+            assert not cluster.get("/state")["connected"]
+            deadline = [line for line in watch.said("agent1") if "low on memory" in line["why"]]
+            assert "raise vm_memory_high_watermark" in deadline[0]["why"]
+            still(lambda: all(agent["connected"] for agent in cluster.items("/agents")), 14.0)  # patience is 10 s
+        watch.wait("broker blocked", "broker unblocked")
+        still(lambda: all(agent["connected"] for agent in cluster.items("/agents")), 2.0)
+    assert run.text().count("the broker takes no messages") == 1
+    assert run.text().count("the broker takes messages again") == 1
+
+
+def still(condition, seconds):
+    """It holds all the time."""
+    with pytest.raises(AssertionError, match="still so"):
+        wait_for(lambda: not condition(), "still so", seconds)
+
+
+def test_a_run_that_begins_during_an_alarm_says_why_it_gives_up(cluster, rabbitmq, watch):
+    with alarm(rabbitmq):
+        watch.wait("broker blocked")
+        done = cluster.run("--", "true")
+    assert done.returncode == 1
+    assert "low on memory" in done.stderr
+    watch.wait("broker blocked", "broker unblocked")
+
+
+ALL = ("set_permissions", "guest", ".*", ".*", ".*")
+FAULTS = {
+    "the user is deleted": (
+        [("delete_user", "guest")],
+        [("add_user", "guest", "guest"), ALL],
+        "check user and password in the broker URL",
+    ),
+    "the password is changed": (
+        [("change_password", "guest", "another"), ("close_all_connections", "rotated")],
+        [("change_password", "guest", "guest")],
+        "check user and password in the broker URL",
+    ),
+    "the virtual host is deleted": (
+        [("delete_vhost", "/")],
+        [("add_vhost", "/"), ALL],
+        "create the virtual host",
+    ),
+    "the virtual host is closed to us": (
+        [("clear_permissions", "guest"), ("close_all_connections", "revoked")],
+        [ALL],
+        "give the user permissions in it",
+    ),
+    "queues may not be declared": (
+        [("set_permissions", "guest", "^$", ".*", ".*"), ("close_all_connections", "revoked")],
+        [ALL],
+        "set_permissions",
+    ),
+    "nothing may be published": (
+        [("set_permissions", "guest", ".*", "^$", ".*"), ("close_all_connections", "revoked")],
+        [ALL],
+        "set_permissions",
+    ),
+    "the broker is stopped": ([("stop_app",)], [("start_app",)], "refused"),
+    "the broker is wiped": ([("stop_app",), ("reset",)], [("start_app",)], "refused"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_that_somebody_mends(cluster, rabbitmq, watch, tmp_path, fault):
+    """However long that takes. What is said of it is little, and ends with what to do."""
+    breaking, mending, advice = FAULTS[fault]
+    with a_run(cluster, tmp_path) as run:
+        try:
+            for command in breaking:
+                rabbitmq.ctl(*command)
+            wait_for(lambda: all(advice in str(watch.said(name)) for name in DAEMONS), f"{advice!r} is said")
+            still(lambda: all(len(watch.events(name)) <= 4 for name in DAEMONS), 5.0)
+        finally:
+            for command in mending:
+                rabbitmq.ctl(*command)
+        wait_for(lambda: all(watch.events(name)[-1] == "broker connected" for name in DAEMONS), "all are back", 60.0)
+        wait_for(lambda: all(agent["connected"] for agent in cluster.items("/agents")), "the master has them back")
+    for name in DAEMONS:
+        assert 2 <= len(watch.said(name)) <= 5, watch.said(name)
+    assert 1 <= run.text().count("the broker is not reached") <= 4
+    assert 1 <= run.text().count("the broker is reached") <= 2

@@ -82,7 +82,7 @@ def test_tasks_that_fit_nowhere_are_told(mesos, tmp_path):
     ("words", "code", "why"),
     [
         (["nowhere.toml"], 78, "cannot read nowhere.toml: No such file or directory"),
-        (["BAD"], 78, "it contains unknown key `untill`"),
+        (["BAD"], 78, "it contains unknown key `unto`"),
         ([DRF, "--plot", "p.gif"], 1, "a plot goes into a file named *.png or *.svg, not 'p.gif'"),
         (["SMALL", "--csv", "/nowhere/x.csv"], 1, "cannot write /nowhere/x.csv: No such file or directory"),
         ([DRF, "--seeds", "1..2"], 2, "--seeds and --faults do not go with a scenario"),
@@ -92,7 +92,7 @@ def test_tasks_that_fit_nowhere_are_told(mesos, tmp_path):
 )
 def test_refused(mesos, small, tmp_path, words, code, why):
     bad = tmp_path / "bad.toml"
-    bad.write_text(SMALL.replace("until", "untill"))
+    bad.write_text(SMALL.replace("until", "unto"))
     said = mesos("simulate", *({"BAD": str(bad), "SMALL": small}.get(word, word) for word in words))
     assert said.code == code
     assert why in said.err

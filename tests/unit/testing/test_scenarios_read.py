@@ -48,7 +48,7 @@ def test_what_is_no_span_of_time(text):
 @pytest.mark.parametrize(
     ("scenario", "why"),
     [
-        (a_scenario(untill=3), "s: it contains unknown key `untill`"),
+        (a_scenario(unto=3), "s: it contains unknown key `unto`"),
         (a_scenario(until="soon"), "s: until: 'soon' is neither a number of seconds nor like \"90s\""),
         (a_scenario(until=0), "until is above 0"),
         (a_scenario(agents=[]), "agents: expected `array` of length >= 1"),

@@ -55,6 +55,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     scheduler: SchedulerConfig = field(default_factory=lambda: SchedulerConfig(framework=a_framework()))
     """A template: whose scheduler it is comes from its user."""
     session_timeout_s: float = 10.0
+    inbox_holds: int | None = None
+    """Messages that wait for a leader before the oldest are dropped; None for any number."""
     events_kept: int = 10_000
     """Messages that wait for a scheduler before the oldest are dropped."""
 

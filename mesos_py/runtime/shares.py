@@ -27,7 +27,8 @@ _CALL_BYTES: Final = 256
 
 _BULK: Final = 128 * 1024
 _AHEAD: Final = 4 * 1024 * 1024
-"""While a turn brings so many bytes of bodies, more is read before any is handled; but no more than this."""
+"""While each turn brings so many bytes of bodies, more is read before any is handled; but no more than this, and then
+each sender is served once."""
 
 Body = TypeVar("Body")
 Call = TypeVar("Call")
@@ -182,10 +183,15 @@ class Shares(Generic[Sender, Body, Call]):
             self._loop.post(self._turn)
 
     def _turn(self) -> None:
+        self._planned = False
         came, self._came = self._came, 0
         self._ahead += came
-        if came < _BULK or self._ahead >= _AHEAD:
-            self._ahead = 0
-            for sender, body, calls in self._backlogs.take(_PER_TURN):
-                self._hand_over(sender, body, calls)
-        self._planned = False
+        if came < _BULK:
+            budget = _PER_TURN
+        elif self._ahead >= _AHEAD:
+            budget = min(_PER_TURN, _PER_ROUND * len(self._backlogs))
+        else:
+            return
+        self._ahead = 0
+        for sender, body, calls in self._backlogs.take(budget):
+            self._hand_over(sender, body, calls)

@@ -1,6 +1,7 @@
 """The master's HTTP API over a real core in a turning loop."""
 
 import json
+import socket
 
 import jsonschema
 import pytest
@@ -297,8 +298,36 @@ def test_a_page_from_elsewhere_changes_nothing(client, busy):
     answer = client.post("/tasks/b/kill", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
     assert "evil.example" in answer.json()["error"]
+    for origin in ("null", "http://[::1", "testserver.local"):
+        assert client.post("/tasks/b/kill", headers={"Origin": origin}).status_code == 403
     assert client.get("/tasks/b").json()["state"] == "RUNNING"
     assert client.post("/tasks/b/kill", headers={"Origin": "http://testserver.local"}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1:5050", True),
+        ("[::1]:5050", True),
+        ("localhost", True),
+        (f"{socket.gethostname()}:5050", True),
+        ("rebound.example:5050", False),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+    ],
+)
+def test_a_page_whose_name_was_made_to_mean_this_host_is_not_local(loop, cluster, host, is_local):
+    seen = []
+
+    def access(asked):
+        seen.append(asked.is_local)
+        return "enough"
+
+    with TestClient(make_master_app(Reader(loop), lambda: cluster.master, lambda *_: None, access)) as client:
+        answer = client.post("/tasks/x/kill", headers={"Origin": f"http://{host}", "Host": host})
+        assert answer.status_code == 403
+        client.post("/tasks/x/kill", headers={"Host": host})
+    assert seen in ([is_local, True], [True])
 
 
 def test_access_rules_see_every_request(loop, cluster):
@@ -449,6 +478,6 @@ def test_weights(client, busy):
 
 
 def test_what_the_registry_could_not_hold_is_refused(client, busy):
-    body = [{"role": f"r{n}" + "x" * 200, "limit": {f"resource{m}": 1 for m in range(60)}} for n in range(300)]
+    body = [{"role": f"r{n}" + "x" * 200, "limit": {f"resource{m}": 1 for m in range(60)}} for n in range(600)]
     answer = client.put("/quota", json=body)
     assert (answer.status_code, "would take more than" in answer.json()["error"]) == (409, True)

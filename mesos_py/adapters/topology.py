@@ -26,6 +26,7 @@ Words of a name are separated by dots, so whatever may hold a dot (or anything e
 permission might trip over) is percent-encoded: ``spark.prod`` is ``spark%2Eprod``.
 """
 
+from functools import lru_cache
 from typing import Final, Literal
 from urllib.parse import quote, unquote
 
@@ -76,6 +77,9 @@ _CALLS_BYTES: Final = 64 * 1024 * 1024
 _REPORTS_KEPT: Final = 200_000
 _REPORTS_BYTES: Final = 256 * 1024 * 1024
 """The same for the leader and all agents: 50,000 may register at once, with all their tasks."""
+
+_KNOWN: Final = 10_000
+"""Names of senders that are remembered, for each body is asked who sent it."""
 
 _LONGEST_EXPIRY_S: Final = 4_294_967.0
 """RabbitMQ counts an expiry in milliseconds in 32 bits: about 49 days."""
@@ -134,6 +138,7 @@ def queue_address(name: str) -> Address:
     return Address("", name)
 
 
+@lru_cache(_KNOWN)
 def principal_of(routing_key: str) -> tuple[Kind, str] | None:
     """Who sent what arrived at ``mesos.master`` with this key, or None if no agent or framework may use it."""
     kind, dot, word = routing_key.partition(".")
@@ -149,6 +154,7 @@ def principal_of(routing_key: str) -> tuple[Kind, str] | None:
             return None
 
 
+@lru_cache(_KNOWN)
 def owns(queue_name: str, kind: Kind, principal: str) -> bool:
     """Whether this principal may ask for replies to this queue."""
     prefix = f"mesos.{kind}.{_escape(principal)}."

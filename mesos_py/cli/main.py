@@ -30,7 +30,7 @@ _COMMANDS: Final = {
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
-    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster: your scenario, or faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
     "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),

@@ -37,13 +37,23 @@ from mesos_py.master.events import (
 from mesos_py.master.registry import Registry
 from mesos_py.master.state import MasterConfig as CoreConfig
 from mesos_py.messages.beacon import Beacon
-from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, JSON, MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS
+from mesos_py.messages.codec import (
+    AGENT_CALLS,
+    AGENT_ORDERS,
+    JSON,
+    MSGPACK,
+    SCHEDULER_CALLS,
+    SCHEDULER_EVENTS,
+    Malformed,
+)
+from mesos_py.messages.scheduler import Call
 from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.mailbox import Mailbox
 from mesos_py.runtime.outbox import Outbox, Receiver
 from mesos_py.runtime.ports import Address, Delivery, Transport
+from mesos_py.runtime.shares import Shares
 from mesos_py.runtime.story import Story
 from mesos_py.types.acls import ALLOW_ALL, Acls
 from mesos_py.types.ids import MasterID, Principal
@@ -54,6 +64,9 @@ __all__ = ["CEASED", "Leadership", "new_master_id", "tell"]
 CEASED: Final = "this master has ceased to lead; ask again"
 
 _RECEIVERS_KEPT: Final = 100_000
+
+_Body = tuple[str, Delivery]
+"""Of a framework, with its queue, or an empty string if nobody can be answered."""
 
 
 def new_master_id(epoch: int) -> MasterID:
@@ -96,6 +109,8 @@ class Leadership:
         self._to_agents = Outbox(transport, AGENT_ORDERS.encode, epoch=info.epoch)
         self._inboxes = topology.master_inboxes(info.epoch)
         self._gaps = Gaps()
+        self._shares = Shares(loop, _calls_of, self._hear_framework, self._drop)
+        """What frameworks have sent, by principal."""
         self._overflow = logged(loop, self._log, well=True)
         self._receivers: dict[tuple[str, bool], Receiver] = {}
         self._tickets = itertools.count(1)
@@ -116,6 +131,7 @@ class Leadership:
         info = self.core.state.info
         self._log.info("leading", epoch=info.epoch, url=info.url, version=__version__)
         self._mailbox.start()
+        self._shares.start()
         self._loop.at_turn_end(self._end_turn)
         for inbox in self._inboxes.values():
             self._transport.subscribe(inbox)
@@ -127,6 +143,7 @@ class Leadership:
         self._end_turn()
         self._loop.not_at_turn_end(self._end_turn)
         self._mailbox.stop()
+        self._shares.close()
         self._store.close()
         self._overflow.close()
         for inbox in self._inboxes.values():
@@ -200,22 +217,31 @@ class Leadership:
             self._log.warning("foreign user", user_id=delivery.user_id, principal=principal)
             return
         queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""
-        put = self._mailbox.put
         if queue and (missed := self._gaps.missed(queue, delivery.number)):
             self._miss(kind, missed)
         if kind == "agent":
             for message in AGENT_CALLS.decode(delivery.body, delivery.content_type):
-                put(AgentSaid(principal, queue, message))
+                self._mailbox.put(AgentSaid(principal, queue, message))
         else:
-            json = delivery.content_type != MSGPACK
-            for call in SCHEDULER_CALLS.decode(delivery.body, delivery.content_type):
-                put(FrameworkSaid(principal, queue, json, call))
+            self._shares.put(principal, (queue, delivery), len(delivery.body))
+
+    def _hear_framework(self, principal: Principal, body: _Body, calls: Sequence[Call | Malformed]) -> None:
+        queue, delivery = body
+        json, put = delivery.content_type != MSGPACK, self._mailbox.put
+        for call in calls:
+            put(FrameworkSaid(principal, queue, json, call))
 
     def _miss(self, kind: topology.Kind, count: int) -> None:
         """Who sent it repeats what matters."""
         self.core.state.counters[f"{kind}_bodies_missed"] += count
         name = self._inboxes[kind].name
         self._overflow.bad("messages are lost", f"{name} overflows: more is sent than this master can read")
+        self._overflow.good("no more messages are lost", at_once=False)
+
+    def _drop(self, principal: Principal) -> None:
+        """It repeats what matters, and has sent so much that nobody else is to wait for it."""
+        self.core.state.counters["framework_bodies_dropped"] += 1
+        self._overflow.bad("messages are lost", f"the principal {principal} sends more than this master can handle")
         self._overflow.good("no more messages are lost", at_once=False)
 
     def _hear_echo(self, delivery: Delivery) -> None:
@@ -294,6 +320,11 @@ def tell(loop: AbstractEventLoop, answer: "Future[effects.Answer]", said: effect
     """Answer an operator in the loop where the answer is waited for."""
     with contextlib.suppress(RuntimeError):  # the web has stopped meanwhile
         loop.call_soon_threadsafe(lambda: None if answer.done() else answer.set_result(said))
+
+
+def _calls_of(body: _Body) -> Sequence[Call | Malformed]:
+    _queue, delivery = body
+    return SCHEDULER_CALLS.decode(delivery.body, delivery.content_type)
 
 
 def _core_config(config: MasterConfig, acls: Acls) -> CoreConfig:

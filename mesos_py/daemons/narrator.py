@@ -1,8 +1,9 @@
 """Tells the log what happens, from the events and effects that pass a core: cores themselves never log.
 
 At level info there is a line for each step in a task's, agent's or framework's life, with its ids, so that the story of
-a task can be found by its id in the logs of master and agent. Heartbeats and offers are for level debug. Of refusals
-only so many a second are told, for strangers may cause as many as they like.
+a task can be found by its id in the logs of master and agent. Heartbeats, offers and answers to those who ask how their
+tasks stand (100,000 at once after a change of leader) are for level debug. Of refusals only
+so many a second are told, for strangers may cause as many as they like.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import Log, is_logged
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.tasks import TERMINAL, TaskStatus
+from mesos_py.types.tasks import TERMINAL, Reason, TaskStatus
 
 __all__ = ["Narrator"]
 
@@ -84,8 +85,10 @@ def _status_update(log: Log, message: agents.StatusUpdate) -> None:
 
 
 def _update(log: Log, message: schedulers.Update) -> None:
-    if message.status.update_id is None:  # made by the master; the others were told when they came from the agent
-        _status(log, message.status, agent_id=message.status.agent_id)
+    """What the master itself says of a task. The rest was told when it came from the agent, or is an answer."""
+    status = message.status
+    if status.update_id is None and status.reason is not Reason.RECONCILIATION:
+        _status(log, status, agent_id=status.agent_id)
 
 
 def _run_tasks(log: Log, message: agents.RunTasks) -> None:

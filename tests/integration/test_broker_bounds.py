@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from mesos_py.messages.codec import JSON
-from tests.support.cluster import cluster, one_cluster, wait_for
+from tests.support.cluster import cluster, json_lines, one_cluster, wait_for
 
 __all__ = ["cluster", "one_cluster"]
 
@@ -76,3 +76,50 @@ def test_a_framework_that_never_reads(cluster, rabbitmq):
         assert grown < GROWTH
     finally:
         client.close()
+
+
+FLOOD = """
+import json, sys
+import amqp
+
+user, host = sys.argv[1:]
+queue = f"mesos.framework.{user}.flood"
+connection = amqp.Connection(host=host, userid=user, password="secret", virtual_host="/")
+connection.connect()
+channel = connection.channel()
+channel.queue_declare(queue, exclusive=True, arguments={"x-max-length": 1000})
+body = json.dumps([{"type": "RECONCILE", "framework_id": "nobody"}] * 100)
+message = amqp.Message(body, content_type="application/json", reply_to=queue)
+while True:
+    channel.basic_publish(message, exchange="mesos.master", routing_key=f"framework.{user}")
+"""
+
+
+def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
+    """Two of them send as fast as they can; a third gets its offers and runs its tasks, and no agent is given up."""
+    before = rss(cluster)
+    unreachable = counters(cluster).get("agents_unreachable", 0)
+    said = len(cluster.daemon("master").text())
+    with contextlib.ExitStack() as stack:
+        flooders = []
+        for user in ("flooder1", "flooder2"):
+            rabbitmq.ensure_user(user, "secret")
+            host = cluster.broker.partition("@")[2].partition("/")[0]
+            flooders.append(stack.enter_context(cluster.running_python(FLOOD, user, host)))
+        wait_for(lambda: counters(cluster).get("framework_bodies_dropped", 0) > 1000, "the master is flooded")
+        began = time.monotonic()
+        done = cluster.run("--instances", "4", "--", "sleep 1")
+        took_s = time.monotonic() - began
+        assert done.returncode == 0, done.stdout + done.stderr
+        grown = rss(cluster) - before
+        assert all(flooder.is_running for flooder in flooders)
+    dropped = counters(cluster)["framework_bodies_dropped"]
+    print(f"done after {took_s:.1f} s, {dropped} bodies dropped, the master grew by {grown / MB:.1f} MB")
+    assert counters(cluster).get("agents_unreachable", 0) == unreachable
+    assert grown < GROWTH
+    lost = [line for line in json_lines(cluster.daemon("master").text()[said:]) if "messages are lost" in line["event"]]
+    assert sorted(line["why"].split()[2] for line in lost if "principal" in line["why"]) == ["flooder1", "flooder2"]
+
+
+def counters(cluster):
+    return cluster.get("/state")["counters"]

@@ -119,8 +119,8 @@ def test_mesos_simulate_shows_what_broke_a_promise_and_can_be_given_it_again(cap
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ([], "give either --seed or --seeds"),
-        (["--seed", "1", "--seeds", "1..2"], "give either --seed or --seeds"),
+        ([], "either --seed or --seeds"),
+        (["--seed", "1", "--seeds", "1..2"], "either --seed or --seeds"),
         (["--seeds", "9..1"], "--seeds is like 1..100, not '9..1'"),
         (["--seed", "1", "--faults", "/nowhere"], "/nowhere"),
     ],

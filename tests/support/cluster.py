@@ -214,9 +214,9 @@ class Cluster:
             yield process
 
     @contextlib.contextmanager
-    def running_python(self, code: str) -> Iterator[Process]:
+    def running_python(self, code: str, *words: str) -> Iterator[Process]:
         """The same of a program."""
-        with self._process("program", "-c", code) as process:
+        with self._process("program", "-c", code, *words) as process:
             yield process
 
     @contextlib.contextmanager

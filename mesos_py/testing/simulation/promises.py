@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from mesos_py.agent import effects as agent_effects
 from mesos_py.agent import events as agent_events
-from mesos_py.errors import InvariantError
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
 from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
@@ -354,8 +353,8 @@ class Promises:
             if check is not None:
                 try:
                     check()
-                except InvariantError as error:
-                    raise PromiseError("the core's own check", f"{process.name}: {error}") from error
+                except Exception as error:
+                    raise PromiseError("the core's own check", f"{process.name}: {error!r}") from error
 
     def _check_offers(self) -> None:
         leader = self._cluster.leader

@@ -175,6 +175,14 @@ def test_noise_is_not_told(lines):
     assert lines() == []
 
 
+def test_answers_about_tasks_are_no_news(lines):
+    master = Master()
+    master.launch(a_task("t1"))
+    lines()
+    master.of_framework(schedulers.Reconcile(framework_id=master.framework_id))
+    assert not lines()
+
+
 def test_at_level_debug_it_is(lines):
     set_up("debug", "json", lines.stream)
     master = Master()

@@ -1,6 +1,7 @@
 """Sentences about the master's core that need more than one look."""
 
 import pytest
+from msgspec.structs import replace
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.master import effects, events
@@ -105,6 +106,41 @@ def test_nobody_returns_as_an_agent_of_another_principal():
         assert world.agent(message, principal="thief") == []
         assert agent_id not in world.master.state.agents
         assert isinstance(world.agent(message, principal="me")[0], agents.AgentReregistered)
+
+
+def test_nobody_returns_as_an_agent_that_is_just_being_admitted():
+    """Nobody knows yet whose it is, and it has run nothing."""
+    master = World().master
+
+    def say(queue, message):
+        return master.handle(events.AgentSaid(queue, queue, message), 0.0)
+
+    [written] = say("a", agents.RegisterAgent(agent=an_agent("a")))
+    assert say("thief", agents.ReregisterAgent(agent_id="M-A1", agent=an_agent("thief"))) == []
+    [answer] = master.handle(events.RegistryWritten(written.serial), 0.0)
+    assert answer.queue == "a"
+    say("a", agents.UnregisterAgent(agent_id="M-A1"))
+    master.check()
+
+
+def test_an_agent_that_leaves_while_its_return_is_written_has_left():
+    master = World().master
+
+    def say(message):
+        return master.handle(events.AgentSaid("p", "a", message), 0.0)
+
+    [first] = say(agents.RegisterAgent(agent=an_agent("a")))
+    master.handle(events.RegistryWritten(first.serial), 0.0)
+    moved = replace(an_agent("a"), hostname="elsewhere")
+    [back] = say(agents.ReregisterAgent(agent_id="M-A1", agent=moved))
+    assert back.operation == AdmitAgent("M-A1", "elsewhere", "p")
+    [left] = say(agents.UnregisterAgent(agent_id="M-A1"))
+    assert master.handle(events.RegistryWritten(back.serial), 0.0) == []
+    master.check()
+    master.handle(events.RegistryWritten(left.serial), 0.0)
+    master.check()
+    assert not master.state.agents
+    assert not master.state.registry.admitted
 
 
 def test_an_agent_id_that_was_not_given_out_is_refused(world):

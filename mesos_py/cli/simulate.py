@@ -7,9 +7,10 @@ from typing import TextIO
 import click
 
 from mesos_py.cli.command import command
-from mesos_py.cli.errors import EXIT_FAILED
+from mesos_py.cli.errors import EXIT_FAILED, CliError
+from mesos_py.errors import UserError
 from mesos_py.testing.simulation.explore import Outcome, run_seed
-from mesos_py.testing.simulation.faults import read, write
+from mesos_py.testing.simulation.faults import Fault, read, write
 from mesos_py.testing.simulation.shrink import shrink
 
 __all__ = ["simulate"]
@@ -25,7 +26,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--seed", type=int, metavar="N", help="Run this seed; with a scenario, instead of its own.")
 @click.option("--seeds", metavar="A..B", help="Run the seeds from A to B, both included.")
 @click.option("--faults", type=click.File(), metavar="FILE", help="With these faults, one JSON object a line.")
-@click.option("--story", type=int, default=_STORY_LINES, show_default=True, metavar="N", help="Lines of story to show.")
+@click.option(
+    "--story",
+    type=click.IntRange(min=0),
+    default=_STORY_LINES,
+    show_default=True,
+    metavar="N",
+    help="Lines of story to show.",
+)
 @click.option("--shrink/--no-shrink", "shrinks", default=True, help="Look for the shortest failing list of faults.")
 @click.option("--quiet", "-q", is_flag=True, help="Tell of failures, and how many there were.")
 @click.option("--json", "as_json", is_flag=True, help="Of a scenario, print all as JSON.")
@@ -71,7 +79,7 @@ def simulate(
         return 0
     if as_json or csv_file is not None or plot is not None:
         raise click.UsageError("--json, --csv and --plot go with a scenario")
-    wanted = None if faults is None else read(faults.read())
+    wanted = None if faults is None else _read(faults)
     failures = events = 0
     chosen = _chosen(seed, seeds)
     for each in chosen:
@@ -97,6 +105,13 @@ def _chosen(seed: int | None, seeds: str | None) -> range:
     if match is None or int(match[1]) > int(match[2]):
         raise click.UsageError(f"--seeds is like 1..100, not {seeds!r}")
     return range(int(match[1]), int(match[2]) + 1)
+
+
+def _read(file: TextIO) -> list[Fault]:
+    try:
+        return read(file.read())
+    except (UserError, UnicodeDecodeError) as error:
+        raise CliError(f"{file.name}: {error}") from None
 
 
 def _show_failure(outcome: Outcome, lines: int, *, shrinks: bool) -> None:

@@ -9,6 +9,7 @@ so many a second are told, for strangers may cause as many as they like.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from mesos_py.master import registry
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import Log, is_logged
@@ -17,7 +18,7 @@ from mesos_py.types.tasks import TERMINAL, Reason, TaskStatus
 
 __all__ = ["Narrator"]
 
-_WRAPPERS = ("call", "message", "event", "spec")
+_WRAPPERS = ("call", "message", "event", "spec", "operation")
 """Fields under which events and effects carry what is told of."""
 
 
@@ -111,6 +112,15 @@ def _error(log: Log, message: schedulers.Error) -> None:
     log.warning("call refused", reason=message.reason, message=message.message, call=message.call)
 
 
+def _failure(log: Log, message: schedulers.Failure) -> None:
+    if message.executor_id is not None:  # of agents every framework hears; the registry's operation is told once
+        log.info("executor lost", agent_id=message.agent_id, executor_id=message.executor_id, status=message.status)
+
+
+def _hosts(schedule: registry.SetSchedule) -> list[str]:
+    return [host for window in schedule.windows for host in window.hosts]
+
+
 def _register(log: Log, message: agents.RegisterAgent) -> None:
     log.info("agent registers", name=message.agent.name, resources=str(message.agent.resources))
 
@@ -134,7 +144,18 @@ _LINES: dict[tuple[str, type], Callable[[Log, Any], None]] = {
     ("heard", schedulers.Teardown): _line("framework leaves", "framework_id"),
     ("said", schedulers.Error): _error,
     ("said", schedulers.Update): _update,
-    ("said", schedulers.Failure): _line("agent or executor lost", "agent_id", "executor_id", "status"),
+    ("said", schedulers.Failure): _failure,
+    ("said", registry.MarkUnreachable): _line("agent unreachable", "agent_id"),
+    ("said", registry.MarkGone): _line("agent gone", "agent_id"),
+    ("said", registry.StartDraining): _line("agent is to be drained", "agent_id"),
+    ("said", registry.MarkDrained): _line("agent drained", "agent_id"),
+    ("said", registry.Deactivate): _line("agent deactivated", "agent_id"),
+    ("said", registry.Reactivate): _line("agent reactivated", "agent_id"),
+    ("said", registry.SetWeights): _line("weights set", "weights"),
+    ("said", registry.SetQuotas): lambda log, operation: log.info("quotas set", roles=list(operation.quotas)),
+    ("said", registry.SetSchedule): lambda log, operation: log.info("maintenance scheduled", hosts=_hosts(operation)),
+    ("said", registry.TakeDown): _line("machines down", "hosts"),
+    ("said", registry.BringUp): _line("machines up", "hosts"),
     ("heard", agents.RegisterAgent): _register,
     ("said", agents.AgentRegistered): _line("agent registered", "agent_id", "name"),
     ("heard", agents.AgentRegistered): _line("registered", "agent_id", "name"),

@@ -65,8 +65,7 @@ class MaintenanceDesk:
                 reply(Outcome.CONFLICT, "a machine was taken down meanwhile that is not on this schedule")
                 return
             self._tell(then)
-            count = sum(len(window.hosts) for window in call.windows)
-            reply(Outcome.DONE, f"maintenance of {count} machine{'' if count == 1 else 's'} is scheduled")
+            reply(Outcome.DONE, _scheduled(sum(len(window.hosts) for window in call.windows)))
 
         self._desk.persist_document(Document.MAINTENANCE, SetSchedule(call.windows), written, reply)
 
@@ -203,6 +202,12 @@ class MaintenanceDesk:
         )
         framework.inverse_offers[agent.agent_id] = (offer, now + self._state.config.offer_timeout_s)
         return offer
+
+
+def _scheduled(machines: int) -> str:
+    if not machines:
+        return "no maintenance is scheduled any more"
+    return f"maintenance of {machines} machine{'' if machines == 1 else 's'} is scheduled"
 
 
 def _why_not_schedule(windows: Iterable[Window], registry: Registry) -> str | None:

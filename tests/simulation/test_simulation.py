@@ -131,6 +131,14 @@ def test_mesos_simulate_refuses_what_makes_no_sense(capsys, words, why):
     assert why in err
 
 
+def test_mesos_simulate_says_which_line_is_no_fault(capsys, tmp_path):
+    file = tmp_path / "faults.jsonl"
+    file.write_text("\nhm\n")
+    code, _, err = _mesos(capsys, "--seed", "1", "--faults", str(file))
+    assert code == 1
+    assert f"{file}: line 2 is not a fault: " in err
+
+
 # Whether it would notice
 
 

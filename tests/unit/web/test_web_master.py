@@ -275,6 +275,7 @@ def agents(cluster):
         {"windows": [{"hosts": ["a"], "start": 1, "duration": 5}]},
         {"windows": [{"hosts": [], "start": 1}]},
         {"windows": [{"hosts": ["a"], "start": -1}]},
+        {"windows": [{"hosts": ["a"], "start": 1e300}]},
         {"windows": [{"hosts": ["a", "a"], "start": 1}]},
         {"windows": [], "more": 1},
     ],
@@ -285,6 +286,12 @@ def test_plans_that_make_no_sense(client, cluster, body):
     assert answer.json()["error"]
     assert "\n" not in answer.json()["error"]
     assert client.post("/maintenance/down").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/maintenance/schedule", "/quota", "/weights"])
+def test_a_body_that_is_missing(client, path):
+    answer = client.put(path)
+    assert (answer.status_code, answer.json()) == (400, {"error": "body: missing"})
 
 
 def test_a_page_from_elsewhere_changes_nothing(client, busy):
@@ -440,10 +447,10 @@ def test_quotas_are_set_all_or_none(client, busy):
         ([{"role": "ads", "limit": {"cpus(x)": 1}}], 400, "names a role"),
         ([{"role": "ads", "guarantee": {"cpus": 2}, "limit": {"cpus": 1}}], 400, "cannot be sure of 2 cpus"),
         ([{"role": "ads", "limit": {"cpus": 1}}, {"role": "ads"}], 400, "role ads is given twice"),
-        ([{"role": "ads", "limit": {"cpus": "many"}}], 400, "data"),
+        ([{"role": "ads", "limit": {"cpus": "many"}}], 400, "body"),
         ([{"role": "ads"}], 404, "role ads has no quota"),
         ([{"role": "ads", "guarantee": {"gpus": 1}}], 409, "1 gpus would be guaranteed, the agents have 0"),
-        ({"role": "ads"}, 400, "data"),
+        ({"role": "ads"}, 400, "body"),
     ],
 )
 def test_quotas_that_cannot_be_are_refused_with_a_reason(client, busy, body, code, why):

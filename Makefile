@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo test test-vm chaos fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test test-vm chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,7 +63,14 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
-	@for name in allocation launch_rate processes containers recovery idle failover; do $(BIN)/python -m benchmarks.$$name; done
+	@for name in allocation launch_rate processes containers recovery idle failover simulation; do $(BIN)/python -m benchmarks.$$name; done
+
+SEEDS ?= 10000..11000
+soak: $(READY_TEST) ## Run the simulation for longer: `make soak SEEDS=1..100000` (an hour is some thousands of seeds)
+	@$(BIN)/mesos simulate --quiet --seeds $(SEEDS)
+
+mutations: $(READY_TEST) ## Break every promise on purpose, and see in how many seeds the simulation finds it
+	@$(BIN)/python -m tests.simulation.mutations
 
 clean: ## Remove what was made here
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

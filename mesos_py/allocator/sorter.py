@@ -126,7 +126,10 @@ class Sorter(Generic[ClientT]):
     def set_weight(self, role: Role, weight: float) -> None:
         """Weigh a role; 1 until then."""
         self._spoil()
-        self._weights[role] = weight
+        if weight == 1:
+            self._weights.pop(role, None)
+        else:
+            self._weights[role] = weight
 
     def add_total(self, resources: Resources) -> None:
         """The cluster has this much more."""
@@ -263,7 +266,7 @@ class Sorter(Generic[ClientT]):
 
     def weighted(self) -> list[Role]:
         """The roles that do not weigh 1, by name."""
-        return sorted(role for role, weight in self._weights.items() if weight != 1)
+        return sorted(self._weights)
 
     def standing(self, role: Role) -> tuple[float, float, dict[str, int]]:
         """Weight, dominant share and thousandths held, of a role with all that is below it."""

@@ -27,6 +27,8 @@ def acl(verb: str, file: str, principal: str | None, action: str | None, on: str
     """
     from mesos_py.daemons.gate import read_acl_file  # noqa: PLC0415  (slow)
 
+    if action is None and (principal is not None or on):
+        raise click.UsageError("say with --action what it is to be asked about")
     acls = read_acl_file(file)
     if action is None:
         click.echo(f"{file}: {len(acls.rules)} rules, else {acls.default}")

@@ -129,10 +129,12 @@ def _post(master: str, node: str, verb: str) -> None:
 
 
 def _find(client: Client, node: str) -> str:
-    """The id of the agent that is meant; what no agent of the cluster is called may be the id of one that is away."""
+    """The id of the agent that is meant; what none is called may be the id of one that is away. Raises CliError."""
     found = [agent["agent_id"] for agent in client.items("/agents", {"node": node})]
     if len(found) > 1 and node not in found:
         raise CliError(f"several agents are called {node}: {', '.join(found)}; give the id of one")
+    if not found:
+        client.get(f"/agents/{quoted(node)}/drain")  # says so if it is not known either
     return node if node in found or not found else str(found[0])
 
 

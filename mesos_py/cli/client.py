@@ -87,22 +87,22 @@ class Client:
 
     def _ask(self, method: str, path: str, params: Params | None, body: Any = None) -> Any:
         with self._explained():
-            answer = self._follow(self._http.request(method, path, params=dict(params or {}), json=body))
+            answer = self._follow(self._http.request(method, path, params=dict(params or {}), json=body), body)
             self._check(answer)
             try:
                 return answer.json()
             except ValueError:
                 raise self._stranger() from None
 
-    def _follow(self, answer: httpx.Response) -> httpx.Response:
-        """A standby sends to the leader, who must be told, too, who asks; but never in the clear after TLS."""
+    def _follow(self, answer: httpx.Response, body: Any) -> httpx.Response:
+        """A standby sends to the leader, who must be told all of it, and who asks; but never in the clear after TLS."""
         for _ in range(_REDIRECTS):
             there = answer.next_request
             if there is None:
                 return answer
             if answer.url.scheme == "https" != there.url.scheme:
                 raise CliError(f"{self._who} at {self.url} sends us to {there.url}, which is not secured by TLS")
-            answer = self._http.request(there.method, there.url)
+            answer = self._http.request(there.method, there.url, json=body)
         raise httpx.TooManyRedirects("too many", request=answer.request)
 
     def _check(self, answer: httpx.Response) -> None:
@@ -141,7 +141,7 @@ def normal_url(text: str) -> str:
         good = False
     if not good:
         raise CliError(f"{text!r} is not a URL such as {DEFAULT_MASTER}")
-    return url if parsed.port is not None or "://" in text else f"{url}:5050"
+    return url if parsed.port is not None or "://" in text else f"{url.rstrip(':')}:5050"
 
 
 def quoted(part: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -30,7 +31,7 @@ _COMMANDS: Final = {
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
     "roles": ("cluster", "roles", "Show the roles and their shares."),
     "run": ("run", "run", "Run a command on the cluster."),
-    "simulate": ("simulate", "simulate", "Run a simulated cluster among faults."),
+    "simulate": ("simulate", "simulate", "Run a simulated cluster: your scenario, or faults."),
     "tasks": ("cluster", "tasks", "Show the tasks."),
     "teardown": ("operate", "teardown", "Remove a framework and all that it runs."),
     "weights": ("roles", "weights", "Say how much roles weigh in fair sharing."),
@@ -57,9 +58,16 @@ Try it:
   mesos local                           a cluster to look at; then, elsewhere:
   mesos agents
 
+\b
+Take a node out of a cluster:
+  mesos agent drain NODE --wait         end its tasks; and back: reactivate
+
 Commands that look at a cluster ask its master at MESOS_MASTER or --master
 (http://127.0.0.1:5050 by default). `mesos COMMAND --help` says more.
 """
+
+_RANGE: Final = re.compile(r"is not a valid (integer|float)( range)?")
+"""What click says of a word where a number is wanted."""
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -132,7 +140,7 @@ def _complain(text: str, code: int) -> int:
 
 
 def _usage(error: click.UsageError) -> str:
-    text = error.format_message().rstrip(".")
+    text = _RANGE.sub("is no number", error.format_message().rstrip("."))
     where = error.ctx.command_path if error.ctx is not None else "mesos"
     return f"{text[:1].lower()}{text[1:]} (see {where} --help)"
 

@@ -1,6 +1,7 @@
 """`mesos maintenance` plans the maintenance of machines, and takes them down and up."""
 
 import json
+import math
 import sys
 import time
 import tomllib
@@ -173,6 +174,8 @@ def _for_master(window: _Window) -> dict[str, Any]:
         if start.tzinfo is None:
             raise CliError(f"the start {start.isoformat()} does not say its time zone; write it with Z or +01:00")
         start = start.timestamp()
+    if not math.isfinite(start):
+        raise CliError(f"the start {start} is no time")
     wanted: dict[str, Any] = {"hosts": window.hosts, "start": start}
     if window.duration is not None:
         wanted["duration_s"] = _seconds(window.duration)
@@ -180,13 +183,14 @@ def _for_master(window: _Window) -> dict[str, Any]:
 
 
 def _seconds(duration: str | float) -> float:
-    if not isinstance(duration, str):
-        return float(duration)
-    number, unit = duration[:-1], duration[-1:]
+    number, unit = (duration[:-1], duration[-1:]) if isinstance(duration, str) else (duration, "s")
     try:
-        return float(number) * _UNITS[unit]
+        seconds = float(number) * _UNITS[unit]
     except (ValueError, KeyError):
-        raise CliError(f"the duration {duration!r} is none such as 90m, 2h or 1d") from None
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise CliError(f"the duration {duration!r} is none such as 90m, 2h or 1d")
+    return seconds
 
 
 def _for_people(window: dict[str, Any]) -> dict[str, Any]:

@@ -156,11 +156,13 @@ class Leadership:
         state = self.core.state
         if state.suspended:
             return f"suspended in epoch {state.info.epoch}: ZooKeeper is not reached, another may lead by now"
-        agents = sum(map(len, state.agent_ids.values()))
-        tasks = sum(len(framework.tasks) for framework in state.frameworks.values())
-        return (
-            f"leading epoch {state.info.epoch} with {agents} agents, {len(state.frameworks)} frameworks, {tasks} tasks"
-        )
+        counts = {
+            "agent": sum(map(len, state.agent_ids.values())),
+            "framework": len(state.frameworks),
+            "task": sum(len(framework.tasks) for framework in state.frameworks.values()),
+        }
+        known = ", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for noun, count in counts.items())
+        return f"leading epoch {state.info.epoch} with {known}"
 
     def suspend(self) -> None:
         """Whether we still lead is not known."""

@@ -1,22 +1,24 @@
 """Tells the log what happens, from the events and effects that pass a core: cores themselves never log.
 
 At level info there is a line for each step in a task's, agent's or framework's life, with its ids, so that the story of
-a task can be found by its id in the logs of master and agent. Heartbeats and offers are for level debug. Of refusals
-only so many a second are told, for strangers may cause as many as they like.
+a task can be found by its id in the logs of master and agent. Heartbeats, offers and answers to those who ask how their
+tasks stand (100,000 at once after a change of leader) are for level debug. Of refusals only
+so many a second are told, for strangers may cause as many as they like.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from mesos_py.master import registry
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import Log, is_logged
 from mesos_py.types.containers import ContainerSpec
-from mesos_py.types.tasks import TERMINAL, TaskStatus
+from mesos_py.types.tasks import TERMINAL, Reason, TaskStatus
 
 __all__ = ["Narrator"]
 
-_WRAPPERS = ("call", "message", "event", "spec")
+_WRAPPERS = ("call", "message", "event", "spec", "operation")
 """Fields under which events and effects carry what is told of."""
 
 
@@ -84,8 +86,10 @@ def _status_update(log: Log, message: agents.StatusUpdate) -> None:
 
 
 def _update(log: Log, message: schedulers.Update) -> None:
-    if message.status.update_id is None:  # made by the master; the others were told when they came from the agent
-        _status(log, message.status, agent_id=message.status.agent_id)
+    """What the master itself says of a task. The rest was told when it came from the agent, or is an answer."""
+    status = message.status
+    if status.update_id is None and status.reason is not Reason.RECONCILIATION:
+        _status(log, status, agent_id=status.agent_id)
 
 
 def _run_tasks(log: Log, message: agents.RunTasks) -> None:
@@ -106,6 +110,15 @@ def _subscribe(log: Log, message: schedulers.Subscribe) -> None:
 
 def _error(log: Log, message: schedulers.Error) -> None:
     log.warning("call refused", reason=message.reason, message=message.message, call=message.call)
+
+
+def _failure(log: Log, message: schedulers.Failure) -> None:
+    if message.executor_id is not None:  # of agents every framework hears; the registry's operation is told once
+        log.info("executor lost", agent_id=message.agent_id, executor_id=message.executor_id, status=message.status)
+
+
+def _hosts(schedule: registry.SetSchedule) -> list[str]:
+    return [host for window in schedule.windows for host in window.hosts]
 
 
 def _register(log: Log, message: agents.RegisterAgent) -> None:
@@ -131,7 +144,18 @@ _LINES: dict[tuple[str, type], Callable[[Log, Any], None]] = {
     ("heard", schedulers.Teardown): _line("framework leaves", "framework_id"),
     ("said", schedulers.Error): _error,
     ("said", schedulers.Update): _update,
-    ("said", schedulers.Failure): _line("agent or executor lost", "agent_id", "executor_id", "status"),
+    ("said", schedulers.Failure): _failure,
+    ("said", registry.MarkUnreachable): _line("agent unreachable", "agent_id"),
+    ("said", registry.MarkGone): _line("agent gone", "agent_id"),
+    ("said", registry.StartDraining): _line("agent is to be drained", "agent_id"),
+    ("said", registry.MarkDrained): _line("agent drained", "agent_id"),
+    ("said", registry.Deactivate): _line("agent deactivated", "agent_id"),
+    ("said", registry.Reactivate): _line("agent reactivated", "agent_id"),
+    ("said", registry.SetWeights): _line("weights set", "weights"),
+    ("said", registry.SetQuotas): lambda log, operation: log.info("quotas set", roles=list(operation.quotas)),
+    ("said", registry.SetSchedule): lambda log, operation: log.info("maintenance scheduled", hosts=_hosts(operation)),
+    ("said", registry.TakeDown): _line("machines down", "hosts"),
+    ("said", registry.BringUp): _line("machines up", "hosts"),
     ("heard", agents.RegisterAgent): _register,
     ("said", agents.AgentRegistered): _line("agent registered", "agent_id", "name"),
     ("heard", agents.AgentRegistered): _line("registered", "agent_id", "name"),

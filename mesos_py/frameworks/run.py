@@ -228,6 +228,8 @@ class Run:
     # Whether it can work at all
 
     def _on_registered(self, registered: Registered) -> None:
+        if registered.again:
+            self._display.note("connected again")
         self._look(registered.master.url, 0)
 
     def _on_disconnected(self, reason: str) -> None:

@@ -52,7 +52,9 @@ class AgentDesk:
         self._returns = returns
         self._draining = draining
         self._joining: set[tuple[str, str]] = set()
-        """Queue and name of agents whose admission is being written."""
+        """Queue and name of agents whose admission is being written ..."""
+        self._new: set[AgentID] = set()
+        """... and the ids they will have, which nobody may return with before."""
         self._leaving: set[AgentID] = set()
         """Agents whose removal is being written."""
 
@@ -74,9 +76,11 @@ class AgentDesk:
             return
         self._joining.add(key)
         agent_id = AgentID(self._state.new_id("A"))
+        self._new.add(agent_id)
 
         def admitted(then: float) -> None:
             self._joining.discard(key)
+            self._new.discard(agent_id)
             agent = self._state.agents[agent_id] = Agent(agent_id, info, principal, queue, then)
             self._connect(agent, queue, info, then)
             self._state.counters["agents_registered"] += 1
@@ -106,16 +110,19 @@ class AgentDesk:
     # Returning
 
     def reregister(self, principal: Principal, queue: str, message: ReregisterAgent, now: float) -> None:
-        """Take an agent back with all it runs; one the registry does not hold as admitted is written there first."""
+        """Take an agent back with all it runs; one the registry does not hold as admitted is written there first.
+
+        So is one that was admitted under another host name: it is by the name there that machines are taken down.
+        """
         agent_id = message.agent_id
         registry = self._state.registry
         if registry.principals.get(agent_id, "") not in ("", principal):
             self._state.counters["agent_messages_of_strangers"] += 1
         elif why := self._why_not_back(message):
             self._refuse(queue, message.agent.name, agent_id, why)
-        elif agent_id in self._leaving or agent_id in self._state.returning:
+        elif agent_id in self._leaving or agent_id in self._new or agent_id in self._state.returning:
             pass  # it asks again, and by then that is written
-        elif agent_id in registry.admitted:
+        elif registry.admitted.get(agent_id) == message.agent.hostname:
             self._return(principal, queue, message, now, was_unreachable=False)
         else:
             was_unreachable = agent_id in registry.unreachable
@@ -123,7 +130,8 @@ class AgentDesk:
 
             def admitted(then: float) -> None:
                 self._state.returning.discard(agent_id)
-                self._return(principal, queue, message, then, was_unreachable=was_unreachable)
+                if agent_id not in self._leaving:  # else it has unregistered meanwhile
+                    self._return(principal, queue, message, then, was_unreachable=was_unreachable)
 
             hostname = message.agent.hostname
             self._desk.persist(
@@ -180,7 +188,7 @@ class AgentDesk:
             self.disconnect(agent, now)
         for agent_id, since in list(state.absent.items()):
             patience = silence_s if agent_id in state.agents else state.config.reregister_timeout_s
-            if now - since < patience or agent_id in self._leaving:
+            if now - since < patience or agent_id in self._leaving or agent_id in state.returning:
                 continue
             if not may_remove(now):
                 state.counters["agent_removals_delayed"] += 1

@@ -84,7 +84,12 @@ class Master:
         """Accepted offers that wait until it is sure that we lead, and what the same frameworks said after them."""
         self._holding: Counter[FrameworkID] = Counter()
         """How much of that is of which framework."""
-        self._events: dict[type, Callable[[Any, float], None]] = {
+        self._events = self._who_takes_events()
+        self._calls = self._who_serves_calls()
+        self._messages = self._who_hears_agents()
+
+    def _who_takes_events(self) -> dict[type, Callable[[Any, float], None]]:
+        return {
             FrameworkSaid: self._on_framework_said,
             AgentSaid: self._on_agent_said,
             events.Ticked: self._on_ticked,
@@ -98,8 +103,6 @@ class Master:
             events.LeadershipResumed: self._on_resumed,
             events.AclsChanged: lambda event, now: setattr(self.state, "acls", event.acls),
         }
-        self._calls = self._who_serves_calls()
-        self._messages = self._who_hears_agents()
 
     def _who_serves_calls(self) -> dict[type, Callable[[Framework, Any, float], None]]:
         return {
@@ -123,7 +126,7 @@ class Master:
         return {
             to_master.StatusUpdate: self._tasks.update,
             to_master.AgentAway: lambda agent, message, now: self._agents.disconnect(agent, now),
-            to_master.AgentHeartbeat: lambda agent, message, now: None,
+            to_master.AgentHeartbeat: lambda agent, message, now: self._tasks.ask_whether_kept(agent),
             to_master.ExecutorExited: self._agents.executor_exited,
             to_master.ExecutorToFramework: self._agents.executor_message,
             to_master.UnregisterAgent: self._agents.unregister,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from mesos_py.allocator.base import Allocator
-from mesos_py.master.effects import MasterEffect, Persist, SendToAgent, SendToFramework
-from mesos_py.master.registry import RegistryOperation
+from mesos_py.master.effects import MasterEffect, Outcome, Persist, Reply, SendToAgent, SendToFramework
+from mesos_py.master.registry import Document, Registry, RegistryOperation, encode_document, read_document
 from mesos_py.master.state import Agent, Framework, MasterState
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.scheduler import Error, ErrorReason, Event
@@ -16,6 +16,9 @@ __all__ = ["MAX_MESSAGE", "Desk"]
 
 MAX_MESSAGE: Final = 1000
 """Characters of a refusal, which may quote what a stranger sent."""
+
+_MAX_DOCUMENT: Final = 500_000
+"""Bytes of a document in the registry, which must be able to write it in one go: ZooKeeper takes less than 1 MB."""
 
 
 class Desk:
@@ -79,6 +82,20 @@ class Desk:
         self._serial += 1
         self._unwritten.append((self._serial, operation, then))
         self._effects.append(Persist(self._serial, operation))
+
+    def persist_document(
+        self, document: Document, operation: RegistryOperation, then: Callable[[float], None], reply: Reply
+    ) -> None:
+        """Write a change to a document, unless that would be too large with it and all that is being written."""
+        after = Registry()
+        read_document(after, document, encode_document(self.state.registry, document))
+        for _, unwritten, _ in self._unwritten:
+            unwritten.apply(after)
+        operation.apply(after)
+        if len(encode_document(after, document)) > _MAX_DOCUMENT:
+            reply(Outcome.CONFLICT, f"all {document} together would take more than {_MAX_DOCUMENT} bytes")
+        else:
+            self.persist(operation, then)
 
     def written(self, serial: int, now: float) -> None:
         """Everything up to this serial is durable."""

@@ -100,8 +100,9 @@ class DrainDesk:
             return
 
         def written(_then: float) -> None:
-            if self._state.registry.mode_of(agent_id) is not AgentMode.ACTIVE:
-                reply(Outcome.CONFLICT, f"agent {agent_id} was drained meanwhile")
+            registry = self._state.registry
+            if registry.mode_of(agent_id) is not AgentMode.ACTIVE or not registry.knows(agent_id):
+                reply(Outcome.CONFLICT, f"agent {agent_id} was drained meanwhile, or has just left")
                 return
             agent = self._state.agents.get(agent_id)
             if agent is not None and agent.connected:
@@ -201,7 +202,11 @@ class DrainDesk:
     def _mark_drained(self, agent_id: AgentID, now: float) -> None:
         def written(_then: float) -> None:
             self._settling.discard(agent_id)
-            self._state.counters["agents_drained"] += 1
+            mode = self._state.registry.mode_of(agent_id)
+            if mode is AgentMode.DRAINED:
+                self._state.counters["agents_drained"] += 1
+            elif mode is AgentMode.DRAINING:  # by a newer order, after which it is to be gone
+                self._state.emptied[agent_id] = None
 
         self._settling.add(agent_id)
         self._desk.persist(MarkDrained(agent_id, now), written)

@@ -10,16 +10,15 @@ Offers of a scheduled machine carry its unavailability, and each framework with 
 inverse offer, whether it can do without. The answers are shown to operators and bind nobody.
 """
 
-from collections.abc import Callable, Iterable
-from math import isfinite
+from collections.abc import Iterable
 from typing import Final
 
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.desk import MAX_MESSAGE, Desk
-from mesos_py.master.effects import Outcome
+from mesos_py.master.effects import Outcome, Reply
 from mesos_py.master.events import OperatorBringUp, OperatorSetSchedule, OperatorTakeDown
 from mesos_py.master.offers import OfferDesk, refusal
-from mesos_py.master.registry import BringUp, Registry, SetSchedule, TakeDown
+from mesos_py.master.registry import BringUp, Document, Registry, SetSchedule, TakeDown
 from mesos_py.master.state import Agent, Framework, InverseAnswer
 from mesos_py.messages.scheduler import (
     AcceptInverseOffers,
@@ -36,8 +35,8 @@ __all__ = ["MaintenanceDesk"]
 _LOOK_S: Final = 5.0
 """How often it is looked who has something on a scheduled machine."""
 
-Reply = Callable[[Outcome, str], None]
-"""Answers the operator."""
+_LAST: Final = 253_402_300_799.0
+"""The end of the year 9999, beyond which calendars do not go; who counts in milliseconds is there already."""
 
 
 class MaintenanceDesk:
@@ -66,10 +65,9 @@ class MaintenanceDesk:
                 reply(Outcome.CONFLICT, "a machine was taken down meanwhile that is not on this schedule")
                 return
             self._tell(then)
-            count = sum(len(window.hosts) for window in call.windows)
-            reply(Outcome.DONE, f"maintenance of {count} machine{'' if count == 1 else 's'} is scheduled")
+            reply(Outcome.DONE, _scheduled(sum(len(window.hosts) for window in call.windows)))
 
-        self._desk.persist(SetSchedule(call.windows), written)
+        self._desk.persist_document(Document.MAINTENANCE, SetSchedule(call.windows), written, reply)
 
     def take_down(self, call: OperatorTakeDown, now: float, reply: Reply) -> None:
         """Send the agents of these machines away, and let none in until they are brought up."""
@@ -90,9 +88,12 @@ class MaintenanceDesk:
             known = dict.fromkeys((*self._state.agents, *self._state.absent))
             for agent_id in [agent_id for agent_id in known if agent_id not in registry.admitted]:
                 self._agents.send_away(agent_id, then)
-            reply(Outcome.DONE, f"down for maintenance: {', '.join(hosts)}")
+            if any(host not in registry.down for host in hosts):
+                reply(Outcome.CONFLICT, "a machine was taken off the schedule meanwhile; nothing was taken down")
+            else:
+                reply(Outcome.DONE, f"down for maintenance: {', '.join(hosts)}")
 
-        self._desk.persist(TakeDown(hosts, now), written)
+        self._desk.persist_document(Document.MAINTENANCE, TakeDown(hosts, now), written, reply)
 
     def bring_up(self, call: OperatorBringUp, reply: Reply) -> None:
         """Let their agents in again; the machines are on the schedule no more."""
@@ -203,6 +204,12 @@ class MaintenanceDesk:
         return offer
 
 
+def _scheduled(machines: int) -> str:
+    if not machines:
+        return "no maintenance is scheduled any more"
+    return f"maintenance of {machines} machine{'' if machines == 1 else 's'} is scheduled"
+
+
 def _why_not_schedule(windows: Iterable[Window], registry: Registry) -> str | None:
     seen: set[str] = set()
     for window in windows:
@@ -212,9 +219,9 @@ def _why_not_schedule(windows: Iterable[Window], registry: Registry) -> str | No
             if host in seen:
                 return f"machine {host} is on the schedule twice"
             seen.add(host)
-        if not isfinite(window.start) or window.start < 0:
+        if not 0 <= window.start <= _LAST:
             return f"the window of {window.hosts[0]} begins at {window.start}; it must be seconds since 1970"
-        if window.duration_s is not None and not (isfinite(window.duration_s) and window.duration_s >= 0):
-            return f"the window of {window.hosts[0]} lasts {window.duration_s} seconds; that must not be negative"
+        if window.duration_s is not None and not 0 <= window.duration_s <= _LAST:
+            return f"the window of {window.hosts[0]} lasts {window.duration_s} seconds; that makes no sense"
     left_out = next((host for host in registry.down if host not in seen), None)
     return f"machine {left_out} is down; bring it up before you take it off the schedule" if left_out else None

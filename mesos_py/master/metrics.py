@@ -11,6 +11,8 @@ from mesos_py.types.tasks import LIVE, TERMINAL
 __all__ = ["metrics_of"]
 
 _OFFERS = ("sent", "accepted", "declined", "rescinded")
+_FROM_ZERO = dict.fromkeys(("agents_unreachable", "late_echoes", "calls_refused/FOREIGN_USER"), 0)
+"""What alerts ask the increase of: a series that begins with its first event has none then."""
 _ENDED = {f"tasks_{state.lower()}": state.lower() for state in TERMINAL}
 
 
@@ -85,7 +87,7 @@ def _of_events(state: MasterState) -> list[Metric]:
     """Whatever is counted; what has a reason after a stroke has a label for it."""
     plain: list[tuple[tuple[str, ...], float]] = []
     refused: list[tuple[tuple[str, ...], float]] = []
-    for name, number in sorted(state.counters.items()):
+    for name, number in sorted({**_FROM_ZERO, **state.counters}.items()):
         what, stroke, reason = name.partition("/")
         if stroke:
             refused.append(((what.removesuffix("_refused"), reason), number))

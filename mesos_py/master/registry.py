@@ -205,7 +205,7 @@ class StartDraining(Struct, frozen=True, tag=True, gc=False):
 
 
 class MarkDrained(Struct, frozen=True, tag=True, gc=False):
-    """Nothing runs any more on an agent that was draining."""
+    """Nothing runs any more on an agent that was draining. One that is to be gone then is to be marked as that."""
 
     agent_id: AgentID
     time: float
@@ -213,7 +213,7 @@ class MarkDrained(Struct, frozen=True, tag=True, gc=False):
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
         drain = registry.drains.get(self.agent_id)
-        if drain is not None:
+        if drain is not None and not drain.mark_gone:
             registry.drains[self.agent_id] = replace(drain, drained=self.time)
         return (self.agent_id,)
 
@@ -300,14 +300,14 @@ class SetSchedule(Struct, frozen=True, tag=True, gc=False):
 
 
 class TakeDown(Struct, frozen=True, tag=True, gc=False):
-    """The maintenance of machines begins: their agents are no part of the cluster until it ends."""
+    """The maintenance of machines, all of them scheduled, begins: their agents are not in the cluster until it ends."""
 
     hosts: list[str]
     time: float
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
-        down = {host: self.time for host in self.hosts if host in registry.unavailability}
+        down = dict.fromkeys(self.hosts, self.time) if registry.unavailability.keys() >= {*self.hosts} else {}
         registry.down |= down
         agents = [agent_id for agent_id, hostname in registry.admitted.items() if hostname in down]
         for agent_id in agents:

@@ -79,6 +79,7 @@ class ReturnDesk:
             self._take_in(back, framework, record)
         self._desk.allocator.add_agent(agent.agent_id, agent.info, agent.used())
         self._ask_for_missing(back)
+        self._tasks.ask_whether_kept(agent)
         for framework_id in agent.shutdowns:
             self._desk.order(agent, ShutdownFramework(agent_id=agent.agent_id, framework_id=framework_id))
         agent.shutdowns.clear()
@@ -140,6 +141,8 @@ class ReturnDesk:
         task.status = _status_of(back, record)
         framework.tasks[task_id] = task
         back.agent.tasks[task] = None
+        if record.state in TERMINAL:
+            back.agent.unsure[task] = None
         was_unreachable = framework.unreachable.pop(task_id, None) is not None or back.was_unreachable
         is_news = was_unreachable or not framework.knows_tasks
         if is_news and record.state in LIVE and record.status_state not in TERMINAL:

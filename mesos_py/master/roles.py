@@ -6,21 +6,19 @@ still unseen: while too many agents are missing, nothing that a limit speaks of 
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.effects import Outcome, Reply
 from mesos_py.master.events import OperatorSetQuotas
-from mesos_py.master.registry import Document, Registry, SetQuotas, SetWeights, encode_document
+from mesos_py.master.registry import Document, SetQuotas, SetWeights
 from mesos_py.types.ids import Role
 from mesos_py.types.quota import Quota, why_not_a_quota
-from mesos_py.types.roles import is_within, why_not_a_role
+from mesos_py.types.roles import top_of, why_not_a_role
 from mesos_py.types.values import format_scalar
 
 __all__ = ["RoleDesk"]
-
-_MAX_DOCUMENT = 250_000
-"""Bytes that all weights and quotas may take in the registry, which must be able to write them together."""
 
 
 class RoleDesk:
@@ -87,7 +85,7 @@ class RoleDesk:
                 self._allocator.set_weight(role, self._registry.weights.get(role))
             reply(Outcome.DONE, _done("weights", weights))
 
-        self._write(SetWeights(dict(weights)), written, reply)
+        self._desk.persist_document(Document.ROLES, SetWeights(dict(weights)), written, reply)
 
     def set_quotas(self, call: OperatorSetQuotas, reply: Reply) -> None:
         """All or none of them, in the registry first."""
@@ -106,43 +104,42 @@ class RoleDesk:
             self._tell_quotas()
             reply(Outcome.DONE, _done("quotas", call.quotas))
 
-        self._write(SetQuotas(call.quotas), written, reply)
+        self._desk.persist_document(Document.ROLES, SetQuotas(call.quotas), written, reply)
 
     def _why_not_now(self, quotas: Mapping[Role, Quota]) -> str | None:
         """More is guaranteed than there is, or a role uses more than it may."""
         together = {**self._registry.quotas, **quotas}
+        sure = _total(quota.guarantee for quota in together.values())
+        there = _total(agent.info.resources.quantities() for agent in self._state.agents.values())
         for name in {name: None for quota in quotas.values() for name in quota.guarantee}:
-            sure = sum(quota.guarantee.get(name, 0) for quota in together.values())
-            there = sum(agent.info.resources.scalar(name) for agent in self._state.agents.values())
-            if sure > there:
-                return f"{format_scalar(sure)} {name} would be guaranteed, the agents have {format_scalar(there)}"
+            if sure[name] > there[name]:
+                would, have = format_scalar(sure[name]), format_scalar(there[name])
+                return f"{would} {name} would be guaranteed, the agents have {have}"
+        used = self._used() if any(quota.limit for quota in quotas.values()) else {}
         for role, quota in quotas.items():
             for name, limit in quota.limit.items():
-                used = self._used(role, name)
-                if used > limit:
-                    uses, most = format_scalar(used), format_scalar(limit)
+                if role in used and used[role][name] > limit:
+                    uses, most = format_scalar(used[role][name]), format_scalar(limit)
                     return f"role {role} uses {uses} {name} and would be limited to {most}"
         return None
 
-    def _used(self, top: Role, name: str) -> int:
-        """What tasks and executors of a role and those below hold, and what is reserved to them; offers are not."""
-        used = 0
+    def _used(self) -> dict[Role, Counter[str]]:
+        """By top-level role, what tasks and executors in it or below hold, and what is reserved to it; no offers."""
+        used: defaultdict[Role, Counter[str]] = defaultdict(Counter)
         for agent in self._state.agents.values():
             total = agent.info.resources
-            used += sum(total.reserved(role).scalar(name) for role in total.roles() if is_within(role, top))
+            for role in total.roles():
+                used[top_of(role)].update(total.reserved(role).quantities())
             for (_, role), resources in agent.used().items():
-                if is_within(role, top):
-                    used += resources.unreserved().scalar(name)
+                used[top_of(role)].update(resources.unreserved().quantities())
         return used
 
-    def _write(self, operation: SetWeights | SetQuotas, written: Callable[[float], None], reply: Reply) -> None:
-        after = Registry()
-        after.weights, after.quotas = dict(self._registry.weights), dict(self._registry.quotas)
-        operation.apply(after)
-        if len(encode_document(after, Document.ROLES)) > _MAX_DOCUMENT:
-            reply(Outcome.CONFLICT, f"all weights and quotas together would take more than {_MAX_DOCUMENT} bytes")
-        else:
-            self._desk.persist(operation, written)
+
+def _total(amounts: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total = Counter[str]()
+    for each in amounts:
+        total.update(each)
+    return total
 
 
 def _done(what: str, wishes: Mapping[Role, float | Quota | None]) -> str:

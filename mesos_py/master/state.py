@@ -127,7 +127,7 @@ class Agent:
 
     __slots__ = (
         "agent_id", "connected", "executors", "heard", "info", "kills", "offers", "principal", "queue", "registered",
-        "shutdowns", "tasks",
+        "shutdowns", "tasks", "unsure",
     )  # fmt: skip
 
     def __init__(self, agent_id: AgentID, info: AgentInfo, principal: Principal, queue: str, now: float) -> None:
@@ -146,6 +146,8 @@ class Agent:
         """What was to be killed there (with grace) and is not known to have ended; it may not have been told."""
         self.shutdowns: dict[FrameworkID, None] = {}
         """Removed frameworks it could not be told of yet."""
+        self.unsure: dict[Task, None] = {}
+        """Ended tasks that it brought back, and may have forgotten: the acknowledgement may have crossed its word."""
 
     def frameworks(self) -> list[FrameworkID]:
         """Those with a live task, an executor or an offer here."""

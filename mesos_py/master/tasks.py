@@ -54,6 +54,7 @@ class TaskDesk:
         if task.agent_id != agent.agent_id:
             self.disown(agent, task.framework_id, status.task_id, status.state, status.update_id)
             return False
+        agent.unsure.pop(task, None)
         newest = task.status
         if newest is None or newest.update_id is None or status.update_id is None:
             pass
@@ -153,6 +154,8 @@ class TaskDesk:
         del agent.tasks[task]
         if agent.kills:
             agent.kills.pop(task, None)
+        if agent.unsure:
+            agent.unsure.pop(task, None)
         if not agent.tasks:
             self._state.note_emptied(agent)
 
@@ -263,6 +266,16 @@ class TaskDesk:
         for (agent_id, framework_id), task_ids in by_owner.items():
             question = ReconcileTasks(agent_id=agent_id, framework_id=framework_id, task_ids=task_ids)
             self._desk.order(self._state.agents[agent_id], question)
+
+    def ask_whether_kept(self, agent: Agent) -> None:
+        """Until it has spoken of each: it knows, in its order, after whatever of ours is still on its way to it."""
+        unsure: dict[FrameworkID, list[TaskID]] = {}
+        for task in agent.unsure:
+            unsure.setdefault(task.framework_id, []).append(task.info.task_id)
+        for framework_id, task_ids in unsure.items():
+            self._desk.order(
+                agent, ReconcileTasks(agent_id=agent.agent_id, framework_id=framework_id, task_ids=task_ids)
+            )
 
     def repeat_updates(self, framework: Framework) -> None:
         """The framework is back: show it what it may not have seen."""

@@ -2,13 +2,15 @@
 
 Whoever asks may prove who he is (:mod:`mesos_py.web.authentication`); what he may do is decided by the ``Access`` that
 a daemon gives. One rule holds always: no web page from elsewhere can make the operator's browser change anything here.
+Nor is such a page local because its browser is: it may have had the name it was loaded from resolve to this host.
 """
 
+import socket
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
@@ -17,7 +19,7 @@ from msgspec import Struct
 from mesos_py.types.ids import Principal
 from mesos_py.web.authentication import PEER, Authenticate, NotProvenError, nobody
 
-__all__ = ["Access", "Asked", "allow_all", "asks", "guard", "why_not_from_elsewhere"]
+__all__ = ["Access", "Asked", "allow_all", "asks", "guard", "names_this_host", "why_not_from_elsewhere"]
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -33,7 +35,7 @@ class Asked(Struct, frozen=True, kw_only=True, gc=False):
     principal: Principal | None = None
     """Who asks, if that is proven."""
     is_local: bool = False
-    """It comes from this host."""
+    """It comes from this host; if from a browser, then from a page of a server whose name is this host's."""
 
     @property
     def changes(self) -> bool:
@@ -54,7 +56,7 @@ def allow_all(_asked: Asked) -> str | None:
 
 def why_not_from_elsewhere(method: str, origin: str, host: str) -> str | None:
     """Why a page loaded from ``origin`` may not send this to ``host``; browsers name the origin of every change."""
-    if method in _READING or not origin or urlsplit(origin).netloc == host:
+    if method in _READING or not origin or (host and origin.partition("://")[2] == host):
         return None
     return f"a page of {origin:.100} may not change anything here"
 
@@ -70,13 +72,14 @@ def guard(access: Access, refuse: Refuse, authenticate: Authenticate = nobody) -
             if scope["type"] == ScopeType.HTTP:
                 headers = dict(scope["headers"])
                 method = str(scope["method"])
-                if why := why_not_from_elsewhere(method, _text(headers, b"origin"), _text(headers, b"host")):
+                origin, host = _text(headers, b"origin"), _text(headers, b"host")
+                if why := why_not_from_elsewhere(method, origin, host):
                     raise refuse(403, why)
                 try:
                     principal = await authenticate(_text(headers, b"authorization"), scope["state"].get(PEER))
                 except NotProvenError as error:
                     raise refuse(401, str(error)) from None
-                is_local = _is_local(scope["client"])
+                is_local = _is_local(scope["client"]) and (not origin or names_this_host(host))
                 why = access(Asked(method=method, path=scope["path"], principal=principal, is_local=is_local))
                 if why is not None:
                     raise refuse(401 if principal is None and authenticate is not nobody else 403, why)
@@ -90,6 +93,27 @@ def guard(access: Access, refuse: Refuse, authenticate: Authenticate = nobody) -
 
 def _text(headers: dict[bytes, bytes], name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
+
+
+def names_this_host(host: str) -> bool:
+    """True for what nobody else's name can be: an address, ``localhost``, or how this host calls itself."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost") or name in _own_names():
+        return True
+    return _is_address(name)
+
+
+@cache
+def _own_names() -> frozenset[str]:
+    return frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_local(client: tuple[str, int] | None) -> bool:

@@ -28,8 +28,8 @@ __all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "v
 
 _HEALTH_TIMEOUT_S = 2.0
 
-_SHOWN: Final = {"states": "state", "roles": "role"}
-"""Parameters that are not called as they are in our code."""
+_SHOWN: Final = {"states": "state", "roles": "role", "data": "body"}
+"""What is not called as it is in our code."""
 
 
 class Problem(Struct, frozen=True):
@@ -155,9 +155,7 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[
         return _broken(request, error)
     text = error.detail
     if isinstance(error, ValidationException):
-        text = (
-            "; ".join(f"{_SHOWN.get(each['key'], each['key'])}: {each['message']}" for each in _invalid(error)) or text
-        )
+        text = "; ".join(map(_wrong, _invalid(error))) or text
     elif error.status_code == 404 and text == "Not Found":
         text = f"there is no {request.url.path}"
     elif error.status_code == 405:
@@ -167,6 +165,12 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[
 
 def _invalid(error: ValidationException) -> list[dict[str, str]]:
     return [each for each in error.extra if "key" in each] if isinstance(error.extra, list) else []
+
+
+def _wrong(found: dict[str, str]) -> str:
+    """What is wrong with one part of a request; the message about a body that is not there is only its name."""
+    name, message = found["key"], found["message"]
+    return f"{_SHOWN.get(name, name)}: {'missing' if message == repr(name) else message}"
 
 
 def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:

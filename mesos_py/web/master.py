@@ -162,7 +162,7 @@ class _MasterSite:
         """How far an agent is emptied, also one that is away."""
         view = await self._reader.read(lambda: drain_view(self._leading().state, AgentID(agent_id)))
         if view is None:
-            raise problem(404, f"no agent {agent_id} is known")
+            raise problem(404, f"agent {agent_id} is not known")
         return view
 
     async def frameworks(self, limit: Limit = 100, offset: Offset = 0) -> FrameworkPage:

@@ -1,6 +1,7 @@
 """The command line against a master and an agent that answer over real sockets."""
 
 import json
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -272,7 +273,8 @@ def test_a_name_that_several_agents_have_or_none(mesos, cluster):
     said = mesos("agent", "deactivate", "node1", code=1)
     assert said == f"mesos: several agents are called node1: {first}, {second}; give the id of one\n"
     assert mesos("agent", "deactivate", second) == f"agent {second} is deactivated\n".encode()
-    assert mesos("agent", "drain", "node9", code=1) == "mesos: agent node9 is not known\n"
+    for words in (["drain", "node9"], ["drain", "node9", "--mark-gone"], ["gone", "node9"]):
+        assert mesos("agent", *words, code=1) == "mesos: agent node9 is not known\n", "and nothing is asked"
 
 
 def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, monkeypatch):
@@ -323,7 +325,7 @@ def test_maintenance_from_plan_to_end(mesos, cluster, tmp_path, monkeypatch):
     assert [window["hosts"] for window in json.loads(left)["windows"]] == [["node9"]]
     assert mesos("maintenance", "schedule", str(tmp_path / "left.json")) == b"maintenance of 1 machine is scheduled\n"
     assert mesos("maintenance", "schedule", "--json") == left
-    assert mesos("maintenance", "schedule", "--clear") == b"maintenance of 0 machines is scheduled\n"
+    assert mesos("maintenance", "schedule", "--clear") == b"no maintenance is scheduled any more\n"
     assert mesos("maintenance", "status") == b""
 
 
@@ -353,6 +355,9 @@ def test_what_frameworks_say_to_maintenance(mesos, cluster):
             "[[windows]]\nhosts = ['a']\nstart = 1\nduration = 'long'",
             "the duration 'long' is none such as 90m, 2h or 1d",
         ),
+        ("[[windows]]\nhosts = ['a']\nstart = 1\nduration = nan", "the duration nan is none such as 90m, 2h or 1d"),
+        ("[[windows]]\nhosts = ['a']\nstart = inf", "the start inf is no time"),
+        ("[[windows]]\nhosts = ['a']\nstart = 1e300", "begins at 1e+300; it must be seconds since 1970"),
         ("[[windows]]\nhosts = ['a', 'a']\nstart = 1", "machine a is on the schedule twice"),
     ],
 )
@@ -384,6 +389,20 @@ def test_quotas(mesos, cluster):
     assert mesos("quota", "remove", "*") == b"quotas taken away of *\n"
     assert "role * has no quota" in mesos("quota", "remove", "*", code=1)
     assert mesos("quota", "show") == b""
+
+
+def test_what_is_set_by_way_of_a_standby(mesos, cluster, loop, monkeypatch):
+    leader = os.environ["MESOS_MASTER"]
+    standby = WebServer(make_master_app(Reader(loop), lambda: None, lambda *_: None, leader_url=lambda: leader))
+    standby.start()
+    try:
+        monkeypatch.setenv("MESOS_MASTER", standby.url)
+        assert mesos("weights", "set", "web=2") == b"weights set of web\n"
+        assert mesos("quota", "set", "web", "--limit", "cpus:1") == b"quotas set of web\n"
+        assert mesos("quota", "remove", "web") == b"quotas taken away of web\n"
+        assert [tuple(row.values()) for row in rows(mesos("weights", "show"))] == [("web", "2")]
+    finally:
+        standby.stop()
 
 
 def test_weights(mesos, cluster):

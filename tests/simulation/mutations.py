@@ -6,7 +6,7 @@ those.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple
 
@@ -163,7 +163,7 @@ def tasks_start_before_they_are_written_down():
     return instead(Outbox, "when_durable", lambda _: lambda self, deed, subject, now: deed(subject, now))
 
 
-@mutation("2")
+@mutation("2", 10)
 def orders_are_obeyed_again():
     """The agent obeys a doubled RunTasks, whatever it knows."""
 
@@ -182,7 +182,7 @@ def orders_are_obeyed_again():
     return instead(Launches, "run", made_from)
 
 
-@mutation("2")
+@mutation("2", 6)
 def an_executor_takes_a_task_again():
     """A custom executor runs a task that it has had before."""
 
@@ -287,7 +287,7 @@ def updates_leave_before_they_are_written_down():
     return instead(Updates, "add", made_from)
 
 
-@mutation("3")
+@mutation("3", 3)
 def ends_are_forgotten_by_a_restart():
     """An agent that comes back forgets the ends that are not acknowledged."""
 
@@ -322,7 +322,7 @@ def tasks_end_with_the_connection():
     return instead(Agent, "handle", made_from)
 
 
-@mutation("4")
+@mutation("4", 1)
 def a_restart_begins_with_nothing():
     """A restarted agent does not read its records."""
     return instead(simulated_agents, "recover", lambda _: lambda config, records, strict: AgentState(config))
@@ -331,7 +331,7 @@ def a_restart_begins_with_nothing():
 # 5 no split brain
 
 
-@mutation("5")
+@mutation("5", 8)
 def agents_obey_old_masters():
     """An agent does not look at the epoch of an order."""
 
@@ -344,7 +344,7 @@ def agents_obey_old_masters():
     return instead(Agent, "_master_said", made_from)
 
 
-@mutation("5")
+@mutation("5", 8)
 def schedulers_believe_old_masters():
     """A scheduler does not look at the epoch of an event."""
 
@@ -354,13 +354,13 @@ def schedulers_believe_old_masters():
     return instead(Scheduler, "_on_master", made_from)
 
 
-@mutation("5")
+@mutation("5", 8)
 def anybody_writes_the_registry():
     """The registry is written without a look at the epoch."""
     return instead(Ensemble, "may_write", lambda _: lambda self, epoch: True)
 
 
-@mutation("5")
+@mutation("5", 4)
 def deposed_leaders_go_on():
     """A leader that is deposed does not step down."""
     return instead(MasterProcess, "deposed", lambda _: lambda self: None)
@@ -406,13 +406,13 @@ def returning_tasks_are_not_taken_in():
 # 8 bad input
 
 
-@mutation("8")
+@mutation("8", 6)
 def bad_calls_are_not_answered():
     """A call that cannot be served is dropped without a word."""
     return instead(Desk, "refuse", lambda _: lambda self, *args, **kwargs: None)
 
 
-@mutation("8")
+@mutation("8", 1)
 def strangers_stop_the_master():
     """A call of a stranger ends in an exception."""
 
@@ -433,7 +433,22 @@ def strangers_stop_the_master():
 @mutation("9")
 def agents_time_out_during_an_outage():
     """A leader that is cut off goes on to count the silence of agents."""
-    return instead(LivenessDesk, "lost", lambda _: lambda self, now: None)
+
+    def made_from(original):
+        def run_due(self, now):
+            original(self, now)
+            silence_s = self._state.config.missed_heartbeats * self._slowest_s
+            self._agents.check_silence(now, silence_s, self._removals.take)
+
+        return run_due
+
+    @contextmanager
+    def both():
+        silent = instead(LivenessDesk, "lost", lambda _: lambda self, now: None)
+        with silent, instead(LivenessDesk, "run_due", made_from):
+            yield
+
+    return both()
 
 
 @mutation("9")
@@ -454,7 +469,7 @@ def silence_during_an_outage_counts():
     return instead(LivenessDesk, "connected", made_from)
 
 
-def seeds_needed(each: Mutation, seeds: range) -> tuple[int | None, str]:
+def seeds_needed(each: Mutation, seeds: Iterable[int]) -> tuple[int | None, str]:
     """The first of the seeds that finds it, and which promise it said was broken."""
     with each.breaks():
         for seed in seeds:

@@ -17,7 +17,7 @@ from mesos_py.testing.simulation.explore import Outcome, draw_faults, run_seed
 from mesos_py.testing.simulation.shrink import shrink
 from mesos_py.testing.simulation.timeline import Clock
 from mesos_py.testing.simulation.workload import RandomUser
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.mutations import MUTATIONS, SEEDS, seeds_needed
 
 _DIGEST = """
 import sys
@@ -119,8 +119,8 @@ def test_mesos_simulate_shows_what_broke_a_promise_and_can_be_given_it_again(cap
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        ([], "give either --seed or --seeds"),
-        (["--seed", "1", "--seeds", "1..2"], "give either --seed or --seeds"),
+        ([], "either --seed or --seeds"),
+        (["--seed", "1", "--seeds", "1..2"], "either --seed or --seeds"),
         (["--seeds", "9..1"], "--seeds is like 1..100, not '9..1'"),
         (["--seed", "1", "--faults", "/nowhere"], "/nowhere"),
     ],
@@ -131,14 +131,23 @@ def test_mesos_simulate_refuses_what_makes_no_sense(capsys, words, why):
     assert why in err
 
 
+def test_mesos_simulate_says_which_line_is_no_fault(capsys, tmp_path):
+    file = tmp_path / "faults.jsonl"
+    file.write_text("\nhm\n")
+    code, _, err = _mesos(capsys, "--seed", "1", "--faults", str(file))
+    assert code == 1
+    assert f"{file}: line 2 is not a fault: " in err
+
+
 # Whether it would notice
 
 
 @pytest.mark.parametrize("each", MUTATIONS, ids=lambda each: each.breaks.__name__)
 def test_a_broken_promise_is_found(each):
-    assert not run_seed(each.seed).failure
-    with each.breaks():
-        assert run_seed(each.seed).failure
+    """By the seed that is known to find it; when the cores have changed, by another one."""
+    seed, _ = seeds_needed(each, [each.seed, *range(SEEDS)])
+    assert seed is not None
+    assert not run_seed(seed).failure
 
 
 def test_every_promise_is_broken_by_a_mutation():

@@ -97,13 +97,19 @@ class RegistryCopy:
                 self._read(name)
 
     def _read(self, name: str) -> None:
+        overtaken = False
+
         def changed() -> None:
+            nonlocal overtaken
+            overtaken = True
             self._nodes.pop(name, None)
             self._changed[name] = None
             if self._due is None:
                 self._due = self._loop.clock() + _PAUSE_S
 
         def read(found: tuple[bytes, Any] | None, error: Exception | None) -> None:
+            if overtaken:
+                return  # the answer came later than the news that it is of the past
             if found is not None:
                 self._nodes[name] = found[0]
             elif not isinstance(error, NoNodeError):

@@ -9,6 +9,7 @@ cut off, or whose host has died, refuses nothing and is left to ZooKeeper.
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -18,6 +19,9 @@ from mesos_py.runtime.loop import READ, Loop
 __all__ = ["Lifeline", "Watch"]
 
 _CONNECT_S: Final = 5.0
+_PAUSE_S: Final = 0.005
+_HELD: Final = 100
+"""More than there are standbys. Strangers may connect as well, and must not use up the process's descriptors."""
 
 
 class Lifeline:
@@ -59,6 +63,8 @@ class Lifeline:
             held, _ = self._listener.accept()
         except OSError:  # it is gone already, or there are too many files: whoever holds nothing tries again
             return
+        if len(self._held) >= _HELD:
+            self._let_go(next(iter(self._held)))
         held.setblocking(False)
         fd = held.fileno()
         self._held[fd] = held
@@ -104,14 +110,19 @@ class Watch:
     def _hold(self) -> None:
         """In its own thread."""
         host, _, port = self._address.rpartition(":")
+        brief = 0
         while not self._stopped.is_set():
             try:
                 with socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S) as held:
+                    began = time.monotonic()
                     self._wait_for_end(held)
+                brief = brief + 1 if time.monotonic() - began < _CONNECT_S else 0
+                if brief > 1:  # a process that ends may let go of us just before it stops to listen: look soon again
+                    self._stopped.wait(min(_CONNECT_S, _PAUSE_S * 2.0 ** min(brief, 64)))
             except ConnectionRefusedError:
                 self._loop.post(lambda: None if self._stopped.is_set() else self._dead())
                 return
-            except (OSError, ValueError):
+            except (OSError, ValueError, OverflowError):
                 self._stopped.wait(_CONNECT_S)
 
     def _wait_for_end(self, held: socket.socket) -> None:

@@ -73,7 +73,8 @@ class _InOrder(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has n
 class Session:
     """One kazoo client. What it is asked returns at once and is answered in the loop's thread, in order.
 
-    What is watched is told in the same order: of a change before the answer to anything that was done after it.
+    What is watched is told in the same order: of a change before the answer to anything that was done after it. An
+    answer may come late, though, after the news of changes that it does not show: kazoo may have it before we listen.
     """
 
     def __init__(self, address: ZookeeperAddress, loop: Loop, timeout_s: float) -> None:

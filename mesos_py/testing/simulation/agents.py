@@ -1,6 +1,6 @@
 """An agent process: it goes on from the records that are on its host's disk."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import msgspec
 
@@ -100,6 +100,8 @@ class AgentProcess(Process):
                 after(_CHECK_S, self.put, events.HealthChecked(effect.container_id, healthy, ""))
             case effects.StopAgent():
                 self.cluster.timeline.after(0.0, self.cluster.agent_stopped, self, effect.error)
+            case _:
+                assert_never(effect)
 
     def watch(self, event: events.AgentEvent, effects: list[Any]) -> None:
         """Part of Process."""

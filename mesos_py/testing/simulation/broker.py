@@ -94,7 +94,8 @@ class Broker:
         self.weather = FAIR
         self.up = True
         self.queues: dict[str, Queue] = {}
-        self._inboxes: dict[str, Queue] = {}
+        self._inboxes: dict[str, list[str]] = {"agent": [], "scheduler": []}
+        """Names of the queues of masters, by the kind of process that sends there."""
         self.lost = self.doubled = self.dropped = 0
         """Messages, for the curious."""
 
@@ -185,19 +186,23 @@ class Broker:
 
     # Queues
 
-    def declare(self, process: "Process", name: str, is_of: str, limit: int | None = None) -> None:
-        """Read from a new queue, if there is a connection."""
+    def declare(
+        self, process: "Process", name: str, is_of: str, *, limit: int | None = None, inbox_for: str = ""
+    ) -> None:
+        """Read from a new queue, if there is a connection; all processes of the kind ``inbox_for`` send there."""
         connection = process.connection
         if connection.up:
-            queue = self.queues[name] = connection.queues[name] = Queue(name, connection, is_of, limit)
-            if is_of == "master":
-                self._inboxes[name] = queue
+            self.queues[name] = connection.queues[name] = Queue(name, connection, is_of, limit)
+            if inbox_for:
+                self._inboxes[inbox_for].append(name)
 
     def delete(self, connection: Connection, name: str) -> None:
         """It and all that waits there is gone."""
         if connection.queues.pop(name, None) is not None:
             self.queues.pop(name, None)
-            self._inboxes.pop(name, None)
+            for inboxes in self._inboxes.values():
+                if name in inboxes:
+                    inboxes.remove(name)
 
     def delete_all(self) -> None:
         """All queues are gone, and the connections stay; clients see that their consumers were cancelled."""
@@ -215,18 +220,18 @@ class Broker:
     # Messages
 
     def send(self, connection: Connection, queue: str, message: Any) -> None:
-        """To a queue; to every master's inbox if none is named; a beacon to everybody who listens."""
+        """To a queue; to the masters' inboxes if none is named; a beacon to everybody who listens."""
         if not connection.up:
             return
         if connection.mute:
             connection.held.append((queue, message))
         elif type(message) is Beacon:
-            for each in list(self.queues.values()):
+            for each in [queue for queue in self.queues.values() if queue.name not in self._inboxes["scheduler"]]:
                 self._carry(connection, each.name, _beacon_for(each.is_of, message))
         elif queue:
             self._carry(connection, queue, message)
         else:
-            for inbox in list(self._inboxes):
+            for inbox in list(self._inboxes[connection.process.kind]):
                 self._carry(connection, inbox, message)
 
     def _carry(self, connection: Connection, queue: str, message: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from mesos_py.agent.config import AgentCoreConfig
+from mesos_py.agent.events import LeaveOrdered
 from mesos_py.allocator.base import Allocator, AllocatorConfig
 from mesos_py.allocator.drf import drf
 from mesos_py.master.state import MasterConfig
@@ -54,6 +55,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     scheduler: SchedulerConfig = field(default_factory=lambda: SchedulerConfig(framework=a_framework()))
     """A template: whose scheduler it is comes from its user."""
     session_timeout_s: float = 10.0
+    inbox_holds: int | None = None
+    """Messages that wait for a leader before the oldest are dropped; None for any number."""
     events_kept: int = 10_000
     """Messages that wait for a scheduler before the oldest are dropped."""
 
@@ -83,6 +86,7 @@ class Cluster:
         """Processes that another of their framework has taken over from, or is about to."""
         self._behave = behave
         self._clocks: dict[str, Clock] = {}
+        self._retiring: set[Host] = set()
         self._made = 0
         for number in range(setup.masters):
             self.start_master(f"m{number}")
@@ -158,9 +162,21 @@ class Cluster:
         """It was refused, or has left: its node is set up anew."""
         if not process.alive:
             return
+        if process.host in self._retiring:
+            self._retiring.remove(process.host)
+            process.host.break_down()
+            del self.hosts[process.host.info.name]
+            return
         if str(process.core.state.agent_id) not in self.promises.doomed_agents:
             raise PromiseError("4 tasks outlive the control plane", f"{process.name} was sent away: {error}")
         self.replace_host(process.host)
+
+    def retire_agent(self, name: str) -> None:
+        """It ends its tasks, says good-bye, and its node does not come back."""
+        host = self.hosts[name]
+        self._retiring.add(host)
+        self.promises.doomed_agents.add(str(host.agent.core.state.agent_id))
+        host.agent.put(LeaveOrdered())
 
     def replace_host(self, host: Host) -> None:
         """A machine is gone with all that ran there; another one comes under its agent's name."""

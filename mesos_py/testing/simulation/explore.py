@@ -74,6 +74,7 @@ def a_setup(seed: int) -> Setup:
         master=master,
         agent=agent,
         scheduler=scheduler,
+        inbox_holds=dice.choice([20, None]),
         events_kept=dice.choice([5, 10_000]),
     )
 

@@ -321,7 +321,7 @@ class _Drawing:
 _OFTEN = ("storm", "lose_broker", "cut_off", "crash", "crash", "freeze", "expire", "kill_task", "old_leader")
 _NOW_AND_THEN = (
     "restart_broker", "delete_queues", "block_broker", "stop_zookeeper", "drift", "rival", "bad", "crash_executor",
-    "operate", "operate", "lose_host", "cut_off_zookeeper", "break_sockets",
+    "operate", "operate", "lose_host", "cut_off_zookeeper", "break_sockets", "break_sockets",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A master process: standby until it is elected, and again when it is deposed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from mesos_py.agent.events import MasterSaid as ToAgent
 from mesos_py.master import effects
@@ -93,7 +93,8 @@ class MasterProcess(Process):
             self.store.close()
         self.store = self.core = None
         self.connected_since = None
-        self.cluster.broker.delete(self.connection, self._inbox())
+        for name in self._inboxes().values():
+            self.cluster.broker.delete(self.connection, name)
         self.reset_clock()
 
     def _overtaken(self) -> None:
@@ -113,11 +114,13 @@ class MasterProcess(Process):
 
     # The broker
 
-    def _inbox(self) -> str:
-        return f"mesos.master.{self.epoch}"
+    def _inboxes(self) -> dict[Literal["agent", "framework"], str]:
+        return {"agent": f"mesos.master.{self.epoch}.agents", "framework": f"mesos.master.{self.epoch}.frameworks"}
 
     def _declare(self) -> None:
-        self.cluster.broker.declare(self, self._inbox(), "master")
+        inboxes, limit = self._inboxes(), self.cluster.setup.inbox_holds
+        self.cluster.broker.declare(self, inboxes["agent"], "master", limit=limit, inbox_for="agent")
+        self.cluster.broker.declare(self, inboxes["framework"], "master", limit=limit, inbox_for="scheduler")
 
     def _tell_connected(self) -> None:
         self.connected_since = self.now()
@@ -166,13 +169,15 @@ class MasterProcess(Process):
             case effects.Announce():
                 self._outbox.append(("", effect.beacon))
             case effects.SendEcho():
-                for kind in ("framework", "agent"):
-                    self._outbox.append((self._inbox(), EchoHeard(kind, effect.sent)))
+                for inbox, name in self._inboxes().items():
+                    self._outbox.append((name, EchoHeard(inbox, effect.sent)))
             case effects.Persist():
                 assert self.store is not None
                 self.store.write(effect.serial, effect.operation, self._written)
             case effects.Answer():
                 self.answers[effect.ticket] = effect
+            case _:
+                assert_never(effect)
 
     def _written(self, serial: int) -> None:
         self.put(RegistryWritten(serial))

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 
 from mesos_py.agent import effects as agent_effects
 from mesos_py.agent import events as agent_events
-from mesos_py.errors import InvariantError
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
 from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
@@ -137,6 +136,9 @@ class Promises:
         agent_id = str(host.agent.core.state.agent_id)
         if spec.framework_id in self.doomed_frameworks or agent_id in self.doomed_agents | self.drained_agents:
             return
+        executor = host.containers[spec.container_id].executor
+        if spec.task_id is None and (executor is None or not executor.running):
+            return  # it has nothing to do
         if spec.task_id is None or (spec.framework_id, spec.task_id) not in self.doomed_tasks:
             raise PromiseError(_OUTLIVE, f"{host.agent.name} kills {spec.container_id}, and nobody asked for that")
 
@@ -351,8 +353,8 @@ class Promises:
             if check is not None:
                 try:
                     check()
-                except InvariantError as error:
-                    raise PromiseError("the core's own check", f"{process.name}: {error}") from error
+                except Exception as error:
+                    raise PromiseError("the core's own check", f"{process.name}: {error!r}") from error
 
     def _check_offers(self) -> None:
         leader = self._cluster.leader

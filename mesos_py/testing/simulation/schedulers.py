@@ -1,6 +1,6 @@
 """A scheduler process: the real library's core, and a user whose decisions it serves."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 import msgspec
 
@@ -65,7 +65,7 @@ class SchedulerProcess(Process):
 
     def broker_connected(self) -> None:
         """Part of Process."""
-        self.cluster.broker.declare(self, self.name, "scheduler", self.cluster.setup.events_kept)
+        self.cluster.broker.declare(self, self.name, "scheduler", limit=self.cluster.setup.events_kept)
         self.put(events.BrokerConnected())
 
     def broker_lost(self) -> None:
@@ -88,6 +88,8 @@ class SchedulerProcess(Process):
             case effects.StopDriver():
                 self.flush()
                 self.cluster.timeline.after(0.0, self._stop, effect)
+            case _:
+                assert_never(effect)
 
     def _stop(self, end: effects.StopDriver) -> None:
         if self.alive:

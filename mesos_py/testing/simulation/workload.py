@@ -35,6 +35,7 @@ __all__ = ["FAILOVER_S", "SETTLED_S", "RandomUser", "any_behaviour"]
 FAILOVER_S = 600.0
 """No fault keeps a framework away for so long; what a leader removed and another does not know of is gone by then."""
 _FOREVER = "forever"
+_BY_EXECUTOR = "work"
 _LEAST = Resources.parse("cpus:1;mem:64")
 SETTLED_S = LONGEST_DELAY_S + 1.0
 """After so long nothing that an ended process sent is under way any more."""
@@ -45,7 +46,7 @@ def any_behaviour(name: str, dice: Dice) -> Behaviour:
     if name.startswith("exec"):
         return Behaviour(starts_in_s=dice.wait(0.3))
     return Behaviour(
-        starts_in_s=dice.wait(dice.choice([0.3, 3.0])),
+        starts_in_s=dice.wait(5.0 if name.startswith(_BY_EXECUTOR) else 0.3),
         fails=dice.random() < 0.05 and not name.startswith(_FOREVER),
         runs_s=None if name.startswith(_FOREVER) else dice.wait(20.0),
         exit_code=int(dice.random() < 0.2),
@@ -189,7 +190,8 @@ class RandomUser:
     def _task(self, *, by_executor: bool) -> TaskInfo:
         self._made += 1
         chance = self._dice.random()
-        task_id = f"{_FOREVER if chance < 0.04 else 'task'}-{self.name}-{self._made}"
+        kind = _FOREVER if chance < 0.04 else _BY_EXECUTOR if by_executor else "task"
+        task_id = f"{kind}-{self.name}-{self._made}"
         if by_executor:
             executor = an_executor(f"exec-{self.name}", "cpus:0.1;mem:16")
             return a_task(task_id, "cpus:0.7;mem:64", executor=executor)

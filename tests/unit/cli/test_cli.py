@@ -47,7 +47,11 @@ def test_help_without_words(mesos):
         (["completion", "tcsh"], "mesos: invalid value for '{bash|zsh|fish}'"),
         (["master", "--http-port", "70000"], "mesos: invalid value for '--http-port'"),
         (["master", "--offer-timeout-s", "0"], "mesos: invalid value for '--offer-timeout-s'"),
-        (["local", "--agents", "many"], "mesos: invalid value for '--agents'"),
+        (["local", "--agents", "many"], "mesos: invalid value for '--agents': 'many' is no number (see "),
+        (["agent", "drain", "x", "--deadline", "soon"], "mesos: invalid value for '--deadline': 'soon' is no number"),
+        (["agent", "drain", "x", "--deadline", "-3"], "mesos: invalid value for '--deadline'"),
+        (["simulate", "--seed", "1", "--story", "-4"], "mesos: invalid value for '--story'"),
+        (["acl", "check", "rules.toml", "--principal", "web"], "mesos: say with --action what it is to be asked about"),
         (["run"], "mesos: missing argument 'COMMAND...'"),
         (["quota", "set", "web"], "mesos: give a --guarantee, a --limit or both"),
         (["quota", "set", "web", "--limit", "cpus"], "mesos: invalid value for '--limit': 'cpus' is not of the form"),
@@ -92,6 +96,7 @@ def test_the_environment_names_the_master(mesos, monkeypatch):
 def test_urls():
     assert client.normal_url("node1") == "http://node1:5050"
     assert client.normal_url("node1:99") == "http://node1:99"
+    assert client.normal_url("node1:") == "http://node1:5050"
     assert client.normal_url("https://node1/") == "https://node1"
     assert client.normal_url("[::1]:5050") == "http://[::1]:5050"
 

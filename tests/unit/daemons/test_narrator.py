@@ -15,8 +15,10 @@ from mesos_py.messages import scheduler as schedulers
 from mesos_py.runtime.logs import get_log, set_up
 from mesos_py.runtime.story import Story
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent
-from mesos_py.types.ids import AgentID, FrameworkID, OfferID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, OfferID, Principal, Role, TaskID
+from mesos_py.types.maintenance import Window
 from mesos_py.types.offers import Launch
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import Reason, TaskState
 from tests.unit.agent.rig import Rig, an_executor
@@ -129,6 +131,29 @@ def test_an_executor_is_told_by_its_id(lines):
     assert "task_id" not in told
 
 
+def test_what_operators_decide_is_told_once(lines):
+    master = Master()
+    master.of_framework(schedulers.Subscribe(framework=a_framework("other")))
+    lines()
+    weights = events.OperatorSetWeights({Role("web"): 2.0})
+    quotas = events.OperatorSetQuotas({Role("web"): Quota({}, {"cpus": 1000})}, force=True)
+    schedule = events.OperatorSetSchedule([Window(hosts=["h7"], start=5.0)])
+    gone = events.OperatorMarkGone(master.agent_id)
+    for number, call in enumerate((weights, quotas, schedule, events.OperatorDeactivate(master.agent_id), gone)):
+        master.on(events.OperatorSaid(number, call))
+        master.on(events.RegistryWritten(2_000 + number))
+    told = lines()
+    assert [line["event"] for line in told if line["event"] != "agent refused"] == [
+        "weights set",
+        "quotas set",
+        "maintenance scheduled",
+        "agent deactivated",
+        "agent gone",
+    ]
+    assert (told[1]["roles"], told[2]["hosts"]) == (["web"], ["h7"])
+    assert told[-1]["agent_id"] == master.agent_id
+
+
 def test_agents_and_frameworks_come_and_go_by_name_and_id(lines):
     master = Master()
     master.of_framework(schedulers.Teardown(framework_id=master.framework_id))
@@ -173,6 +198,14 @@ def test_noise_is_not_told(lines):
     master.of_agent(agents.AgentHeartbeat(agent_id=master.agent_id))
     master.of_framework(schedulers.Revive(framework_id=master.framework_id))
     assert lines() == []
+
+
+def test_answers_about_tasks_are_no_news(lines):
+    master = Master()
+    master.launch(a_task("t1"))
+    lines()
+    master.of_framework(schedulers.Reconcile(framework_id=master.framework_id))
+    assert not lines()
 
 
 def test_at_level_debug_it_is(lines):
@@ -222,12 +255,12 @@ def test_who_does_not_log_is_spared_the_telling(lines, level, told):
     assert "Teardown" in story.text()
 
 
-def test_a_flood_of_refusals_is_no_flood_in_the_log():
-    with structlog.testing.capture_logs() as lines:
-        told = Narrator(structlog.get_logger())
-        refusal = SendToFramework("q", True, schedulers.Error(reason=schedulers.ErrorReason.INVALID, message="no"))
-        for _ in range(1000):
-            told.watch(None, [refusal], 100.0)
-        told.watch(None, [refusal], 102.0)
-    assert [line["event"] for line in lines] == [*["call refused"] * 20, "more calls refused", "call refused"]
-    assert lines[20]["count"] == 980
+def test_a_flood_of_refusals_is_no_flood_in_the_log(lines):
+    told = Narrator(get_log(role="master"))
+    refusal = SendToFramework("q", True, schedulers.Error(reason=schedulers.ErrorReason.INVALID, message="no"))
+    for _ in range(1000):
+        told.watch(None, [refusal], 100.0)
+    told.watch(None, [refusal], 102.0)
+    logged = lines()
+    assert [line["event"] for line in logged] == [*["call refused"] * 20, "more calls refused", "call refused"]
+    assert logged[20]["count"] == 980

@@ -1,6 +1,7 @@
 """Sentences about the master's core that need more than one look."""
 
 import pytest
+from msgspec.structs import replace
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.master import effects, events
@@ -105,6 +106,41 @@ def test_nobody_returns_as_an_agent_of_another_principal():
         assert world.agent(message, principal="thief") == []
         assert agent_id not in world.master.state.agents
         assert isinstance(world.agent(message, principal="me")[0], agents.AgentReregistered)
+
+
+def test_nobody_returns_as_an_agent_that_is_just_being_admitted():
+    """Nobody knows yet whose it is, and it has run nothing."""
+    master = World().master
+
+    def say(queue, message):
+        return master.handle(events.AgentSaid(queue, queue, message), 0.0)
+
+    [written] = say("a", agents.RegisterAgent(agent=an_agent("a")))
+    assert say("thief", agents.ReregisterAgent(agent_id="M-A1", agent=an_agent("thief"))) == []
+    [answer] = master.handle(events.RegistryWritten(written.serial), 0.0)
+    assert answer.queue == "a"
+    say("a", agents.UnregisterAgent(agent_id="M-A1"))
+    master.check()
+
+
+def test_an_agent_that_leaves_while_its_return_is_written_has_left():
+    master = World().master
+
+    def say(message):
+        return master.handle(events.AgentSaid("p", "a", message), 0.0)
+
+    [first] = say(agents.RegisterAgent(agent=an_agent("a")))
+    master.handle(events.RegistryWritten(first.serial), 0.0)
+    moved = replace(an_agent("a"), hostname="elsewhere")
+    [back] = say(agents.ReregisterAgent(agent_id="M-A1", agent=moved))
+    assert back.operation == AdmitAgent("M-A1", "elsewhere", "p")
+    [left] = say(agents.UnregisterAgent(agent_id="M-A1"))
+    assert master.handle(events.RegistryWritten(back.serial), 0.0) == []
+    master.check()
+    master.handle(events.RegistryWritten(left.serial), 0.0)
+    master.check()
+    assert not master.state.agents
+    assert not master.state.registry.admitted
 
 
 def test_an_agent_id_that_was_not_given_out_is_refused(world):
@@ -269,6 +305,28 @@ def test_an_end_known_only_by_the_latest_state_is_told_when_its_agent_is_lost(wo
     wanted = [calls.TaskToReconcile(task_id="t")]
     [answer] = world.framework(calls.Reconcile(framework_id="M-F1", tasks=wanted))
     assert answer.status.state is TaskState.FINISHED
+
+
+def test_an_ended_task_whose_acknowledgement_crossed_a_late_report_is_not_kept(world):
+    """The report was under way while the last update was acknowledged: the agent is asked, and has no such task."""
+    world.subscribe()
+    [welcome] = world.agent(agents.RegisterAgent(agent=an_agent()))
+    world.tick(1.0)
+    world.launch(a_task())
+    status = a_status(state=TaskState.FINISHED, update_id=1, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id=welcome.agent_id, framework_id="M-F1", status=status))
+    world.framework(calls.Acknowledge(framework_id="M-F1", agent_id="M-A1", task_id="t", update_id=1))
+    framework = world.master.state.frameworks["M-F1"]
+    assert not framework.tasks
+    record = TaskRecord(task=a_task(), role="*", state=TaskState.FINISHED, status_state=TaskState.FINISHED, update_id=1)
+    frameworks = [agents.FrameworkRecord(framework_id="M-F1", framework=framework.info, tasks=[record])]
+    orders = world.agent(agents.ReregisterAgent(agent_id="M-A1", agent=an_agent(), frameworks=frameworks, executors=[]))
+    question = agents.ReconcileTasks(agent_id="M-A1", framework_id="M-F1", task_ids=["t"])
+    assert question in orders
+    assert world.agent(agents.AgentHeartbeat(agent_id="M-A1")) == [question]  # the first one may be lost
+    answer = a_status(state=TaskState.FINISHED, agent_id="M-A1")
+    world.agent(agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=answer))
+    assert not framework.tasks
 
 
 # Whether we hear ourselves

@@ -3,12 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
+from mesos_py.master import effects, events
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as calls
 from mesos_py.testing.builders import a_framework, a_task, an_agent
 from mesos_py.types.infos import Demand
+from mesos_py.types.maintenance import Window
 from mesos_py.types.offers import Launch
+from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
 from tests.unit.master.test_core import World
 
@@ -60,3 +63,38 @@ def test_nobody_fills_the_memory_with_ever_new_frameworks():
     assert isinstance(answer, calls.Subscribed)
     [answer] = world.framework(calls.Subscribe(framework=info), queue="q", principal="another")
     assert isinstance(answer, calls.Subscribed)
+
+
+def said(world, call):
+    return [e for e in world.handle(events.OperatorSaid(1, call)) if isinstance(e, effects.Answer | effects.Persist)]
+
+
+def test_an_operator_cannot_write_more_than_the_registry_takes():
+    """Else the leader would try for ever, and no other operation would ever be confirmed."""
+    world = World()
+    window = Window(hosts=[f"a-machine-with-a-name-{n}" for n in range(30_000)], start=100.0)
+    [answer] = said(world, events.OperatorSetSchedule([window]))
+    assert (answer.outcome, answer.message) == (
+        effects.Outcome.CONFLICT,
+        "all maintenance together would take more than 500000 bytes",
+    )
+
+
+def test_nor_can_several_together():
+    world = World()
+    weights = [{f"a-role-with-a-name-{n}-{part}": 2.0 for n in range(4000)} for part in range(5)]
+    answers = [type(said(world, events.OperatorSetWeights(each))[0]) for each in weights]
+    assert answers == [effects.Persist] * 3 + [effects.Answer] * 2
+
+
+def test_quotas_of_many_roles_are_judged_in_one_look_at_the_cluster():
+    world = World()
+    for number in range(100):
+        world.agent(agents.RegisterAgent(agent=an_agent(f"a{number}")), queue=f"q{number}")
+    looked = []
+    find = Resources.roles
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Resources, "roles", lambda self: looked.append(self) or find(self))
+        quotas = {f"r{n}": Quota(limit={f"x{k}": 1 for k in range(20)}) for n in range(200)}
+        said(world, events.OperatorSetQuotas(quotas))
+    assert len(looked) < 1000, "a few times each agent, not once for each role and resource"

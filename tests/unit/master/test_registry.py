@@ -129,7 +129,8 @@ def test_and_when_they_are_too_many(monkeypatch):
 
 def test_an_agent_has_one_mode():
     admit, lose, find, gone, remove, *_ = EVERY
-    drain, drained, off, on = OF_OPERATORS
+    leaving, drained, off, on = OF_OPERATORS
+    drain = StartDraining("A1", Drain(5.0))
 
     def mode(*steps):
         return after(admit, *steps).mode_of("A1")
@@ -141,6 +142,8 @@ def test_an_agent_has_one_mode():
     assert mode(drain, drained, drain) is AgentMode.DRAINING
     assert mode(drain, on) is AgentMode.DRAINING, "it is emptied first"
     assert mode(drain, drained, on) is mode(off, on) is AgentMode.ACTIVE
+    assert leaving.drain.mark_gone
+    assert mode(leaving, drained) is AgentMode.DRAINING, "it is to be gone, and a leader that comes sees to that"
     assert mode(drain, gone) is mode(drain, remove) is mode(off, remove) is AgentMode.ACTIVE
     assert after(drain, off).mode_of("A1") is AgentMode.ACTIVE, "nobody knows it"
 
@@ -196,6 +199,7 @@ def test_machines_are_scheduled_down_and_up():
     assert (taken.down, list(taken.unavailability)) == ({}, ["i", "j"])
     assert after(plan, down, up, TakeDown(["i", "j"], 7.0), BringUp(["i", "j"])).schedule == []
     assert after(plan, TakeDown(["nowhere"], 7.0), BringUp(["i"])).schedule == plan.windows
+    assert after(plan, TakeDown(["i", "nowhere"], 7.0)).down == {}, "all or none"
 
 
 def test_what_a_machine_taken_down_changes_is_said():

@@ -1,6 +1,7 @@
 """The master's HTTP API over a real core in a turning loop."""
 
 import json
+import socket
 
 import jsonschema
 import pytest
@@ -274,6 +275,7 @@ def agents(cluster):
         {"windows": [{"hosts": ["a"], "start": 1, "duration": 5}]},
         {"windows": [{"hosts": [], "start": 1}]},
         {"windows": [{"hosts": ["a"], "start": -1}]},
+        {"windows": [{"hosts": ["a"], "start": 1e300}]},
         {"windows": [{"hosts": ["a", "a"], "start": 1}]},
         {"windows": [], "more": 1},
     ],
@@ -286,12 +288,46 @@ def test_plans_that_make_no_sense(client, cluster, body):
     assert client.post("/maintenance/down").status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/maintenance/schedule", "/quota", "/weights"])
+def test_a_body_that_is_missing(client, path):
+    answer = client.put(path)
+    assert (answer.status_code, answer.json()) == (400, {"error": "body: missing"})
+
+
 def test_a_page_from_elsewhere_changes_nothing(client, busy):
     answer = client.post("/tasks/b/kill", headers={"Origin": "http://evil.example"})
     assert answer.status_code == 403
     assert "evil.example" in answer.json()["error"]
+    for origin in ("null", "http://[::1", "testserver.local"):
+        assert client.post("/tasks/b/kill", headers={"Origin": origin}).status_code == 403
     assert client.get("/tasks/b").json()["state"] == "RUNNING"
     assert client.post("/tasks/b/kill", headers={"Origin": "http://testserver.local"}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [
+        ("127.0.0.1:5050", True),
+        ("[::1]:5050", True),
+        ("localhost", True),
+        (f"{socket.gethostname()}:5050", True),
+        ("rebound.example:5050", False),
+        ("localhost.example", False),
+        ("127.0.0.1.example", False),
+    ],
+)
+def test_a_page_whose_name_was_made_to_mean_this_host_is_not_local(loop, cluster, host, is_local):
+    seen = []
+
+    def access(asked):
+        seen.append(asked.is_local)
+        return "enough"
+
+    with TestClient(make_master_app(Reader(loop), lambda: cluster.master, lambda *_: None, access)) as client:
+        answer = client.post("/tasks/x/kill", headers={"Origin": f"http://{host}", "Host": host})
+        assert answer.status_code == 403
+        client.post("/tasks/x/kill", headers={"Host": host})
+    assert seen in ([is_local, True], [True])
 
 
 def test_access_rules_see_every_request(loop, cluster):
@@ -411,10 +447,10 @@ def test_quotas_are_set_all_or_none(client, busy):
         ([{"role": "ads", "limit": {"cpus(x)": 1}}], 400, "names a role"),
         ([{"role": "ads", "guarantee": {"cpus": 2}, "limit": {"cpus": 1}}], 400, "cannot be sure of 2 cpus"),
         ([{"role": "ads", "limit": {"cpus": 1}}, {"role": "ads"}], 400, "role ads is given twice"),
-        ([{"role": "ads", "limit": {"cpus": "many"}}], 400, "data"),
+        ([{"role": "ads", "limit": {"cpus": "many"}}], 400, "body"),
         ([{"role": "ads"}], 404, "role ads has no quota"),
         ([{"role": "ads", "guarantee": {"gpus": 1}}], 409, "1 gpus would be guaranteed, the agents have 0"),
-        ({"role": "ads"}, 400, "data"),
+        ({"role": "ads"}, 400, "body"),
     ],
 )
 def test_quotas_that_cannot_be_are_refused_with_a_reason(client, busy, body, code, why):
@@ -442,6 +478,6 @@ def test_weights(client, busy):
 
 
 def test_what_the_registry_could_not_hold_is_refused(client, busy):
-    body = [{"role": f"r{n}" + "x" * 200, "limit": {f"resource{m}": 1 for m in range(60)}} for n in range(300)]
+    body = [{"role": f"r{n}" + "x" * 200, "limit": {f"resource{m}": 1 for m in range(60)}} for n in range(600)]
     answer = client.put("/quota", json=body)
     assert (answer.status_code, "would take more than" in answer.json()["error"]) == (409, True)

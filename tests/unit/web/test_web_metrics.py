@@ -54,6 +54,14 @@ def a_cluster():
     return cluster
 
 
+def test_whatever_an_alert_asks_the_increase_of_is_there_from_the_start(loop):
+    asked = re.findall(r"increase\(mesos_(?:\w+){\w+=\"(\w+)\"}", DOCUMENT.read_text())
+    assert len(asked) == 3
+    families = of_master(loop, Cluster().master)
+    shown = {value for family in families.values() for sample in family.samples for value in sample.labels.values()}
+    assert set(asked) <= shown
+
+
 def test_a_leaders_figures_are_those_of_its_state(loop):
     cluster = a_cluster()
     families = of_master(loop, cluster.master)
@@ -82,7 +90,7 @@ def test_what_was_refused_has_its_reason(loop):
     cluster.master.state.counters["calls_refused/INVALID"] += 2
     cluster.master.state.counters["tasks_refused/TASK_INVALID"] += 1
     refused = values(of_master(loop, cluster.master), "mesos_master_refused")
-    assert refused == {("INVALID", "calls"): 2, ("TASK_INVALID", "tasks"): 1}
+    assert refused == {("FOREIGN_USER", "calls"): 0, ("INVALID", "calls"): 2, ("TASK_INVALID", "tasks"): 1}
 
 
 def test_a_standby_says_that_it_does_not_lead(loop):

@@ -10,7 +10,7 @@ import pytest
 
 from mesos_py.adapters.zookeeper.lifeline import Lifeline, Watch
 from mesos_py.errors import ConfigError
-from mesos_py.runtime.loop import Loop
+from mesos_py.runtime.loop import READ, Loop
 
 PATIENCE_S = 20
 LEADER = """
@@ -83,11 +83,40 @@ def test_the_end_of_a_process_is_seen(bench):
 def test_a_line_that_is_let_go_is_no_sign_of_death(bench, line):
     bench.watch(line.port)
     bench.until(lambda: line._held)
-    for _ in range(3):
-        [held] = line._held.values()
-        held.shutdown(socket.SHUT_RDWR)
-        bench.until(lambda old=held: line._held and old not in line._held.values())
+    [held] = line._held.values()
+    held.shutdown(socket.SHUT_RDWR)
+    bench.until(lambda: line._held and held not in line._held.values())
     assert bench.dead == []
+
+
+def test_who_is_let_go_again_and_again_asks_less_often(bench, line):
+    """As by whoever has the port now: a standby must not spend its time with that."""
+    let_go = []
+
+    def accept(_ready):
+        stranger, _ = line._listener.accept()
+        let_go.append(stranger.close())
+
+    bench.loop.modify(line._listener.fileno(), READ, accept)
+    bench.watch(line.port)
+    bench.until(lambda: len(let_go) == 2)
+    bench.turn_for(0.5)
+    assert len(let_go) < 8
+    assert bench.dead == []
+
+
+def test_strangers_do_not_use_up_the_descriptors(bench, line):
+    strangers = []
+    for _ in range(150):
+        strangers.append(socket.create_connection(("127.0.0.1", line.port)))
+        bench.loop.turn(0.01)
+    bench.until(lambda: len(line._held) == 100)
+    bench.watch(line.port)
+    bench.turn_for(0.2)
+    assert len(line._held) == 100
+    assert bench.dead == []
+    for stranger in strangers:
+        stranger.close()
 
 
 def test_who_never_lived_is_dead(bench, line):

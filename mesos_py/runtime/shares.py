@@ -86,7 +86,7 @@ class Backlogs(Generic[Sender, Body, Call]):
         return dropped
 
     def take(self, calls: int) -> Iterator[tuple[Sender, Body, Sequence[Call]]]:
-        """The next so many calls, or somewhat more, in portions of one body each."""
+        """The next so many calls, or somewhat more, in portions of one body each; a long call counts as a full turn."""
         while self._turns and calls > 0:
             sender = self._turns.popleft()
             backlog = self._backlogs[sender]
@@ -95,7 +95,7 @@ class Backlogs(Generic[Sender, Body, Call]):
                 body, portion = self._portion(backlog, left)
                 left -= max(1, len(portion) * backlog.cost)
                 yield sender, body, portion
-            calls -= self._per_round - left
+            calls -= self._per_round - max(0, left)  # nobody else loses a turn for one long call
             if backlog.opened is None and not backlog.bodies:
                 del self._backlogs[sender]
             else:

@@ -56,6 +56,7 @@ class Asker:
                 answer = await future
         except TimeoutError:
             raise BusyError("the master did not answer in time; see what happened before you try again") from None
+        self._reader.void()
         if answer.outcome is not Outcome.DONE:
             raise problem(_STATUS[answer.outcome], answer.message)
         return Done(answer.message)

@@ -55,6 +55,8 @@ class Reader:
         self._clock = clock
         self._snapshots: dict[str, Snapshot[Any]] = {}
         self._making: dict[str, asyncio.Task[Snapshot[Any]]] = {}
+        self._changes = 0
+        """How often all that was read was declared old."""
 
     async def read(self, build: Callable[[], T], *, timeout_s: float | None = None) -> T:
         """The result of ``build``, which runs in the loop's thread. Raises what it raises, and BusyError."""
@@ -95,7 +97,7 @@ class Reader:
             return kept
         making = self._making.get(key)
         if making is None:
-            making = self._making[key] = asyncio.create_task(self._make(key, build))
+            making = self._making[key] = asyncio.create_task(self._make(key, build, self._changes))
             making.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(making)
 
@@ -105,11 +107,17 @@ class Reader:
             await asyncio.sleep(max(0.001, self._due(newer) - self._clock()))
         return newer
 
+    def void(self) -> None:
+        """Something was changed: whoever looks from now on sees that, and no snapshot from before it."""
+        self._changes += 1
+        self._snapshots.clear()
+        self._making.clear()
+
     def charge(self, snapshot: Snapshot[Any], seconds: float) -> None:
         """Count work on a snapshot in the web's thread too: both threads share one interpreter lock."""
         snapshot.cost_s += seconds
 
-    async def _make(self, key: str, build: Callable[[], T]) -> Snapshot[T]:
+    async def _make(self, key: str, build: Callable[[], T], changes: int) -> Snapshot[T]:
         clock = self._clock
 
         def timed() -> Snapshot[T]:
@@ -120,7 +128,10 @@ class Reader:
         try:
             made = await self.read(timed)
         finally:
-            del self._making[key]
+            if changes == self._changes:
+                del self._making[key]
+        if changes != self._changes:
+            return made
         now = clock()
         self._snapshots = {name: kept for name, kept in self._snapshots.items() if now - kept.asked < _FORGET_S}
         self._snapshots[key] = made

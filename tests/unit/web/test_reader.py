@@ -149,6 +149,24 @@ def test_later_gives_a_newer_snapshot(loop):
     assert apart >= 0.05
 
 
+def test_a_change_makes_snapshots_void_also_those_being_made(loop):
+    made = iter(range(10))
+
+    async def ask():
+        reader = Reader(loop, clock=FakeClock())
+        assert (await reader.snapshot("n", lambda: next(made))).value == 0
+        assert (await reader.snapshot("n", lambda: next(made))).value == 0
+        reader.void()
+        early = asyncio.create_task(reader.snapshot("n", lambda: next(made)))
+        await asyncio.sleep(0)
+        reader.void()
+        late = await reader.snapshot("n", lambda: next(made))
+        assert {(await early).value, late.value} == {1, 2}
+        return (await reader.snapshot("n", lambda: next(made))).value - late.value
+
+    assert run(ask()) == 0
+
+
 def test_a_failed_snapshot_is_tried_again(loop):
     outcomes = iter([ValueError("no"), None])
 

@@ -56,8 +56,8 @@ def test_each_is_ready_when_it_is_of_use(rabbitmq, start):
     [*_, ready] = until(of_agent, is_ready)
     assert ready["STATUS"].startswith("registered as M")
     until(of_agent, lambda told: told == {"WATCHDOG": "1"})
-    if " with 1 agents, " not in of_master_ready["STATUS"]:
-        until(of_master, lambda told: " with 1 agents, " in told.get("STATUS", ""))
+    if " with 1 agent, " not in of_master_ready["STATUS"]:
+        until(of_master, lambda told: " with 1 agent, " in told.get("STATUS", ""))
 
     rabbitmq.stop(hard=True)
     try:

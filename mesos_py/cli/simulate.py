@@ -51,7 +51,7 @@ def simulate(
     csv_file: Path | None,
     plot: Path | None,
 ) -> int:
-    """Run a simulated cluster: how it serves your scenario, or whether it keeps its promises among faults.
+    """Run a simulated cluster: your scenario, or faults.
 
     With SCENARIO, a TOML file that says agents, frameworks, tasks and policy: who waits how long, who gets how much,
     how much of the cluster is used. See docs/simulate-scenarios.md.

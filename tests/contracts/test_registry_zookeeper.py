@@ -12,8 +12,17 @@ from mesos_py.adapters.zookeeper.paths import BUCKETS
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.errors import ConfigError, MesosError
-from mesos_py.master.registry import AdmitAgent, Document, MarkUnreachable, SetWeights
+from mesos_py.master.registry import (
+    AdmitAgent,
+    Document,
+    MarkUnreachable,
+    SetSchedule,
+    SetWeights,
+    TakeDown,
+    encode_document,
+)
 from mesos_py.types.ids import AgentID, Principal, Role
+from mesos_py.types.maintenance import Window
 from tests.support.elections import SESSION_S, Peer, ZookeeperBench
 
 pytestmark = pytest.mark.integration
@@ -339,3 +348,17 @@ def test_a_wrong_password_is_told(bench):
         bench.until(lambda: False)
     assert "wrong:" not in str(caught.value)
     assert "mesos:" not in str(caught.value)
+
+
+def test_the_largest_document_that_a_master_writes_can_be_written(bench):
+    """All that is scheduled is down, with names such that the core lets nothing more be scheduled."""
+    only = bench.peer("only")
+    store = Store(bench, only).wait_loaded()
+    hosts = [f"machine-{number:08}" for number in range(11_500)]
+    for serial, operation in enumerate([SetSchedule([Window(hosts=hosts, start=1.0)]), TakeDown(hosts, 2.0)], 1):
+        store.store.write(serial, operation, store._written)
+    store.serial = 2
+    store.wait()
+    registry = Store(bench, only).wait_loaded().registry
+    assert registry.down.keys() == set(hosts)
+    assert 480_000 < len(encode_document(registry, Document.MAINTENANCE)) <= 500_000

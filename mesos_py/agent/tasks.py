@@ -172,9 +172,9 @@ class Tasks:
     def stop(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
         """End a task as ``ending``; asked again it can only become sooner."""
         if task.stage is Stage.HELD:
-            self._end(task, DURING_LAUNCH, None, now)
+            self._end(task, _unstarted(ending), None, now)
         elif task.stage is Stage.PREPARING:
-            self._stop_preparing(task, now)
+            self._stop_preparing(task, _unstarted(ending), now)
         elif task.stage is Stage.UP:
             self._stop_running(task, ending, grace_s, now)
 
@@ -182,11 +182,11 @@ class Tasks:
         """End a task without grace."""
         self.stop(task, BY_REQUEST, 0.0, now)
 
-    def _stop_preparing(self, task: Task, now: float) -> None:
+    def _stop_preparing(self, task: Task, ending: Ending, now: float) -> None:
         if task.ending is None:
-            task.ending = DURING_LAUNCH
+            task.ending = ending
             assert task.container_id is not None
-            self._record_kill(task, DURING_LAUNCH, 0.0, now)
+            self._record_kill(task, ending, 0.0, now)
             self._out.when_durable(self._grace_is_over, task, now)
 
     def _stop_running(self, task: Task, ending: Ending, grace_s: float, now: float) -> None:
@@ -273,6 +273,11 @@ class Tasks:
             self.stop(task, failing, grace_of(None, task), now)
         else:
             health.timer = self._timers.set(health.next_check(now), self._check_health, task)
+
+
+def _unstarted(ending: Ending) -> Ending:
+    """How a task ends that has not started: that is the reason, unless there is a better one."""
+    return DURING_LAUNCH if ending.reason is None else ending
 
 
 def grace_of(policy: KillPolicy | None, task: Task) -> float:

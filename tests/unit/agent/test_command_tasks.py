@@ -516,6 +516,15 @@ def test_leaving_does_not_wait_for_a_framework_that_is_away():
     assert rig.sent(UnregisterAgent)
 
 
+def test_a_task_that_has_not_started_ends_for_the_reason_for_which_the_agent_leaves():
+    rig = Rig()
+    rig.launch(a_task("t1"))
+    container_id = rig.specs()[0].container_id
+    rig.on(LeaveOrdered())
+    rig.on(ContainerFailed(container_id, Reason.CONTAINER_LAUNCH_FAILED, "destroyed"))
+    assert [(status.state, status.reason) for status in rig.statuses()] == [(TaskState.KILLED, Reason.AGENT_REMOVED)]
+
+
 def test_an_idle_agent_leaves_at_once():
     rig = Rig()
     rig.on(LeaveOrdered())

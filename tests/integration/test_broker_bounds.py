@@ -100,6 +100,7 @@ def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
     before = rss(cluster)
     unreachable = counters(cluster).get("agents_unreachable", 0)
     said = len(cluster.daemon("master").text())
+    rabbitmq.ensure_user("quiet", "secret")
     with contextlib.ExitStack() as stack:
         flooders = []
         for user in ("flooder1", "flooder2"):
@@ -108,7 +109,8 @@ def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
             flooders.append(stack.enter_context(cluster.running_python(FLOOD, user, host)))
         wait_for(lambda: counters(cluster).get("framework_bodies_dropped", 0) > 1000, "the master is flooded")
         began = time.monotonic()
-        done = cluster.run("--instances", "4", "--", "sleep 1")
+        words = ("--instances", "4", "--cpus", "0.05", "--mem", "16", "--", "sleep 1")
+        done = cluster.mesos("run", *words, MESOS_BROKER=rabbitmq.url("quiet", "secret"))
         took_s = time.monotonic() - began
         assert done.returncode == 0, done.stdout + done.stderr
         grown = rss(cluster) - before

@@ -77,7 +77,8 @@ def back_with_all(masters):
 
 
 def test_one_leads_and_the_other_says_who(masters):
-    leader, standby = masters.leader(), masters.standby()
+    leader, standby = masters.wait_leader(), masters.standby()
+    masters.wait_standing_by(besides=leader)  # an earlier test may have just started it anew
     answer = masters.asked(standby, "/agents?limit=1")
     assert answer.status_code == 307
     assert answer.headers["location"] == f"{masters._urls[leader]}/agents?limit=1"

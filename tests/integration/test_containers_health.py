@@ -49,13 +49,14 @@ class Checks:
 
 @pytest.fixture(name="checks")
 def _checks(tmp_path):
-    before = psutil.Process().num_fds()
+    here = psutil.Process()
+    files, children = here.num_fds(), set(here.children())
     checks = Checks(tmp_path)
     yield checks
     checks.it.close()
     checks.loop.close()
-    assert psutil.Process().num_fds() <= before
-    assert not [child for child in psutil.Process().children() if child.name() == "sleep"]
+    assert here.num_fds() <= files
+    assert not [child for child in set(here.children()) - children if child.name() == "sleep"]
 
 
 @pytest.fixture(name="site")

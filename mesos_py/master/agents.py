@@ -5,7 +5,7 @@ from typing import Final
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
-from mesos_py.master.effects import Outcome
+from mesos_py.master.effects import Outcome, Reply
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
 from mesos_py.master.returns import ReturnDesk
@@ -220,17 +220,11 @@ class AgentDesk:
         self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def mark_gone(
-        self, agent_id: AgentID, now: float, then: Callable[[], None] = lambda: None
-    ) -> tuple[Outcome, str] | None:
-        """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
-        registry = self._state.registry
-        if agent_id in registry.gone:
-            return Outcome.CONFLICT, f"agent {agent_id} has been declared gone before"
-        if agent_id not in registry.admitted and agent_id not in registry.unreachable:
-            return Outcome.UNKNOWN, f"agent {agent_id} is not known"
+    def mark_gone(self, agent_id: AgentID, now: float, reply: Reply = lambda _outcome, _message: None) -> None:
+        """An operator knows that an agent of ours will not be back; answered when that is durable."""
         if agent_id in self._leaving or agent_id in self._state.returning:
-            return Outcome.BUSY, f"agent {agent_id} is just coming or leaving; try again"
+            reply(Outcome.BUSY, f"agent {agent_id} is just coming or leaving; try again")
+            return
 
         def written(at: float) -> None:
             self._state.counters["agents_gone"] += 1
@@ -242,14 +236,13 @@ class AgentDesk:
             self._tasks.lose_unreachable(agent_id, message, at)
             reason = Reason.AGENT_REMOVED_BY_OPERATOR
             self._remove(agent_id, TaskState.GONE_BY_OPERATOR, reason, message, at, since=now)
-            then()
+            reply(Outcome.DONE, f"agent {agent_id} is gone")
 
         agent = self._state.agents.get(agent_id)
         self._leaving.add(agent_id)
         if agent is not None:
             self.disconnect(agent, now)
         self._desk.persist(MarkGone(agent_id, now), written)
-        return None
 
     def send_away(self, agent_id: AgentID, now: float) -> None:
         """Its machine is down, and the registry has it no more."""

@@ -45,9 +45,7 @@ def _of_agents(state: MasterState) -> list[Metric]:
 
 def _of_frameworks(state: MasterState) -> list[Metric]:
     frameworks = state.frameworks.values()
-    by_state = Counter(
-        "connected" if each.connected else "recovered" if each.recovered else "disconnected" for each in frameworks
-    )
+    by_state = Counter(each.status for each in frameworks)
     names = [((each.framework_id, each.info.name), each) for each in frameworks]
     offers = (
         ((*ids, outcome), each.counters.get(f"offers_{outcome}", 0)) for ids, each in names for outcome in _OFFERS

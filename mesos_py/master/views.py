@@ -322,7 +322,7 @@ def _framework(framework: Framework) -> FrameworkView:
         name=framework.info.name,
         principal=framework.info.principal,
         roles=framework.info.roles,
-        status="connected" if framework.connected else "recovered" if framework.recovered else "disconnected",
+        status=framework.status,
         tasks=len(live),
         completed=len(framework.completed),
         used=Resources.sum([*(task.resources for task in live), *executors]),

@@ -115,9 +115,7 @@ class CandidateDaemon:
         self._loop = loop
         self._log = get_log(role="master")
         private_dir(config.work_dir)
-        make_allocator(
-            config.allocator, AllocatorConfig()
-        )  # what cannot be used is better told now than when we are elected
+        make_allocator(config.allocator, AllocatorConfig())  # what cannot be used is better told now than when elected
         self._gate = Gate(config)
         app = make_master_app(
             Reader(loop),

@@ -92,7 +92,7 @@ ALLOW_ALL: Final = Acls()
 
 
 def why_not(acls: Acls, action: Action, principal: Principal | None, on: str) -> str | None:
-    """Why somebody may not do this, in words fit to send back and to write the rule by; ``on`` is empty for no object."""
+    """Why somebody may not do this, in words fit to send back; ``on`` is empty where there is no object."""
     if acls.allows(action, principal, on):
         return None
     who = "nobody in particular" if principal is None else f"principal {principal!r}"

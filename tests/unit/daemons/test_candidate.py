@@ -294,7 +294,7 @@ def test_a_candidate_says_how_it_fares(world):
 def test_who_reads_the_registry_is_not_ready(world):
     candidate = world.candidate("slow")
     candidate.place.at_once = False
-    world.until(lambda: candidate.place.stores and not candidate._outage.text)
+    world.until(lambda: candidate.place.stores and not candidate._broker.trouble)
     assert candidate.condition() == Condition(is_ready=False, text="elected, reading the registry")
     candidate.place.stores[-1].let_load()
     world.until(lambda: leads(candidate))

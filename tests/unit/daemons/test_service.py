@@ -338,14 +338,15 @@ def test_the_brokers_password_is_in_no_log(tmp_path, capsys):
 
     def make(loop):
         daemon = MasterDaemon(config, loop)
-        lost = daemon.disconnected
+        listener = daemon._broker
+        lost = listener.disconnected
 
         def disconnected(reason):
             lost(reason)
             daemon.last_words()
             os.kill(os.getpid(), signal.SIGTERM)
 
-        daemon.disconnected = disconnected
+        listener.disconnected = disconnected
         return daemon
 
     assert run(config, make) == 0

@@ -35,6 +35,7 @@ STYLES: Final = {
     "UNKNOWN": "red",
     "connected": "green",
     "disconnected": "red",
+    "unreachable": "red",
     "recovered": "yellow",
     "removed": "dim",
     "SCHEDULED": "yellow",

@@ -12,6 +12,7 @@ from litestar.params import Parameter, QueryParameter
 from mesos_py.master.core import Master
 from mesos_py.master.metrics import metrics_of
 from mesos_py.master.views import (
+    AgentStatus,
     AgentView,
     DrainView,
     FrameworkView,
@@ -26,6 +27,7 @@ from mesos_py.master.views import (
     role_views,
     state_view,
     task_views,
+    unreachable_views,
 )
 from mesos_py.runtime.condition import Condition, always_ready
 from mesos_py.types.ids import AgentID
@@ -49,6 +51,10 @@ __all__ = ["make_master_app"]
 T = TypeVar("T")
 
 NodeFilter = Annotated[str | None, Parameter(description="Only with this id, name or host name.")]
+StatusFilter = Annotated[
+    list[AgentStatus] | None,
+    QueryParameter(name="status", description="By default connected and disconnected; may be given several times."),
+]
 AgentFilter = Annotated[str | None, Parameter(description="Only on this agent.")]
 StateFilter = Annotated[
     list[TaskState] | None, QueryParameter(name="state", description="Only in this state; may be given several times.")
@@ -151,9 +157,16 @@ class _MasterSite:
             self._reader.charge(snapshot, time.monotonic() - start)
         return Response(snapshot.body, media_type=MediaType.JSON)
 
-    async def agents(self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None) -> AgentPage:
-        """Agents in the order in which they came."""
+    async def agents(
+        self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None, statuses: StatusFilter = None
+    ) -> AgentPage:
+        """Agents in the order in which they came, and if they are asked for those that were given up."""
         agents = (await self._snapshot("agents", lambda master: agent_views(master.state))).value
+        if statuses is not None:
+            if AgentStatus.UNREACHABLE in statuses:
+                lost = await self._snapshot("unreachable", lambda master: unreachable_views(master.state))
+                agents = agents + lost.value
+            agents = [agent for agent in agents if agent.status in statuses]
         if node is not None:
             agents = [agent for agent in agents if node in (agent.agent_id, agent.name, agent.hostname)]
         return cut(AgentPage, agents, offset, limit)

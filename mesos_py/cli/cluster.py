@@ -14,7 +14,7 @@ from mesos_py.cli.usage import add_containers, show_usage
 from mesos_py.cli.words import ago, amounts, attributes, cpus, megabytes, of, percent, scalar, span
 from mesos_py.types.tasks import LIVE, TaskState
 
-__all__ = ["agents", "frameworks", "offers", "roles", "tasks"]
+__all__ = ["agents", "frameworks", "masters", "offers", "roles", "tasks"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -168,6 +168,25 @@ def tasks(
             show_usage(items, nothing)
             return
     _print(items, columns, nothing, as_json=as_json)
+
+
+@command()
+@click.option("--json", "as_json", is_flag=True, help="Print all fields as a JSON array.")
+@master_option
+def masters(master: str, as_json: bool) -> None:
+    """Show the masters, and which of them leads.
+
+    Any of them can be asked. They stand in the order in which they would lead. Standbys send whoever asks them to the leader.
+
+    Examples:
+      mesos masters
+      mesos masters --json | jq -r '.[] | select(.leads) | .url'
+    """
+    columns = [
+        Column("MASTER", lambda m: m["url"]),
+        Column("STATE", lambda m: "leader" if m["leads"] else "standby", state=True),
+    ]
+    _print(Client(master).get("/masters")["masters"], columns, "no master is known", as_json=as_json)
 
 
 @command()

@@ -36,6 +36,8 @@ STYLES: Final = {
     "connected": "green",
     "disconnected": "red",
     "unreachable": "red",
+    "leader": "green",
+    "standby": "blue",
     "recovered": "yellow",
     "removed": "dim",
     "SCHEDULED": "yellow",

@@ -39,6 +39,7 @@ from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.runtime.sockets import place
 from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
@@ -125,6 +126,7 @@ class CandidateDaemon:
             self.operate,
             self._gate.access,
             leader_url=self._leader_url,
+            masters=self._masters,
             condition=self.condition,
             authenticate=self._gate.authenticate,
         )
@@ -156,6 +158,11 @@ class CandidateDaemon:
 
     def _leader_url(self) -> str:
         return "" if self._leader is None else self._leader.url
+
+    def _masters(self) -> list[MasterView]:
+        leader = self._leader_url() if self._leadership is None else self.url
+        urls = dict.fromkeys([*(each.url for each in self._election.contenders()), self.url])
+        return [MasterView(url, leads=url == leader) for url in urls if url]
 
     # Life
 

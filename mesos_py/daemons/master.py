@@ -22,6 +22,7 @@ from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
@@ -50,6 +51,7 @@ class MasterDaemon:
             lambda: self.core,
             self.operate,
             self._gate.access,
+            masters=lambda: [MasterView(self.core.state.info.url, leads=True)],
             condition=self.condition,
             authenticate=self._gate.authenticate,
         )

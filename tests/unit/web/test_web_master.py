@@ -434,6 +434,7 @@ def test_answers_are_as_the_document_says(client, busy):
         "/state",
         "/health",
         "/version",
+        "/masters",
         *MAINTENANCE,
     ):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -176,7 +176,7 @@ def tasks(
 def masters(master: str, as_json: bool) -> None:
     """Show the masters, and which of them leads.
 
-    Any of them can be asked. They stand in the order in which they would lead. Standbys send whoever asks them to the leader.
+    Any of them can be asked. They stand in the order in which they would lead.
 
     Examples:
       mesos masters

@@ -1,5 +1,6 @@
 """Agents register, return, fall silent and leave. Whatever the registry holds of them is written there first."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -53,6 +54,8 @@ class AgentDesk:
         self._draining = draining
         self._joining: set[tuple[str, str]] = set()
         """Queue and name of agents whose admission is being written ..."""
+        self._joining_of: Counter[Principal] = Counter()
+        """... how many of whom ..."""
         self._new: set[AgentID] = set()
         """... and the ids they will have, which nobody may return with before."""
         self._leaving: set[AgentID] = set()
@@ -74,12 +77,17 @@ class AgentDesk:
         key = (queue, info.name)
         if key in self._joining:
             return
+        if why := self._why_not_one_more(principal):
+            self._refuse(queue, info.name, None, why)
+            return
         self._joining.add(key)
+        self._joining_of[principal] += 1
         agent_id = AgentID(self._state.new_id("A"))
         self._new.add(agent_id)
 
         def admitted(then: float) -> None:
             self._joining.discard(key)
+            self._joining_of[principal] -= 1
             self._new.discard(agent_id)
             agent = self._state.agents[agent_id] = Agent(agent_id, info, principal, queue, then)
             self._connect(agent, queue, info, then)
@@ -92,6 +100,13 @@ class AgentDesk:
 
     def _why_not_here(self, info: AgentInfo) -> str | None:
         return _DOWN if info.hostname in self._state.registry.down else None
+
+    def _why_not_one_more(self, principal: Principal) -> str | None:
+        """Why a principal may not have another agent."""
+        most = self._state.config.max_agents_per_principal
+        if self._state.registry.owned[principal] + self._joining_of[principal] < most:
+            return None
+        return f"principal {principal!r} has {most} agents already"
 
     def _connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:
         """It speaks from this queue; if it was somebody else there before, that one is no more there."""
@@ -122,6 +137,8 @@ class AgentDesk:
             self._refuse(queue, message.agent.name, agent_id, why)
         elif agent_id in self._leaving or agent_id in self._new or agent_id in self._state.returning:
             pass  # it asks again, and by then that is written
+        elif agent_id not in registry.principals and self._why_not_one_more(principal):
+            self._state.counters["registrations_beyond_limit"] += 1  # to be told so would end its tasks, if it has any
         elif registry.admitted.get(agent_id) == message.agent.hostname:
             self._return(principal, queue, message, now, was_unreachable=False)
         else:

@@ -6,6 +6,7 @@ those who keep that instead of the operations: a **record** of each agent, and a
 not about one agent.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
@@ -77,6 +78,8 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.owned: Counter[Principal] = Counter()
+        """How many of them each principal has."""
         self.drains: dict[AgentID, Drain] = {}
         """Of admitted and unreachable agents that are draining or drained."""
         self.deactivated: dict[AgentID, None] = {}
@@ -95,6 +98,19 @@ class Registry:
     def knows(self, agent_id: AgentID) -> bool:
         """True if it may run tasks, or may be doing so out of our sight."""
         return agent_id in self.admitted or agent_id in self.unreachable
+
+    def own(self, agent_id: AgentID, principal: Principal) -> None:
+        """An agent belongs to a principal from now on."""
+        self._disown(agent_id)
+        self.principals[agent_id] = principal
+        self.owned[principal] += 1
+
+    def _disown(self, agent_id: AgentID) -> None:
+        principal = self.principals.pop(agent_id, None)
+        if principal is not None:
+            self.owned[principal] -= 1
+            if not self.owned[principal]:
+                del self.owned[principal]
 
     def mode_of(self, agent_id: AgentID) -> AgentMode:
         """What an operator has decided of it."""
@@ -116,7 +132,7 @@ class Registry:
         """Forget all there is of an agent, but not that it is gone."""
         self.admitted.pop(agent_id, None)
         self.unreachable.pop(agent_id, None)
-        self.principals.pop(agent_id, None)
+        self._disown(agent_id)
         self.drains.pop(agent_id, None)
         self.deactivated.pop(agent_id, None)
 
@@ -132,7 +148,7 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
         """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
-        registry.principals[self.agent_id] = self.principal
+        registry.own(self.agent_id, self.principal)
         return (self.agent_id,)
 
 
@@ -460,7 +476,7 @@ def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
         if record.hostname is not None:
             registry.admitted[record.agent_id] = record.hostname
         if record.principal is not None:
-            registry.principals[record.agent_id] = record.principal
+            registry.own(record.agent_id, record.principal)
         if record.drain is not None:
             registry.drains[record.agent_id] = record.drain
         if record.deactivated:

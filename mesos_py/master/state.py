@@ -56,6 +56,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Who may do what, until it is changed."""
     max_frameworks_per_principal: int = 1000
     """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
+    max_agents_per_principal: int = 100_000
+    """Admitted or unreachable; twice as many as a master is made for, and what a stranger's are stopped at."""
     max_completed_frameworks: int = 50
     max_completed_tasks: int = 1000
     """Per framework."""
@@ -364,6 +366,8 @@ class MasterState:
         for agent_id in (*self.registry.drains, *self.registry.deactivated):
             if not self.registry.knows(agent_id):
                 raise InvariantError(f"agent {agent_id} is not known, and not to be offered")
+        if self.registry.owned != Counter(self.registry.principals.values()):
+            raise InvariantError("the agents of a principal are miscounted")
 
     def _check_offers(self) -> None:
         for offer_id, (offer, _) in self.offers.items():

@@ -111,6 +111,7 @@ def test_the_shortest_way_leads_to_the_same():
     )
     copy = after(*operations(registry))
     copy.principals = {agent_id: principal for agent_id, principal in copy.principals.items() if principal}
+    del copy.owned[""]
     assert vars(copy) == vars(registry)
 
 

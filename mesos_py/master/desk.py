@@ -6,7 +6,8 @@ from typing import Final
 
 from mesos_py.allocator.base import Allocator
 from mesos_py.master.effects import MasterEffect, Outcome, Persist, Reply, SendToAgent, SendToFramework
-from mesos_py.master.registry import Document, Registry, RegistryOperation, encode_document, read_document
+from mesos_py.master.records import encode_document, read_document
+from mesos_py.master.registry import Document, Registry, RegistryOperation
 from mesos_py.master.state import Agent, Framework, MasterState
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.scheduler import Error, ErrorReason, Event

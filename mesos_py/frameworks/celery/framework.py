@@ -235,6 +235,8 @@ class CeleryWorkers:
         return len(self._ledger) <= lost
 
     def _plan(self, muster: Muster, now: float) -> Plan:
+        if not self._seen_at:
+            return Plan()  # workers without a broker are of no use
         if not self._leaving:
             return muster.plan(now)
         waiting = [member.task_id for member in muster.in_phase(Phase.WAITING)]

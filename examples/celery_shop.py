@@ -1,11 +1,10 @@
 """A Celery application like any other: nothing in it knows of mesos_py. `mesos celery` runs its workers.
 
-SHOP_BROKER=amqp://guest:guest@localhost/shop mesos celery -A celery_shop --max 4 --linger 5
-SHOP_BROKER=amqp://guest:guest@localhost/shop python celery_shop.py 200
+mesos celery -A celery_shop --queues celery:max=4,cpus=0.5 --queues films:max=2,mem=512 --linger 5
+python -c 'import celery_shop; celery_shop.fill(pictures=1000, films=3)'
 """
 
 import os
-import sys
 import time
 
 from celery import Celery
@@ -26,7 +25,9 @@ def film(_number: int) -> None:
     time.sleep(5)
 
 
-if __name__ == "__main__":
-    for number in range(int(sys.argv[1])):
+def fill(pictures: int, films: int) -> None:
+    """Send tasks, as the application's web server would."""
+    for number in range(pictures):
         picture.delay(number)
-    film.delay(1)
+    for number in range(films):
+        film.delay(number)

@@ -23,7 +23,7 @@ __all__ = ["cluster", "one_cluster"]
 
 pytestmark = pytest.mark.integration
 
-APP = Path(__file__).parents[1] / "support" / "celery_app.py"
+APP = Path(__file__).with_name("celery_app.py")
 TASKS = int(os.environ.get("MESOS_PY_CELERY_TASKS", "2000"))
 PATIENCE_S = 60 + TASKS / 50
 _numbers = itertools.count()
@@ -184,7 +184,8 @@ def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, 
 
 def test_shapes_by_queue_and_what_status_shows(site, cluster):
     heavy = "heavy:cpus=0.5,mem=128,max=1,concurrency=2"
-    with site.serving("--queues", "celery", "--queues", heavy) as command:
+    uri = str(site.directory / "celery_app.py")
+    with site.serving("--queues", "celery", "--queues", heavy, "--uri", uri) as command:
         site.send("heavy.delay('heavy'); early.delay('early', 6.0)")
         wait_for(lambda: site.notes("done")["heavy"] and site.notes("begun")["early"], "both run", PATIENCE_S)
         words = ["-A", "celery_app", "--workdir", str(site.directory)]

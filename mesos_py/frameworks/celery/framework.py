@@ -353,7 +353,8 @@ class CeleryWorkers:
             self._give_up(f"the workers do not start; see: mesos logs {status.task_id} --stderr")
 
     def _on_error(self, error: Error) -> None:
-        self._give_up(f"the master refused {error.call}: {error.message}")
+        why = f"the master refused {error.call or 'us'}: {error.message}"
+        self._give_up(why) if error.fatal else _note(why)
 
     def _save(self) -> None:
         if self._options.state_file:

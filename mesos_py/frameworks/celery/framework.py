@@ -50,6 +50,7 @@ _SILENT_S = 10.0
 _AGAIN_S = 5.0
 """An order to shut down may be lost."""
 _TICK_S = 1.0
+_LOOK_S = 30.0
 
 
 class Kept(Struct):
@@ -72,9 +73,15 @@ class CeleryWorkers:
     def __init__(self, options: CeleryOptions) -> None:
         """``run`` does it."""
         self._options = options
-        keeps = {"state_file": options.state_file, "failover_timeout_s": _FAILOVER_S} if options.state_file else {}
-        self._framework = Framework(options.name, roles=[options.role], user=options.user, **keeps)  # type: ignore[arg-type]
-        self._ledger: Ledger[Kept] = Ledger(self._framework.saved(dict[TaskID, Kept]) if keeps else None)
+        self._framework = Framework(
+            options.name,
+            roles=[options.role],
+            user=options.user,
+            state_file=options.state_file or None,
+            failover_timeout_s=_FAILOVER_S if options.state_file else 0.0,
+        )
+        saved = self._framework.saved(dict[TaskID, Kept]) if options.state_file else None
+        self._ledger: Ledger[Kept] = Ledger(saved)
         self._musters: dict[str, Muster] = {}
         self._queue = TaskQueue()
         self._demand = DemandStatement(self._framework)
@@ -244,7 +251,7 @@ class CeleryWorkers:
 
     def _carry_out(self, muster: Muster, plan: Plan) -> None:
         for _ in range(plan.launch):
-            spec = self._spec(muster.fleet)
+            spec = structs.replace(self._spec(muster.fleet), priority=-len(muster.members))
             self._queue.add(spec)
             muster.add(Member(task_id=spec.task_id))
         for task_id in plan.withdraw:
@@ -301,7 +308,8 @@ class CeleryWorkers:
         if misses == 2:
             _note(why) if self._ledger else self._give_up(why)
         if not self._failure:
-            self._framework.call_later(2 * _TICK_S, self._look, master_url, misses)
+            well = self._queue and not why
+            self._framework.call_later(_LOOK_S if well else 2 * _TICK_S, self._look, master_url, misses)
 
     def _unlike(self) -> Iterator[TaskSpec]:
         """One of each shape that waits."""
@@ -336,7 +344,7 @@ class CeleryWorkers:
         elif muster is not None:
             member = muster.members[status.task_id]
             if status.state is TaskState.UNREACHABLE:
-                member.phase = Phase.LOST
+                member.phase, member.busy = Phase.LOST, None
                 _note(f"{status.task_id} on {member.host} is unreachable; another takes its place")
             elif member.phase is Phase.LOST:
                 member.phase = Phase.STOPPING if kept.stopping else Phase.STARTING

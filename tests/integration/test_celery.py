@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mesos_py.driver.state_file import StateFile
 from tests.support.cluster import cluster, environment, one_cluster, wait_for
 from tests.support.rabbitmq import free_ports
 
@@ -152,8 +153,8 @@ def test_what_was_begun_is_finished_and_the_rest_stays(site):
     assert site.notes("begun") == site.notes("done")
 
 
-def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, rabbitmq):
-    state = str(site.directory / "state")
+def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, rabbitmq, zookeeper):
+    state = zookeeper.url("/frameworks/celery")
     with site.serving("--min", "2", "--state-file", state) as command:
         wait_for(lambda: "2 ready" in command.text(), "two workers", PATIENCE_S)
         before = site.workers()
@@ -178,7 +179,7 @@ def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, 
         command.interrupt()
         assert command.wait(60) == 0
     assert set(site.notes("done").values()) == {1}
-    assert not Path(state).exists()
+    assert StateFile(state).read() is None
     cluster.wait_ready()
 
 

@@ -186,7 +186,7 @@ def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, 
 def test_shapes_by_queue_and_what_status_shows(site, cluster):
     heavy = "heavy:cpus=0.5,mem=128,max=1,concurrency=2"
     uri = str(site.directory / "celery_app.py")
-    with site.serving("--queues", "celery", "--queues", heavy, "--uri", uri) as command:
+    with site.serving("--queues", "celery", "--queues", heavy, "--uri", uri, "--linger", "20") as command:
         site.send("heavy.delay('heavy'); early.delay('early', 6.0)")
         wait_for(lambda: site.notes("done")["heavy"] and site.notes("begun")["early"], "both run", PATIENCE_S)
         words = ["-A", "celery_app", "--workdir", str(site.directory)]

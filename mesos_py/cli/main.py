@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 _COMMANDS: Final = {
     "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
+    "celery": ("celery", "celery", "Run as many workers of a Celery application as its queues need."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
     "kill": ("operate", "kill", "Kill a task."),
@@ -42,6 +43,7 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
+    "Run a framework": ("celery",),
     "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),

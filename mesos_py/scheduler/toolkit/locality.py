@@ -1,8 +1,8 @@
 """How long work waits for a place near its data: delay scheduling, with the levels node, rack and any.
 
-Data are cheap to read where they are. Most offers come from elsewhere, but the next one is never far off: who declines a
-few offers gets nearly all of his tasks to their data, and loses little time. So a group of tasks accepts only places
-next to data at first; if none comes up for a while, those in the same rack too; at last any.
+Data are cheap to read where they are. Most offers come from elsewhere, but the next one is never far off: who declines
+a few gets nearly all of his tasks to their data, and loses little time. So a group of tasks accepts only places next to
+data at first; if none comes up for a while, those in the same rack too; at last any.
 """
 
 from collections.abc import Iterable

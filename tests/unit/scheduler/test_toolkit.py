@@ -267,7 +267,7 @@ def test_what_went_well_or_is_wrong_is_not_tried_again():
 
 
 def test_spread_goes_where_the_fewest_of_the_group_are():
-    offers = [an_offer(f"O{host}", "cpus:4;mem:100", agent_id=host, hostname=host) for host in "abc"]
+    offers = [an_offer(f"O{host}", host, hostname=host, resources=Resources.of(cpus=4, mem=100)) for host in "abc"]
     packing = spread(specs(4, group="g"), offers, {"g": [place("a"), place("a"), place("b")]})
     placed = {placement.task.task_id: placement.place.hostname for placement in packing.placements()}
     assert placed == {"t0": "c", "t1": "b", "t2": "c", "t3": "a"}

@@ -20,11 +20,13 @@ _COMMANDS: Final = {
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
+    "hadoop": ("mapreduce", "hadoop", "Be the `hadoop` that tools for streaming jobs call."),
     "kill": ("operate", "kill", "Kill a task."),
     "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
+    "mapreduce": ("mapreduce", "mapreduce", "Run a MapReduce job, as Hadoop Streaming does."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
@@ -41,6 +43,7 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
+    "Run a framework": ("mapreduce", "hadoop"),
     "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),

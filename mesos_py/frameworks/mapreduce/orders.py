@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from mesos_py.frameworks.mapreduce.job import Job, Split
 
-__all__ = ["Order", "Outcome", "Progress"]
+__all__ = ["Order", "Outcome", "Progress", "hadoop_attempt", "hadoop_task"]
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -51,3 +51,15 @@ class Outcome(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the executor's server, with its secret."""
     ends: list[int] = []
     """Of a map: where the partitions end."""
+
+
+def hadoop_task(job_id: str, kind: str, index: int) -> str:
+    """How Hadoop names a piece of work, and log readers expect it."""
+    return f"{job_id.replace('job', 'task', 1)}_{kind[0]}_{index:06d}"
+
+
+def hadoop_attempt(job_id: str, attempt: str) -> str:
+    """How it names our ``map-3.1``; its attempts count from 0."""
+    kind, _, rest = attempt.partition("-")
+    index, _, number = rest.partition(".")
+    return f"{hadoop_task(job_id, kind, int(index)).replace('task', 'attempt', 1)}_{int(number) - 1}"

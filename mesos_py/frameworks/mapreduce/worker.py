@@ -19,7 +19,7 @@ import msgspec
 
 from mesos_py.errors import MesosError
 from mesos_py.frameworks.mapreduce.keys import order_of, partition_of, to_reducers
-from mesos_py.frameworks.mapreduce.orders import Order, Outcome, Progress
+from mesos_py.frameworks.mapreduce.orders import Order, Outcome, Progress, hadoop_attempt, hadoop_task
 from mesos_py.frameworks.mapreduce.programs import Program, ProgramError, Reports, cat
 from mesos_py.frameworks.mapreduce.reading import InputError, numbered, read_split
 from mesos_py.frameworks.mapreduce.sorting import Lines, Run, Sorter, merged
@@ -222,15 +222,12 @@ class Worker:
 
 def environment(order: Order) -> dict[str, str]:
     """What a program of this attempt finds: the job's properties as Hadoop names them, and its own variables."""
-    number = f"{order.index:06d}"
-    kind = "m" if order.kind == "map" else "r"
-    task = f"{order.job_id.replace('job', 'task')}_{kind}_{number}"
     facts = order.job.conf | {
         "mapreduce.job.id": order.job_id,
         "mapreduce.job.name": order.job.name,
         "mapreduce.job.reduces": str(order.job.reduces),
-        "mapreduce.task.id": task,
-        "mapreduce.task.attempt.id": f"{task.replace('task', 'attempt')}_{order.attempt.rpartition('.')[2]}",
+        "mapreduce.task.id": hadoop_task(order.job_id, order.kind, order.index),
+        "mapreduce.task.attempt.id": hadoop_attempt(order.job_id, order.attempt),
         "mapreduce.task.partition": str(order.index),
         "mapreduce.task.ismap": str(order.kind == "map").lower(),
     }

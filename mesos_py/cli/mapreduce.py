@@ -15,6 +15,8 @@ from mesos_py.types.roles import ANY_ROLE, why_not_a_role
 __all__ = ["hadoop", "mapreduce"]
 
 _LOCAL_AGENTS: Final = 2
+_VERSION: Final = "Hadoop 2.10.0 (mesos_py)"
+"""Whose commands and properties these are."""
 
 
 class _HadoopsWords(Command):
@@ -81,9 +83,20 @@ def hadoop(words: tuple[str, ...], **options: Any) -> int:
       mesos hadoop --local jar streaming.jar -input /logs -output /hits -mapper 'cut -f1' -reducer 'uniq -c'
       python3 job.py -r hadoop --hadoop-bin 'mesos hadoop' --hadoop-streaming-jar streaming.jar input.txt
     """
-    from mesos_py.frameworks.mapreduce import command as run  # noqa: PLC0415
+    match list(words):
+        case ["version"]:
+            click.echo(_VERSION)
+            return 0
+        case ["fs" | "dfs", *rest]:
+            from mesos_py.frameworks.mapreduce.store import run_fs  # noqa: PLC0415
 
-    return run.hadoop(words, _read(options))
+            return run_fs(rest)
+        case ["jar", jar, *rest]:
+            from mesos_py.frameworks.mapreduce.command import run_jar  # noqa: PLC0415
+
+            return run_jar(jar, rest, _read(options))
+        case _:
+            raise click.UsageError("there are: version, fs -COMMAND..., jar STREAMING.jar ...")
 
 
 def _read(options: dict[str, Any]) -> Any:

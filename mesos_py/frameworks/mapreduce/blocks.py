@@ -18,7 +18,7 @@ from itertools import count, pairwise
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import msgspec
 from msgspec import Struct
@@ -109,7 +109,7 @@ class Fetched:
     def files(self, path: str) -> list[Split]:
         """Part of Blocks."""
         try:
-            with urlopen(Request(path, method="HEAD"), timeout=30) as answer:  # noqa: S310 - http, as blocks_for says
+            with urlopen(path, timeout=30) as answer:  # noqa: S310 - http, as blocks_for says
                 size = int(answer.headers.get("Content-Length") or 0)
         except (URLError, OSError, ValueError) as error:
             raise MesosError(f"input {path}: {getattr(error, 'reason', error)}") from None

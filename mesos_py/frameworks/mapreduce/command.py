@@ -17,14 +17,12 @@ from mesos_py.errors import MesosError, UserError
 from mesos_py.frameworks.mapreduce.framework import JobResult, Settings, Watcher, run_job
 from mesos_py.frameworks.mapreduce.job import Job
 from mesos_py.frameworks.mapreduce.orders import hadoop_attempt
-from mesos_py.frameworks.mapreduce.store import run_fs, store_path
+from mesos_py.frameworks.mapreduce.store import store_path, store_root
 from mesos_py.frameworks.mapreduce.streaming import parse_streaming
 from mesos_py.runtime.logs import set_up
 
-__all__ = ["MapReduceOptions", "hadoop", "mapreduce"]
+__all__ = ["MapReduceOptions", "mapreduce", "run_jar"]
 
-VERSION: Final = "Hadoop 2.10.0"
-"""Whose commands and properties these are."""
 _SAY_S: Final = 1.0
 
 
@@ -43,24 +41,13 @@ def mapreduce(words: Sequence[str], options: MapReduceOptions) -> int:
     return 0
 
 
-def hadoop(words: Sequence[str], options: MapReduceOptions) -> int:
-    """What `hadoop` would do with these words, as far as streaming jobs need it; the exit code. Raises MesosError."""
-    match list(words):
-        case ["version"]:
-            sys.stdout.write(f"{VERSION} (mesos_py)\n")
-            return 0
-        case ["fs" | "dfs", *rest]:
-            return run_fs(rest)
-        case ["jar", jar, *rest]:
-            return _jar(jar, rest, options)
-        case _:
-            raise UserError("there are: version, fs -COMMAND..., jar STREAMING.jar ...")
-
-
-def _jar(jar: str, words: Sequence[str], options: MapReduceOptions) -> int:
+def run_jar(jar: str, words: Sequence[str], options: MapReduceOptions) -> int:
+    """``hadoop jar``: the exit code. Raises UserError for what is no streaming job."""
     if "streaming" not in jar.rpartition("/")[2]:
         raise UserError(f"{jar} is no streaming jar; programs in Java cannot be run")
     job = parse_streaming(words, store_path)
+    # a program may call our `hadoop fs` in turn
+    job = replace(job, environment={"MESOS_STORE": store_root()} | job.environment)
     output = words[len(words) - 1 - list(words)[::-1].index("-output") + 1]
     shown = output if "://" in output else f"hdfs://{output}"
     try:

@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from mesos_py.errors import MesosError, UserError
 
-__all__ = ["run_fs", "store_path"]
+__all__ = ["run_fs", "store_path", "store_root"]
 
 _SCHEME: Final = "hdfs://"
 _DAY_MINUTE: Final = "%Y-%m-%d %H:%M"
@@ -89,9 +89,8 @@ class _Call:
             matches = sorted(glob.glob(pattern)) if glob.has_magic(pattern) else [pattern] * os.path.lexists(pattern)
             if not matches and not self.has("f"):
                 raise _FsError(f"`{name}': No such file or directory")
-            prefix = store_root()
-            yield from ((_SCHEME + path.removeprefix(prefix) if "://" in name else path.removeprefix(prefix), path)
-                        for path in matches)  # fmt: skip
+            scheme = _SCHEME if "://" in name else ""
+            yield from ((scheme + (path.removeprefix(store_root()) or "/"), path) for path in matches)
 
     def target(self) -> tuple[str, Sequence[str]]:
         """The last path, and those before it."""
@@ -123,7 +122,7 @@ def _list(call: _Call, name: str, path: str, *, deep: bool) -> None:
     if not deep:
         call.say(f"Found {len(entries)} items")
     for entry in entries:
-        inner_name, inner = f"{name.rstrip('/')}/{entry}", os.path.join(path, entry)
+        inner_name, inner = f"{name}{'' if name.endswith('/') else '/'}{entry}", os.path.join(path, entry)
         call.say(_line(inner_name, inner))
         if deep and os.path.isdir(inner):
             _list(call, inner_name, inner, deep=True)
@@ -135,7 +134,7 @@ def _line(name: str, path: str) -> str:
     copies = "-" if mode[0] == "d" else "1"
     size = 0 if mode[0] == "d" else status.st_size
     modified = time.strftime(_DAY_MINUTE, time.localtime(status.st_mtime))
-    return f"{mode}   {copies} {status.st_uid} {status.st_gid} {size:>10} {modified} {name or '/'}"
+    return f"{mode}   {copies} {status.st_uid} {status.st_gid} {size:>10} {modified} {name}"
 
 
 def _cat(call: _Call) -> int:

@@ -19,14 +19,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
-from mesos_py import Executor, TaskInfo, TaskState
+from mesos_py import Executor, KillPolicy, TaskInfo, TaskState
 from mesos_py.errors import MesosError, UserError
 from mesos_py.frameworks.mapreduce.orders import Order, Outcome
 from mesos_py.frameworks.mapreduce.transfer import Part, Server, download, opened
@@ -159,50 +158,52 @@ def _unpack(archive: Path, target: Path) -> None:
         shutil.unpack_archive(archive, target, filter="data")
 
 
-def main() -> None:
-    """Run as the agent's child."""
-    executor = Executor()
-    runners: list[AttemptRunner] = []
-    data: list[str] = []
+class _Session:
+    """Between the agent and the attempts."""
 
-    @executor.on_registered
-    def registered(subscribed: ExecutorSubscribed) -> None:
-        if not runners:
-            data.append(subscribed.executor.data.decode())
-            runners.append(AttemptRunner(Path.cwd(), subscribed.hostname))
+    def __init__(self) -> None:
+        self._base = ""
+        self._runner: AttemptRunner | None = None
+        self.executor = executor = Executor()
+        executor.on_registered(self._on_registered)
+        executor.on_launch(self._on_launch)
+        executor.on_kill(self._on_kill)
+        executor.on_shutdown(lambda _grace_s: executor.stop())
 
-    @executor.on_launch
-    def launch(task: TaskInfo) -> None:
-        executor.update(task.task_id, TaskState.RUNNING)
-        threading.Thread(target=partial(work, task), daemon=True).start()
+    def _on_registered(self, subscribed: ExecutorSubscribed) -> None:
+        if self._runner is None:
+            self._base = subscribed.executor.data.decode()
+            self._runner = AttemptRunner(Path.cwd(), subscribed.hostname)
 
-    @executor.on_kill
-    def kill(task_id: str, _policy: object) -> None:
-        runners[0].kill(task_id)
+    def _on_launch(self, task: TaskInfo) -> None:
+        self.executor.update(task.task_id, TaskState.RUNNING)
+        threading.Thread(target=self._work, args=(task.task_id, self._runner), daemon=True).start()
 
-    @executor.on_shutdown
-    def shutdown(_grace_s: float) -> None:
-        executor.stop()
+    def _on_kill(self, task_id: str, _policy: KillPolicy | None) -> None:
+        if self._runner is not None:
+            self._runner.kill(task_id)
 
-    def tell(line: bytes) -> None:
-        with contextlib.suppress(UserError):  # the agent is away
-            executor.message(line)
-
-    def work(task: TaskInfo) -> None:
-        runner = runners[0]
+    def _work(self, attempt: str, runner: AttemptRunner) -> None:
         try:
-            with opened(f"{data[0]}/orders/{task.task_id}") as answer:
+            with opened(f"{self._base}/orders/{attempt}") as answer:
                 order = msgspec.json.decode(answer.read(), type=Order)
-            outcome = runner.run(order, tell)
+            outcome = runner.run(order, self._tell)
         except MesosError as error:
             outcome = Outcome(failure=str(error))
-        if task.task_id in runner.killed:
+        if attempt in runner.killed:
             state = TaskState.KILLED
         else:
             state = TaskState.FAILED if outcome.failure else TaskState.FINISHED
-        executor.update(task.task_id, state, message=outcome.failure[:1000], data=msgspec.json.encode(outcome))
+        self.executor.update(attempt, state, message=outcome.failure[:1000], data=msgspec.json.encode(outcome))
 
-    executor.run()
+    def _tell(self, line: bytes) -> None:
+        with contextlib.suppress(UserError):  # the agent is away
+            self.executor.message(line)
+
+
+def main() -> None:
+    """Run as the agent's child."""
+    _Session().executor.run()
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "mapreduce": ("mapreduce", "mapreduce", "Run a MapReduce job, as Hadoop Streaming does."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
+    "masters": ("cluster", "masters", "Show the masters, and which of them leads."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
@@ -44,7 +45,7 @@ _COMMANDS: Final = {
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
     "Run a framework": ("mapreduce", "hadoop"),
-    "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),

@@ -55,9 +55,9 @@ def _options(function: Callable[..., int]) -> Callable[..., int]:
 @command(cls=_HadoopsWords)
 @_options
 def mapreduce(words: tuple[str, ...], **options: Any) -> int:
-    """Run a MapReduce job, whose programs are any that read lines and write lines.
+    """Run a MapReduce job, as Hadoop Streaming does.
 
-    The words after our options are those of Hadoop Streaming: -input -output -mapper -combiner -reducer -file -files
+    Its programs are any that read lines and write lines. The words after our options are those of Hadoop Streaming: -input -output -mapper -combiner -reducer -file -files
     -archives -cmdenv -numReduceTasks -partitioner -inputformat -D NAME=VALUE.
 
     Examples:

@@ -58,7 +58,8 @@ def mapreduce(words: tuple[str, ...], **options: Any) -> int:
     """Run a MapReduce job, as Hadoop Streaming does.
 
     Its programs are any that read lines and write lines. The words after our options are those of Hadoop Streaming:
-    -input -output -mapper -combiner -reducer -file -files -archives -cmdenv -numReduceTasks -partitioner -inputformat -D NAME=VALUE.
+    -input -output -mapper -combiner -reducer -file -files -archives -cmdenv -numReduceTasks -partitioner -inputformat
+    -D NAME=VALUE.
 
     Examples:
       mesos mapreduce --local -input /etc/services -output counts -mapper 'cut -f1' -reducer 'uniq -c'

@@ -23,9 +23,10 @@ $(READY_TEST): $(READY) requirements/test.txt
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
-test: $(READY_TEST) ## Run the tests; installs RabbitMQ and ZooKeeper from Debian's packages if missing
+test: $(READY_TEST) ## Run the tests; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing
 	@tools/ensure-rabbitmq
 	@tools/ensure-zookeeper
+	@tools/ensure-mpi
 	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
 
 chaos: $(READY_TEST) ## As root: break everything that can be broken under load, and print how long it took (minutes)

@@ -22,6 +22,12 @@ _HOMES = {
     ),
     "mesos_py.scheduler.effects": ("Registered",),
     "mesos_py.scheduler.toolkit": (
+        "Assembly",
+        "Gang",
+        "GangLaunch",
+        "GangPolicy",
+        "GangShare",
+        "Gangs",
         "Blacklist",
         "BlacklistPolicy",
         "Constraint",

@@ -16,6 +16,7 @@ from mesos_py.errors import ConfigError, MesosError
 __all__ = ["cli", "main"]
 
 _COMMANDS: Final = {
+    "batch": ("batch", "batch", "Run PBS job scripts and MPI programs."),
     "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
     "celery": ("celery", "celery", "Run as many workers of a Celery application as its queues need."),
@@ -45,7 +46,7 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
-    "Run a framework": ("celery", "mapreduce", "hadoop"),
+    "Run a framework": ("batch", "celery", "mapreduce", "hadoop"),
     "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),

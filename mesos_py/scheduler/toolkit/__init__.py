@@ -6,6 +6,7 @@
 - :class:`Blacklist`: which nodes to leave alone, because too much fails there.
 - :class:`Constraint`: where tasks may go, in Marathon's words.
 - :func:`why_not_here` and :class:`Sightings`: why something waits, and whether it waits in vain.
+- :class:`Gangs`: rigid jobs, which start on all their places at once or not at all.
 - :class:`RetryPolicy` and :class:`Retries`: what is tried again, and when.
 - :class:`DemandStatement`: how much is wanted, told whenever that changes.
 - :class:`Ledger`: the tasks that the next process of the framework must know of.
@@ -13,6 +14,7 @@
 
 from mesos_py.scheduler.toolkit.blacklist import Blacklist, BlacklistPolicy
 from mesos_py.scheduler.toolkit.constraints import Constraint, Place, parse_constraint
+from mesos_py.scheduler.toolkit.gangs import Assembly, Gang, GangLaunch, GangPolicy, Gangs, GangShare
 from mesos_py.scheduler.toolkit.ledger import Ledger
 from mesos_py.scheduler.toolkit.locality import Delay, DelayPolicy, Locality
 from mesos_py.scheduler.toolkit.packing import (
@@ -31,12 +33,18 @@ from mesos_py.scheduler.toolkit.specs import TaskSpec, command_task
 from mesos_py.scheduler.toolkit.wanted import DemandStatement
 
 __all__ = [
+    "Assembly",
     "Blacklist",
     "BlacklistPolicy",
     "Constraint",
     "Delay",
     "DelayPolicy",
     "DemandStatement",
+    "Gang",
+    "GangLaunch",
+    "GangPolicy",
+    "GangShare",
+    "Gangs",
     "Launchable",
     "Ledger",
     "Locality",

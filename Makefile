@@ -35,7 +35,7 @@ chaos: $(READY_TEST) ## As root: break everything that can be broken under load,
 
 test-vm: $(READY_TEST) ## Run the tests of isolation in a virtual machine with systemd and pure cgroup v2 (minutes)
 	@tools/ensure-vm
-	@$(BIN)/python -m tools.vm $(ARGS)
+	@PYTHONPATH=molecule $(BIN)/python -m vm $(ARGS)
 
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)

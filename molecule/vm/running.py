@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from tools.vm.command import READY, Machine, accelerator, command
-from tools.vm.image import Image
+from vm.command import READY, Machine, accelerator, command
+from vm.image import Image
 
 __all__ = ["BootError", "Running", "free_port", "running"]
 

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tools.vm.command import KVM, Machine, accelerator
-from tools.vm.image import PYTHON, cache_directory, find_image, find_packages
-from tools.vm.running import BootError, Running, free_port, running
-from tools.vm.tree import files_of, pack, with_byte_code
+from vm.command import KVM, Machine, accelerator
+from vm.image import PYTHON, cache_directory, find_image, find_packages
+from vm.running import BootError, Running, free_port, running
+from vm.tree import files_of, pack, with_byte_code
 
 __all__ = ["SUITE", "main", "suite_of"]
 
@@ -69,7 +69,7 @@ def suite_of(tree: Path, patterns: Sequence[str] = SUITE) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.vm", description=__doc__, epilog="The rest goes to pytest.")
+    parser = argparse.ArgumentParser(prog="python -m vm", description=__doc__, epilog="The rest goes to pytest.")
     parser.add_argument("--cache", type=Path, default=cache_directory(), help="where images are kept (%(default)s)")
     parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for the tests (%(default)s)")
     parser.add_argument("--memory", type=int, default=1536, help="MB of the machine (%(default)s)")

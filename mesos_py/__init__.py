@@ -23,7 +23,9 @@ _HOMES = {
     "mesos_py.scheduler.effects": ("Registered",),
     "mesos_py.scheduler.toolkit": (
         "Constraint",
+        "DemandStatement",
         "Launchable",
+        "Ledger",
         "Packing",
         "Place",
         "Placement",

@@ -25,7 +25,9 @@ from mesos_py.scheduler.effects import (
 )
 from mesos_py.scheduler.toolkit import (
     Constraint,
+    DemandStatement,
     Launchable,
+    Ledger,
     Packing,
     Place,
     Placement,
@@ -87,6 +89,7 @@ __all__ = [
     "ConfigError",
     "Constraint",
     "Demand",
+    "DemandStatement",
     "Error",
     "ErrorReason",
     "Executor",
@@ -100,6 +103,7 @@ __all__ = [
     "Launch",
     "LaunchGroup",
     "Launchable",
+    "Ledger",
     "MasterInfo",
     "MesosError",
     "MessageReceived",

@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 _COMMANDS: Final = {
     "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
+    "celery": ("celery", "celery", "Run as many workers of a Celery application as its queues need."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
     "kill": ("operate", "kill", "Kill a task."),
@@ -26,6 +27,7 @@ _COMMANDS: Final = {
     "logs": ("logs", "logs", "Print what a task wrote."),
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
+    "masters": ("cluster", "masters", "Show the masters, and which of them leads."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
@@ -41,7 +43,8 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
-    "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Run a framework": ("celery",),
+    "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),

@@ -18,9 +18,11 @@ from mesos_py.types.infos import FrameworkInfo
 from mesos_py.types.maintenance import Window
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.agent import make_agent_app
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
+from tests.support.cluster import wait_for
 from tests.unit.web.cluster import Cluster, turning
 from tests.unit.web.test_web_agent import FakeAgent
 
@@ -56,7 +58,12 @@ def agent(loop, box, tmp_path):
 def cluster(loop, agent, box, monkeypatch):
     """A master with tasks a (staging), b (running) and c (failed), and its HTTP API."""
     cluster = Cluster()
-    app = make_master_app(Reader(loop), lambda: cluster.master, lambda *call: cluster.operate(loop, *call))
+    app = make_master_app(
+        Reader(loop),
+        lambda: cluster.master,
+        lambda *call: cluster.operate(loop, *call),
+        masters=lambda: [MasterView("http://m1", leads=True), MasterView("http://m2", leads=False)],
+    )
     server = WebServer(app)
     server.start()
     monkeypatch.setenv("MESOS_MASTER", server.url)
@@ -115,6 +122,14 @@ def test_tasks(mesos, cluster):
     assert [t["TASK"] for t in rows(mesos("tasks", "--framework", "shop", "--limit", "1"))] == ["a"]
     assert len(rows(mesos("tasks", "--framework", cluster.framework_id))) == 2
     assert mesos("tasks", "--framework", "nobody") == b""
+
+
+def test_masters(mesos):
+    assert [(m["MASTER"], m["STATE"]) for m in rows(mesos("masters"))] == [
+        ("http://m1", "leader"),
+        ("http://m2", "standby"),
+    ]
+    assert [m["leads"] for m in json.loads(mesos("masters", "--json"))] == [True, False]
 
 
 def test_json(mesos):
@@ -340,8 +355,9 @@ def test_what_frameworks_say_to_maintenance(mesos, cluster):
     offer, _ = cluster.master.state.frameworks[cluster.framework_id].inverse_offers[agent_id]
     answer = DeclineInverseOffers(framework_id=cluster.framework_id, offer_ids=[offer.offer_id], reason="last copy")
     cluster.handle(FrameworkSaid(Principal("shop"), queue, json=False, call=answer))
-    time.sleep(0.1)  # a snapshot serves for a moment
-    assert b"(last copy)" in mesos("maintenance", "status")
+    wait_for(
+        lambda: b"(last copy)" in mesos("maintenance", "status"), "the answer is shown: a snapshot serves for a moment"
+    )
 
 
 @pytest.mark.parametrize(

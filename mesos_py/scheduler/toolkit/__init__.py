@@ -5,18 +5,24 @@
 - :class:`Constraint`: where tasks may go, in Marathon's words.
 - :func:`why_not_here` and :class:`Sightings`: why something waits, and whether it waits in vain.
 - :class:`RetryPolicy` and :class:`Retries`: what is tried again, and when.
+- :class:`DemandStatement`: how much is wanted, told whenever that changes.
+- :class:`Ledger`: the tasks that the next process of the framework must know of.
 """
 
 from mesos_py.scheduler.toolkit.constraints import Constraint, Place, parse_constraint
+from mesos_py.scheduler.toolkit.ledger import Ledger
 from mesos_py.scheduler.toolkit.packing import Launchable, Packing, Placement, best_fit, first_fit
 from mesos_py.scheduler.toolkit.queue import TaskQueue
 from mesos_py.scheduler.toolkit.refusals import Sightings, why_not_here
 from mesos_py.scheduler.toolkit.retry import Retries, RetryPolicy
 from mesos_py.scheduler.toolkit.specs import TaskSpec, command_task
+from mesos_py.scheduler.toolkit.wanted import DemandStatement
 
 __all__ = [
     "Constraint",
+    "DemandStatement",
     "Launchable",
+    "Ledger",
     "Packing",
     "Place",
     "Placement",

@@ -1,136 +1,115 @@
-"""Runs the tests of isolation in a virtual machine with Debian 12, systemd and a pure cgroup v2 hierarchy."""
+"""Virtual machines with Debian 12, systemd and pure cgroup v2: clusters of them, and one for the tests of isolation."""
 
 import argparse
-import shlex
+import json
 import signal
 import subprocess
 import sys
-import sysconfig
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from vm.command import KVM, Machine, accelerator
-from vm.image import PYTHON, cache_directory, find_image, find_packages
-from vm.running import BootError, Running, free_port, running
-from vm.tree import files_of, pack, with_byte_code
+from vm import suite
+from vm.cluster import FAULTS, Cluster, console, find_cluster, wake
+from vm.image import cache_directory
+from vm.qmp import MonitorError
+from vm.running import BootError
+from vm.snapshot import find_snapshot
 
-__all__ = ["SUITE", "main", "suite_of"]
+__all__ = ["main"]
 
-SUITE: Final = (
-    "tests/vm/test_guest.py",
-    "tests/contracts/test_cgroups*.py",
-    "tests/contracts/test_containerizer*.py",
-    "tests/integration/test_cgroup*.py",
-    "tests/integration/test_isolation*.py",
-    "tests/integration/test_containers.py",
+_PLACE: Final = Path(__file__).resolve().parents[2] / ".make" / "vm"
+_LOOK: Final = (
+    "systemctl --no-pager --failed; systemctl --no-pager status 'mesos-*' rabbitmq-server zookeeper | head -80; "
+    "journalctl --no-pager -o short-monotonic -n 150 -u 'mesos-*' -u rabbitmq-server -u zookeeper"
 )
-"""What depends on the kernel's cgroups and on systemd; all of it also runs on hosts with cgroup v1.
-
-What is marked posix is left out: it isolates nothing, and so is the same everywhere."""
-
-_PYTEST: Final = (
-    "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 /opt/venv/bin/python -m pytest -p pytest_timeout -o timeout=600 -vv --durations=8"
-)
-"""Importing the other plugins takes as long as some of the tests, where the processor is emulated."""
-
-_TREE: Final = Path(__file__).resolve().parents[2]
-_BOOT_S: Final = 300.0
-_COPY_S: Final = 300.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exits as pytest does in the guest; 124 if it took too long, 1 if there was no guest."""
+    """The exit code: 1 if there is no such machine or it does not come up, else what was run in it exits with."""
     options, words = _parser().parse_known_args(arguments)
-    if sys.version_info[:2] != PYTHON:
-        wanted = ".".join(map(str, PYTHON))
-        _say(f"the guest has Python {wanted} and takes its packages from this environment: make it with python{wanted}")
-        return 1
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        return _run(options, words)
+        return _act(options, words)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except subprocess.TimeoutExpired as late:
-        _say(f"not done within {late.timeout:.0f} s")
-        return 124
-    except (BootError, subprocess.CalledProcessError) as error:
-        _say(str(error))
+    except (BootError, MonitorError, subprocess.CalledProcessError) as error:
+        print(f"vm: {error}", file=sys.stderr)
+        return 1
+    except KeyError as unknown:
+        print(f"vm: there is no machine {unknown}", file=sys.stderr)
         return 1
 
 
-def suite_of(tree: Path, patterns: Sequence[str] = SUITE) -> list[str]:
-    """The files of the suite, relative."""
-    return [str(file.relative_to(tree)) for pattern in patterns for file in sorted(tree.glob(pattern))]
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m vm", description=__doc__, epilog="The rest goes to pytest.")
-    parser.add_argument("--cache", type=Path, default=cache_directory(), help="where images are kept (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for the tests (%(default)s)")
-    parser.add_argument("--memory", type=int, default=1536, help="MB of the machine (%(default)s)")
+    parser = argparse.ArgumentParser(prog="python -m vm", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    test = commands.add_parser("test", help="run the tests of isolation in one; the rest goes to pytest")
+    suite.arguments(test)
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--cluster", default="people", help="its name (%(default)s)")
+        if name == "up":
+            command.add_argument("--nodes", type=int, default=1, help="how many (%(default)s)")
+        if name == "fault":
+            command.add_argument("kind", choices=FAULTS)
+        if name in {"fault", "ssh"}:
+            command.add_argument("node")
     return parser
 
 
-def _run(options: argparse.Namespace, words: list[str]) -> int:
-    with _phase("image"):
-        image = find_image(options.cache)
-    with _phase("packages"):
-        packages = find_packages(options.cache, Path(sysconfig.get_path("purelib")))
-    with tempfile.TemporaryDirectory(prefix="mesos-vm-") as scratch:
-        machine = Machine(
-            name="vm",
-            directory=Path(scratch, "vm"),
-            kernel=image.kernel,
-            initrd=image.initrd,
-            packages=packages,
-            ssh_port=free_port(),
-            memory_mb=options.memory,
-        )
-        began = time.monotonic()
-        with running(machine, image, _BOOT_S) as guest:
-            _say(f"boot ({accelerator().name}): {time.monotonic() - began:.1f} s")
-            with _phase("copy"):
-                _copy(guest)
-            with _phase("tests"):
-                return _test(guest, words, options.timeout)
+_COMMANDS: Final = {
+    "up": "wake machines node1, node2, ...; prints an inventory for Ansible",
+    "down": "end them, and leave nothing",
+    "ssh": "log in to one, or run the words that follow",
+    "fault": "hurt one, or mend it",
+    "log": "print what explains a failure: consoles, units that failed, and the journal of ours",
+    "instances": "print Molecule's instance configuration",
+}
 
 
-def _copy(guest: Running) -> None:
-    with tempfile.TemporaryFile() as packed:
-        pack(_TREE, with_byte_code(_TREE, files_of(_TREE)), packed)
-        packed.seek(0)
-        script = "mount -o ro /dev/vdb /mnt/packages && tar -xzf - -C /srv/mesos_py"
-        if code := guest.run(script, stdin=packed, timeout_s=_COPY_S):
-            raise subprocess.CalledProcessError(code, "copying the tree into the guest")
+def _act(options: argparse.Namespace, words: list[str]) -> int:
+    if options.command == "test":
+        return suite.run(options, words)
+    directory = _PLACE / options.cluster
+    if options.command == "up":
+        return _up(directory, options.nodes)
+    cluster = find_cluster(directory)
+    if cluster is None:
+        print(f"vm: no machines are up as {options.cluster}", file=sys.stderr)
+        return 0 if options.command == "down" else 1
+    match options.command:
+        case "down":
+            cluster.down()
+        case "ssh":
+            return subprocess.run([*cluster.guest(options.node).ssh, *words], check=False).returncode
+        case "fault":
+            FAULTS[options.kind](cluster.machines[options.node])
+        case "log":
+            _log(cluster)
+        case "instances":
+            print(json.dumps(cluster.instances()))
+    return 0
 
 
-def _test(guest: Running, words: list[str], timeout_s: float) -> int:
-    chosen = shlex.join(words or [*suite_of(_TREE), "-k", "not posix"])
-    patience = 1 if accelerator() == KVM else 10
-    script = f"cd /srv/mesos_py && MESOS_TEST_PATIENCE={patience} {_PYTEST} {chosen}"
-    return guest.run(script, timeout_s=timeout_s)
+def _up(directory: Path, nodes: int) -> int:
+    image, saved = find_snapshot(cache_directory())
+    cluster = wake(directory, image, saved, [f"node{number}" for number in range(1, nodes + 1)])
+    inventory = json.dumps(cluster.inventory(), indent=2)
+    (directory / "inventory.json").write_text(inventory, encoding="utf-8")
+    print(inventory)
+    return 0
 
 
-@contextmanager
-def _phase(name: str) -> Iterator[None]:
-    began = time.monotonic()
-    try:
-        yield
-    finally:
-        _say(f"{name}: {time.monotonic() - began:.1f} s")
-
-
-def _say(text: str) -> None:
-    print(f"vm: {text}", file=sys.stderr, flush=True)
+def _log(cluster: Cluster) -> None:
+    for name, machine in cluster.machines.items():
+        print(f"===== {name}: console\n{console(machine)}\n===== {name}: units and journal", flush=True)
+        cluster.guest(name).run(_LOOK, timeout_s=120.0)
 
 
 def _stop(number: int, _frame: object) -> NoReturn:
-    """So that the machine is ended on the way out."""
+    """So that a machine which is ours alone is ended on the way out."""
     sys.exit(128 + number)
 
 

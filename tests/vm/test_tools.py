@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT
-from vm.__main__ import suite_of
 from vm.command import TCG, Machine, accelerator, command
 from vm.image import cache_directory, find_packages, recipe_key
+from vm.suite import suite_of
 from vm.tree import files_of, pack, with_byte_code
 
 

@@ -131,7 +131,11 @@ def test_the_cable_of_the_segment_is_pulled(tmp_path, qemu):
 
 
 def sleeper(*words):
-    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", *map(str, words)])
+    script = "import time; print('up', flush=True); time.sleep(1000)"
+    process = subprocess.Popen([sys.executable, "-c", script, *map(str, words)], stdout=subprocess.PIPE)
+    with process.stdout as said:
+        said.readline()  # before that its words may not be seen yet
+    return process
 
 
 def test_ending_machines_leaves_no_process_and_no_file(tmp_path):

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo soak mutations test test-vm chaos fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test test-vm vm-up vm-ssh vm-down chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,20 @@ chaos: $(READY_TEST) ## As root: break everything that can be broken under load,
 
 test-vm: $(READY_TEST) ## Run the tests of isolation in a virtual machine with systemd and pure cgroup v2 (minutes)
 	@tools/ensure-vm
-	@$(BIN)/python -m tools.vm $(ARGS)
+	@PYTHONPATH=molecule $(BIN)/python -m vm test $(ARGS)
+
+VM := PYTHONPATH=molecule $(BIN)/python -m vm
+NODES ?= 1
+NODE ?= node1
+vm-up: $(READY_TEST) ## Bring up virtual machines with Debian 12 to try things on: `make vm-up NODES=3`
+	@tools/ensure-vm
+	@$(VM) up --nodes $(NODES)
+
+vm-ssh: $(READY_TEST) ## Log in to one of them as root: `make vm-ssh NODE=node2`
+	@$(VM) ssh $(NODE)
+
+vm-down: $(READY_TEST) ## End them; nothing of them is left
+	@$(VM) down
 
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)

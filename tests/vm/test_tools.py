@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.source import ROOT
-from tools.vm.__main__ import suite_of
-from tools.vm.command import TCG, Machine, accelerator, command
-from tools.vm.image import cache_directory, find_packages, recipe_key
-from tools.vm.tree import files_of, pack, with_byte_code
+from vm.command import TCG, Machine, accelerator, command
+from vm.image import cache_directory, find_packages, recipe_key
+from vm.suite import suite_of
+from vm.tree import files_of, pack, with_byte_code
 
 
 def a_machine(**changed):

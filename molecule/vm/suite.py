@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -11,14 +10,14 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
-from tools.vm.command import KVM, Machine, accelerator
-from tools.vm.image import PYTHON, cache_directory, find_image, find_packages
-from tools.vm.running import BootError, Running, free_port, running
-from tools.vm.tree import files_of, pack, with_byte_code
+from vm.command import KVM, Machine, accelerator
+from vm.image import PYTHON, cache_directory, find_image, find_packages
+from vm.running import Running, free_port, running
+from vm.tree import files_of, pack, with_byte_code
 
-__all__ = ["SUITE", "main", "suite_of"]
+__all__ = ["SUITE", "arguments", "run", "suite_of"]
 
 SUITE: Final = (
     "tests/vm/test_guest.py",
@@ -42,38 +41,29 @@ _BOOT_S: Final = 300.0
 _COPY_S: Final = 300.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of ``run``; what is left over goes to pytest."""
+    parser.add_argument("--cache", type=Path, default=cache_directory(), help="where images are kept (%(default)s)")
+    parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for the tests (%(default)s)")
+    parser.add_argument("--memory", type=int, default=1536, help="MB of the machine (%(default)s)")
+
+
+def run(options: argparse.Namespace, words: list[str]) -> int:
     """Exits as pytest does in the guest; 124 if it took too long, 1 if there was no guest."""
-    options, words = _parser().parse_known_args(arguments)
     if sys.version_info[:2] != PYTHON:
         wanted = ".".join(map(str, PYTHON))
         _say(f"the guest has Python {wanted} and takes its packages from this environment: make it with python{wanted}")
         return 1
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
     try:
         return _run(options, words)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
     except subprocess.TimeoutExpired as late:
         _say(f"not done within {late.timeout:.0f} s")
         return 124
-    except (BootError, subprocess.CalledProcessError) as error:
-        _say(str(error))
-        return 1
 
 
 def suite_of(tree: Path, patterns: Sequence[str] = SUITE) -> list[str]:
     """The files of the suite, relative."""
     return [str(file.relative_to(tree)) for pattern in patterns for file in sorted(tree.glob(pattern))]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.vm", description=__doc__, epilog="The rest goes to pytest.")
-    parser.add_argument("--cache", type=Path, default=cache_directory(), help="where images are kept (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=1800.0, help="seconds for the tests (%(default)s)")
-    parser.add_argument("--memory", type=int, default=1536, help="MB of the machine (%(default)s)")
-    return parser
 
 
 def _run(options: argparse.Namespace, words: list[str]) -> int:
@@ -127,12 +117,3 @@ def _phase(name: str) -> Iterator[None]:
 
 def _say(text: str) -> None:
     print(f"vm: {text}", file=sys.stderr, flush=True)
-
-
-def _stop(number: int, _frame: object) -> NoReturn:
-    """So that the machine is ended on the way out."""
-    sys.exit(128 + number)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,11 +2,12 @@
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["KVM", "READY", "TCG", "Accelerator", "Machine", "accelerator", "command"]
+__all__ = ["KVM", "READY", "TCG", "Accelerator", "Machine", "accelerator", "command", "hardware_address"]
 
 READY: Final = "vm-ready"
 """What the guest writes to its console as soon as ssh answers."""
@@ -58,7 +59,7 @@ class Machine:
     number: int = 1
     """From 1 to 254, the last byte of its hardware addresses."""
     cpus: int = 2
-    memory_mb: int = 1024
+    memory_mb: int = 1536
     segment: str = ""
     """Address and port of a multicast group: machines that name the same one share an Ethernet (eth1), on loopback."""
 
@@ -73,13 +74,26 @@ class Machine:
         return self.directory / "console.log"
 
     @property
+    def monitor(self) -> Path:
+        """Where QEMU takes commands."""
+        return self.directory / "qmp.sock"
+
+    @property
+    def address(self) -> str:
+        """On the segment, with the length of its network."""
+        return f"10.77.0.{self.number}/24"
+
+    @property
     def pid_file(self) -> Path:
         """Of QEMU."""
         return self.directory / "pid"
 
 
-def command(machine: Machine, using: Accelerator) -> list[str]:
-    """The words that start it. It asks for no privileges, and opens no port but on loopback."""
+def command(machine: Machine, using: Accelerator, state: Path | None = None) -> list[str]:
+    """The words that start it in its directory; from the beginning, or from a saved state, which it then waits in.
+
+    It asks for no privileges, and opens no port but on loopback.
+    """
     return [
         *("qemu-system-x86_64", "-name", machine.name, "-nodefaults", "-no-user-config", "-display", "none"),
         *("-machine", "pc,usb=off,graphics=off", "-accel", using.name + using.options, "-cpu", using.cpu),
@@ -90,7 +104,15 @@ def command(machine: Machine, using: Accelerator) -> list[str]:
         *(_disk("packages", machine.packages, "format=raw,readonly=on") if machine.packages else ()),
         *_card(0, f"user,id=n0,hostfwd=tcp:127.0.0.1:{machine.ssh_port}-:22", machine.number),
         *_segment(machine),
+        # the kernel sees by it that it was copied, and draws other random numbers than its twins
+        *("-device", "vmgenid,guid=auto", "-qmp", f"unix:{machine.monitor.name},server=on,wait=off"),
+        *(("-incoming", f"exec:lz4 -dc {shlex.quote(str(state))}") if state else ()),
     ]
+
+
+def hardware_address(card: int, number: int) -> str:
+    """Of a machine's network card."""
+    return f"52:54:00:c{card}:00:{number:02x}"
 
 
 def _disk(name: str, file: Path, options: str) -> list[str]:
@@ -105,5 +127,9 @@ def _segment(machine: Machine) -> list[str]:
 
 
 def _card(index: int, network: str, number: int) -> list[str]:
-    address = f"52:54:00:c{index}:00:{number:02x}"
-    return ["-netdev", network, "-device", f"virtio-net-pci,netdev=n{index},mac={address},romfile="]
+    return [
+        "-netdev",
+        network,
+        "-device",
+        f"virtio-net-pci,netdev=n{index},mac={hardware_address(index, number)},romfile=",
+    ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PYTHON", "Image", "cache_directory", "find_image", "find_packages", "recipe_key"]
+__all__ = ["PYTHON", "Image", "being_made", "cache_directory", "find_image", "find_packages", "recipe_key"]
 
 PYTHON: Final = (3, 11)
 """The guest's; packages of another one would not load."""
@@ -22,7 +22,10 @@ _SUITE: Final = "bookworm"
 _HERE: Final = Path(__file__).parent
 _INCLUDE: Final = (
     *("linux-image-cloud-amd64", "initramfs-tools", "e2fsprogs", "kmod", "udev", "systemd-sysv", "dbus"),
-    *("openssh-server", "iproute2", "procps", "python3", "attr", "nftables"),
+    *("openssh-server", "iproute2", "iputils-ping", "procps", "python3", "attr", "nftables", "curl"),
+    # What the roles install. It is here so that they find it done: in an emulated machine apt takes minutes for it.
+    *("rabbitmq-server", "zookeeper", "default-jre-headless", "chrony", "prometheus-node-exporter"),
+    *("python3-apt", "python3-venv", "sudo", "acl", "ca-certificates", "openssl", "logrotate"),
 )
 _INITRD_CONFIG: Final = "MODULES=list\nCOMPRESS=lz4\n"
 _INITRD_MODULES: Final = "virtio_pci\nvirtio_blk\nvirtio_net\n"
@@ -35,7 +38,7 @@ _ALONE: Final = (
 _KEPT_S: Final = 30 * 86400.0
 """Images and packages that nobody has asked for in so long are removed when others are made."""
 
-_DISK_MB: Final = 4096
+_DISK_MB: Final = 8192
 """What the guest may fill; the file is sparse."""
 
 
@@ -85,7 +88,7 @@ def recipe_key(directory: Path = _HERE) -> str:
 def find_image(cache: Path) -> Image:
     """Of this recipe; made if it is not there, which takes about a minute and root. Raises CalledProcessError."""
     image = Image(cache / f"image-{recipe_key()}")
-    with _being_made(image.directory) as made:
+    with being_made(image.directory) as made:
         if made is not None:
             _make_image(Image(made))
     return image
@@ -95,7 +98,7 @@ def find_packages(cache: Path, site_packages: Path) -> Path:
     """A disk with the packages of a virtual environment; made anew when they change. Raises CalledProcessError."""
     names = sorted(path.name for path in site_packages.glob("*.dist-info"))
     directory = cache / f"packages-{hashlib.sha256(repr(names).encode()).hexdigest()[:16]}"
-    with _being_made(directory) as made:
+    with being_made(directory) as made:
         if made is not None:
             size_mb = _size(site_packages) * 3 // 2 // 1_000_000 + 32
             _make_disk(site_packages, made / "disk.raw", size_mb)
@@ -103,7 +106,7 @@ def find_packages(cache: Path, site_packages: Path) -> Path:
 
 
 @contextmanager
-def _being_made(directory: Path) -> Iterator[Path | None]:
+def being_made(directory: Path) -> Iterator[Path | None]:
     """A directory to fill, which then becomes the one wanted; None if that is there. Others who want it wait."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     with directory.with_suffix(".lock").open("w") as lock:

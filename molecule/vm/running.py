@@ -8,12 +8,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from tools.vm.command import READY, Machine, accelerator, command
-from tools.vm.image import Image
+from vm.command import READY, Machine, accelerator, command
+from vm.image import Image
 
-__all__ = ["BootError", "Running", "free_port", "running"]
+__all__ = ["SSH_OPTIONS", "BootError", "Running", "free_port", "running"]
+
+SSH_OPTIONS: Final = (
+    *("-o", "BatchMode=yes", "-o", "LogLevel=ERROR", "-o", "ConnectTimeout=60"),
+    *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes"),
+    *("-o", "KexAlgorithms=curve25519-sha256", "-o", "Ciphers=chacha20-poly1305@openssh.com"),
+)
+"""Everybody who can reach a machine is on this host, so nobody proves who he is; the ciphers are the quickest."""
 
 _pause = threading.Event().wait
 
@@ -27,12 +34,8 @@ class Running:
 
     def __init__(self, machine: Machine, key: Path) -> None:
         self.machine = machine
-        self._ssh = [
-            *("ssh", "-i", str(key), "-p", str(machine.ssh_port), "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"),
-            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=60"),
-            *("-o", "KexAlgorithms=curve25519-sha256", "-o", "Ciphers=chacha20-poly1305@openssh.com"),
-            "root@127.0.0.1",
-        ]
+        self.ssh = ["ssh", "-i", str(key), "-p", str(machine.ssh_port), *SSH_OPTIONS, "root@127.0.0.1"]
+        """The words that log in."""
 
     def run(self, script: str, *, stdin: IO[bytes] | None = None, timeout_s: float | None = None) -> int:
         """What a shell in the guest exits with, 255 if it cannot be reached. Output goes where ours goes.
@@ -40,7 +43,7 @@ class Running:
         Raises TimeoutExpired.
         """
         source = subprocess.DEVNULL if stdin is None else stdin
-        return subprocess.run([*self._ssh, script], stdin=source, timeout=timeout_s, check=False).returncode
+        return subprocess.run([*self.ssh, script], stdin=source, timeout=timeout_s, check=False).returncode
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def running(machine: Machine, image: Image, boot_s: float) -> Iterator[Running]:
         subprocess.run([*overlay, str(image.disk), str(machine.disk)], check=True)
         # The signal reaches it even if we are killed; its own session keeps the terminal's Ctrl-C for us.
         tied = ["setpriv", "--pdeathsig", "KILL", *command(machine, accelerator())]
-        qemu = subprocess.Popen(tied, stdin=subprocess.DEVNULL, start_new_session=True)
+        qemu = subprocess.Popen(tied, stdin=subprocess.DEVNULL, start_new_session=True, cwd=machine.directory)
         _wait_ready(machine, qemu, boot_s)
         yield Running(machine, image.key)
     finally:

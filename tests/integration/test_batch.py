@@ -6,7 +6,7 @@ import os
 import httpx
 import pytest
 
-from tests.support.batch import FLAVOURS, batch_server, compiled
+from tests.support.batch import MPIEXEC, batch_server, compiled
 from tests.support.cluster import Cluster, cluster, wait_for
 
 __all__ = ["cluster"]
@@ -66,10 +66,10 @@ def test_a_script_with_directives_runs_unchanged(batch):
     assert "Exit_status=3" in batch.accounting()
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", MPIEXEC)
 def test_mpi_programs_over_three_agents(batch, flavour):
     ring, solve = (compiled(name, flavour, batch.directory) for name in ("ring", "solve"))
-    script = f"mpiexec.{flavour} {ring} && mpiexec.{flavour} {solve} 60\n"
+    script = f"{MPIEXEC[flavour]} {ring} && {MPIEXEC[flavour]} {solve} 60\n"
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     number = batch.submit(script, "-V", "-N", "mpi", "-l", "nodes=3:ppn=1,walltime=90", "-j", "oe", **root)
     job = batch.wait_state(number)
@@ -85,11 +85,11 @@ def test_mpi_programs_over_three_agents(batch, flavour):
         }
 
 
-@pytest.mark.parametrize("flavour", FLAVOURS)
+@pytest.mark.parametrize("flavour", MPIEXEC)
 def test_a_rank_that_dies_fails_the_job_and_nothing_is_left(batch, cluster, flavour):
     program = compiled("abort", flavour, batch.directory)
     root = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    number = batch.submit(f"mpiexec.{flavour} {program}\n", "-V", "-l", "nodes=3:ppn=1,walltime=60", **root)
+    number = batch.submit(f"{MPIEXEC[flavour]} {program}\n", "-V", "-l", "nodes=3:ppn=1,walltime=60", **root)
     job = batch.wait_state(number)
     assert job["exit_status"] not in (0, None), job
     wait_for(lambda: not cluster.processes(), "nothing of the job is left")

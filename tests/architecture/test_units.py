@@ -92,3 +92,9 @@ def test_each_line_the_agent_lacks_is_justified():
     lacking = set(hardening.findall(master)) - set(hardening.findall(agent))
     explained = set(re.findall(r"`(\w+)=`", DOCUMENT.read_text()))
     assert lacking <= explained
+
+
+def test_the_master_works_in_the_directory_that_it_may_write():
+    [unit] = [each for each in UNITS if each.stem == "mesos-master"]
+    work_dirs = [pair for pair in lines(unit, "Environment") if pair.startswith("MESOS_WORK_DIR=")]
+    assert work_dirs == [f"MESOS_WORK_DIR=/var/lib/{lines(unit, 'StateDirectory')[0]}"]

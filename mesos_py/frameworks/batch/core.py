@@ -120,7 +120,7 @@ class Batch:
                 for job in self._own(request.jobs, event):
                     job.is_held = False
             case ListJobs():
-                return Answer(value=job_views(self.book, self._named(request.jobs), self.expected, now))
+                return Answer(value=job_views(self._named(request.jobs), self.expected, now))
             case ListNodes():
                 return Answer(value=node_views(self.book, self.agents))
             case _:

@@ -56,9 +56,8 @@ class NodeView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``0/12``: what is in each slot."""
 
 
-def job_views(book: Book, jobs: Sequence[Job], expected: Mapping[str, float], now: float) -> list[dict[str, Any]]:
+def job_views(jobs: Sequence[Job], expected: Mapping[str, float], now: float) -> list[dict[str, Any]]:
     """In the order given."""
-    del book
     return [_plain(_job(job, expected.get(job.job_id), now)) for job in jobs]
 
 

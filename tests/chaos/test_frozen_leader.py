@@ -21,8 +21,9 @@ def test_what_a_woken_leader_sends_is_ignored(site, tmp_path, measured):
         stack.callback(ghost.leave)
         old, began = site.wait_leader(), time.time()
         with measured("leader: frozen with orders in hand, wakes up late", loads):
-            site.freeze(old)
-            site.deafen(old)
+            with site.frozen_ensemble():  # nobody is elected, and says so, before the old leader is deaf
+                site.freeze(old)
+                site.deafen(old)
             ghost.launch()
             new = site.wait_leader(other_than=old)
             loads.wait_progress()
@@ -31,7 +32,8 @@ def test_what_a_woken_leader_sends_is_ignored(site, tmp_path, measured):
             with site.frozen_ensemble():
                 woken = time.time()
                 site.thaw(old)
-                wait_for(lambda: site.logged(old, "broker connected", woken), "the old leader is back at the broker")
+                back = "the old leader is back at the broker"  # said late if it was cut off before
+                wait_for(lambda: site.logged(old, "broker connected", woken), back, 60)
                 order_to_kill(site, old, [load.long_task("host1") for load in loads])
                 wait_for(lambda: ignored_orders(agents) > before, "agents ignore what the old leader says")
             wait_for(lambda: site.follows(old), "the old leader stands by")

@@ -94,7 +94,8 @@ def test_each_line_the_agent_lacks_is_justified():
     assert lacking <= explained
 
 
-def test_the_master_works_in_the_directory_that_it_may_write():
-    [unit] = [each for each in UNITS if each.stem == "mesos-master"]
+@pytest.mark.parametrize("name", ["mesos-master", "mesos-agent"])
+def test_a_daemon_works_in_the_directory_that_systemd_makes_for_it(name):
+    [unit] = [each for each in UNITS if each.stem == name]
     work_dirs = [pair for pair in lines(unit, "Environment") if pair.startswith("MESOS_WORK_DIR=")]
     assert work_dirs == [f"MESOS_WORK_DIR=/var/lib/{lines(unit, 'StateDirectory')[0]}"]

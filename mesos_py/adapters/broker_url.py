@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 from msgspec import Struct, structs
 
 from mesos_py.errors import ConfigError
+from mesos_py.runtime.sockets import place
 
 __all__ = ["MemoryBroker", "Node", "parse"]
 
@@ -47,7 +48,7 @@ class Node(Struct, frozen=True, kw_only=True):
     @property
     def where(self) -> str:
         """For people."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
     def tls(self) -> dict[str, Any] | bool:
         """What py-amqp wants to know about TLS."""

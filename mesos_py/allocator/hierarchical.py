@@ -14,7 +14,6 @@ A pass looks at nothing else; an agent that nobody wants costs nothing until som
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
-from math import isfinite
 
 from mesos_py.allocator.accounts import Accounts, Agent, Claim
 from mesos_py.allocator.base import Allocation, AllocatorConfig, RoleShare
@@ -29,6 +28,7 @@ from mesos_py.types.infos import AgentInfo, Demand, OfferFilter
 from mesos_py.types.offers import Offer
 from mesos_py.types.quota import Quota
 from mesos_py.types.resources import EMPTY, Resources
+from mesos_py.types.roles import why_not_a_weight
 
 __all__ = ["HierarchicalAllocator"]
 
@@ -52,8 +52,8 @@ class HierarchicalAllocator:
         self._weights = config.weights
         self._sorter: Sorter[Claim] = Sorter(order)
         for role, weight in config.weights.items():
-            if not _is_weight(weight):
-                raise ConfigError(f"the weight of role {role} must be a number above 0, not {weight!r}")
+            if why := why_not_a_weight(role, weight):
+                raise ConfigError(why)
             self._sorter.set_weight(role, weight)
         self._filters = OfferFilters()
         self._minima = Minima()
@@ -217,8 +217,8 @@ class HierarchicalAllocator:
     def set_weight(self, role: Role, weight: float | None) -> None:
         """See Allocator."""
         weight = self._weights.get(role, 1.0) if weight is None else weight
-        if not _is_weight(weight):
-            raise UserError(f"the weight of role {role} must be a number above 0, not {weight!r}")
+        if why := why_not_a_weight(role, weight):
+            raise UserError(why)
         self._sorter.set_weight(role, weight)
 
     def set_quotas(self, quotas: Mapping[Role, Quota]) -> None:
@@ -447,7 +447,3 @@ class HierarchicalAllocator:
         """Visit an agent in the next pass or batch, if there is something to offer."""
         if agent in self._accounts.idle:
             index[agent] = None
-
-
-def _is_weight(weight: float) -> bool:
-    return isfinite(weight) and weight > 0

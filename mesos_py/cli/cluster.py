@@ -14,7 +14,7 @@ from mesos_py.cli.usage import add_containers, show_usage
 from mesos_py.cli.words import ago, amounts, attributes, cpus, megabytes, of, percent, scalar, span
 from mesos_py.types.tasks import LIVE, TaskState
 
-__all__ = ["agents", "frameworks", "offers", "roles", "tasks"]
+__all__ = ["agents", "frameworks", "masters", "offers", "roles", "tasks"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +26,8 @@ class _State(click.Choice[TaskState]):
         return f"{value!r} is none of {', '.join(self.choices)}"
 
 
+_SHOWN = ["connected", "disconnected", "unreachable"]
+"""Agents; of those that are gone there is nothing to show."""
 _ACTIVE = [state for state in TaskState if state in LIVE or state is TaskState.UNREACHABLE]
 
 
@@ -57,7 +59,7 @@ def _used(name: str, text: Callable[..., str]) -> Callable[[dict[str, Any]], str
 @command()
 @_listing
 def agents(master: str, limit: int | None, as_json: bool) -> None:
-    """Show the agents and what they have free.
+    """Show the agents and what they have free; also those that were given up, with the tasks that may run there.
 
     CPUS, MEM, DISK and GPUS are used/total; what is offered at this moment counts as free. MODE says of an agent
     that is not offered why: an operator has it DRAINING, DRAINED or DEACTIVATED.
@@ -69,17 +71,17 @@ def agents(master: str, limit: int | None, as_json: bool) -> None:
     columns = [
         Column("AGENT", lambda a: a["agent_id"]),
         Column("HOST", lambda a: a["hostname"]),
-        Column("STATE", lambda a: "connected" if a["connected"] else "disconnected", state=True),
+        Column("STATE", lambda a: a["status"], state=True),
         Column("MODE", lambda a: "" if a["mode"] == "ACTIVE" else a["mode"], state=True),
         Column("TASKS", lambda a: str(a["tasks"]), right=True),
         Column("CPUS", _used("cpus", cpus), right=True),
         Column("MEM", _used("mem", megabytes), right=True),
         Column("DISK", _used("disk", megabytes), right=True),
         Column("GPUS", _used("gpus", cpus), right=True),
-        Column("SINCE", lambda a: ago(a["registered"]), right=True),
+        Column("SINCE", lambda a: ago(a["unreachable"] or a["registered"]), right=True),
         Column("ATTRIBUTES", lambda a: attributes(a["attributes"])),
     ]
-    items = list(Client(master).items("/agents", limit=limit))
+    items = list(Client(master).items("/agents", {"status": _SHOWN}, limit=limit))
     _print(items, columns, "no agent is registered", as_json=as_json)
 
 
@@ -166,6 +168,25 @@ def tasks(
             show_usage(items, nothing)
             return
     _print(items, columns, nothing, as_json=as_json)
+
+
+@command()
+@click.option("--json", "as_json", is_flag=True, help="Print all fields as a JSON array.")
+@master_option
+def masters(master: str, as_json: bool) -> None:
+    """Show the masters, and which of them leads.
+
+    Any of them can be asked. They stand in the order in which they would lead.
+
+    Examples:
+      mesos masters
+      mesos masters --json | jq -r '.[] | select(.leads) | .url'
+    """
+    columns = [
+        Column("MASTER", lambda m: m["url"]),
+        Column("STATE", lambda m: "leader" if m["leads"] else "standby", state=True),
+    ]
+    _print(Client(master).get("/masters")["masters"], columns, "no master is known", as_json=as_json)
 
 
 @command()

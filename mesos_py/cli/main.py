@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "logs": ("logs", "logs", "Print what a task wrote."),
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
+    "masters": ("cluster", "masters", "Show the masters, and which of them leads."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
     "password": ("access", "password", "Make a password or token for the HTTP API."),
     "quota": ("roles", "quota", "Say what roles are sure of and may not exceed."),
@@ -41,7 +42,7 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
-    "Look at the cluster": ("agents", "frameworks", "offers", "roles"),
+    "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),
     "Be the cluster": ("local", "master", "agent"),

@@ -22,6 +22,7 @@ from mesos_py.agent.recovery import ERRORS
 from mesos_py.agent.views import AgentView
 from mesos_py.daemons.agent_parts import Parts, process_parts
 from mesos_py.daemons.agent_state import Compaction, encode_record, load_state
+from mesos_py.daemons.broker import BrokerListener
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.isolation import gpus_of, is_posix, isolation_states
@@ -29,7 +30,7 @@ from mesos_py.daemons.service import Reread, logged, private_dir, run, story_fil
 from mesos_py.errors import ConfigError, UserError
 from mesos_py.messages.codec import AGENT_CALLS, AGENT_ORDERS, MSGPACK, Malformed
 from mesos_py.messages.executor import ExecutorCall, ExecutorUpdate
-from mesos_py.runtime.condition import Condition, Outage
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.gaps import Gaps
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
@@ -103,7 +104,6 @@ class AgentDaemon:
         self.failure = ""
         self._config = config
         self._loop = loop
-        self._outage = Outage("broker")
         self._directory = private_dir(config.work_dir, 0o711)
         info = agent_info(config, config.advertise_url)
         self._transport = connect(config.broker, loop, name=f"mesos agent {info.name}")
@@ -113,7 +113,7 @@ class AgentDaemon:
         incarnation = f"{int(loop.clock() * 1000):x}{secrets.token_hex(2)}"
         core_config = self._core_config(incarnation, jitter)
         self._log = get_log(role="agent", agent=core_config.info.name)
-        self._broker = logged(loop, self._log)
+        self._broker = BrokerListener(loop, self._log, self)
         self._orders = logged(loop, self._log, well=True)
         self._gaps = Gaps()
         try:
@@ -198,7 +198,7 @@ class AgentDaemon:
         self._mailbox.start()
         self._loop.at_turn_end(self._end_turn)
         self._transport.subscribe(self._queue)
-        self._transport.start(self)
+        self._transport.start(self._broker)
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Go, and let run what runs: the next process on this work directory takes it over."""
@@ -219,7 +219,8 @@ class AgentDaemon:
     def condition(self) -> Condition:
         """Part of Daemon."""
         is_registered, text = self.core.how_it_fares()
-        return Condition(is_registered and not self._outage.text, ": ".join(filter(None, (text, self._outage.text))))
+        trouble = self._broker.trouble
+        return Condition(is_registered and not trouble, ": ".join(filter(None, (text, trouble))))
 
     def reload(self, config: AgentConfig) -> None:
         """Part of Daemon."""
@@ -294,42 +295,19 @@ class AgentDaemon:
         self._parts.journal.rewrite(records)
         self._compaction.written(sum(map(len, records)))
 
-    # From the broker (Listener)
+    # From the broker
 
-    def connected(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker connected")
-        self._outage.end()
-        self._reach_broker(reached=True)
-
-    def disconnected(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker lost", reason)
-        self._outage.begin("lost", reason)
-        self._reach_broker(reached=False)
-
-    def blocked(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker blocked", reason)
-        self._outage.begin("blocked", reason)
-        self._reach_broker(reached=False)
-
-    def unblocked(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker unblocked")
-        self._outage.end()
-        self._reach_broker(reached=True)
-
-    def _reach_broker(self, *, reached: bool) -> None:
+    def reach(self, *, reached: bool) -> None:
+        """Part of Served."""
         if reached:
             self._gaps.forget()
         self._mailbox.put(events.BrokerConnected() if reached else events.BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
-        """Part of Listener: we ask for no returns."""
+        """Part of Served: we ask for no returns."""
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """Part of Listener."""
+        """Part of Served."""
         for delivery in deliveries:
             if self._gaps.missed(delivery.epoch, delivery.number):
                 self._miss(delivery.epoch)

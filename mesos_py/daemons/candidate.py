@@ -19,24 +19,27 @@ from mesos_py.adapters.zookeeper.lifeline import Lifeline
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Connection, Session
 from mesos_py.allocator.base import AllocatorConfig
+from mesos_py.daemons.broker import BrokerListener
 from mesos_py.daemons.config import MasterConfig, without_passwords
 from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import CEASED, Leadership, new_master_id, tell
 from mesos_py.daemons.policies import make_allocator
 from mesos_py.daemons.registry import RegistryWriter
-from mesos_py.daemons.service import logged, private_dir
+from mesos_py.daemons.service import private_dir
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer, Outcome
 from mesos_py.master.events import OperatorCall
 from mesos_py.master.registry import Registry
-from mesos_py.runtime.condition import Condition, Outage
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.election import Candidate, Election
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery
+from mesos_py.runtime.sockets import place
 from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
@@ -115,9 +118,7 @@ class CandidateDaemon:
         self._loop = loop
         self._log = get_log(role="master")
         private_dir(config.work_dir)
-        make_allocator(
-            config.allocator, AllocatorConfig()
-        )  # what cannot be used is better told now than when we are elected
+        make_allocator(config.allocator, AllocatorConfig())  # what cannot be used is better told now than when elected
         self._gate = Gate(config)
         app = make_master_app(
             Reader(loop),
@@ -125,6 +126,7 @@ class CandidateDaemon:
             self.operate,
             self._gate.access,
             leader_url=self._leader_url,
+            masters=self._masters,
             condition=self.condition,
             authenticate=self._gate.authenticate,
         )
@@ -139,10 +141,8 @@ class CandidateDaemon:
             self.abandon()
             raise
         host = urlsplit(self.url).hostname or config.http_host
-        lifeline = f"[{host}]:{self._lifeline.port}" if ":" in host else f"{host}:{self._lifeline.port}"
-        self._election = self._coordination.election(Candidate(self.url, lifeline))
-        self._outage = Outage("broker")
-        self._broker = logged(loop, self._log)
+        self._election = self._coordination.election(Candidate(self.url, place(host, self._lifeline.port)))
+        self._broker = BrokerListener(loop, self._log, self)
         self._reached = False
         """Whether what we send to the broker goes anywhere."""
         self._leadership: Leadership | None = None
@@ -159,6 +159,11 @@ class CandidateDaemon:
     def _leader_url(self) -> str:
         return "" if self._leader is None else self._leader.url
 
+    def _masters(self) -> list[MasterView]:
+        leader = self._leader_url() if self._leadership is None else self.url
+        urls = dict.fromkeys([*(each.url for each in self._election.contenders()), self.url])
+        return [MasterView(url, leads=url == leader) for url in urls if url]
+
     # Life
 
     def start(self) -> None:
@@ -167,7 +172,7 @@ class CandidateDaemon:
         self._log.info("contending", url=self.url, version=__version__)
         self._web.start()
         self._lifeline.start()
-        self._transport.start(self)
+        self._transport.start(self._broker)
         self._election.start(self)
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
@@ -198,8 +203,8 @@ class CandidateDaemon:
 
     def condition(self) -> Condition:
         """Part of Daemon."""
-        if self._outage.text:
-            return Condition(is_ready=False, text=self._outage.text)
+        if self._broker.trouble:
+            return Condition(is_ready=False, text=self._broker.trouble)
         if self._leadership is not None:
             return Condition(not self._suspended, self._leadership.text())
         if self._leader is not None:
@@ -268,44 +273,21 @@ class CandidateDaemon:
             self._store.close()
         self._store = None
 
-    # From the broker (Listener)
+    # From the broker
 
-    def connected(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker connected")
-        self._outage.end()
-        self._reach(reached=True)
-
-    def disconnected(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker lost", reason)
-        self._outage.begin("lost", reason)
-        self._reach(reached=False)
-
-    def blocked(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker blocked", reason)
-        self._outage.begin("blocked", reason)
-        self._reach(reached=False)
-
-    def unblocked(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker unblocked")
-        self._outage.end()
-        self._reach(reached=True)
-
-    def _reach(self, *, reached: bool) -> None:
+    def reach(self, *, reached: bool) -> None:
+        """Part of Served."""
         self._reached = reached
         if self._leadership is not None:
             self._leadership.reach(reached=reached)
 
     def undeliverable(self, address: Address) -> None:
-        """Part of Listener."""
+        """Part of Served."""
         if self._leadership is not None:
             self._leadership.undeliverable(address)
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """Part of Listener."""
+        """Part of Served."""
         if self._leadership is not None:
             self._leadership.delivered(deliveries)
 

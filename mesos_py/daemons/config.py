@@ -9,7 +9,6 @@ import difflib
 import math
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -19,6 +18,7 @@ from msgspec import Meta, Struct, field
 
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.credentials import read_credential
+from mesos_py.runtime.files import read_toml
 
 __all__ = ["AgentConfig", "DaemonConfig", "LocalConfig", "MasterConfig", "load", "print_config", "without_passwords"]
 
@@ -236,12 +236,7 @@ def load(
 
 
 def _read_file(file: str | os.PathLike[str], names: tuple[str, ...]) -> dict[str, object]:
-    try:
-        values = tomllib.loads(Path(file).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not TOML: {error}") from None
+    values = read_toml(file)
     for name in values:
         _check_known(name, names, f"{file}: unknown key {name!r}")
     return values

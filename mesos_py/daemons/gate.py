@@ -1,11 +1,10 @@
 """Who gets through to a daemon's HTTP API, by the files of rules and credentials that its configuration names."""
 
-import tomllib
-from pathlib import Path
 from typing import Final
 
 from mesos_py.daemons.config import DaemonConfig
 from mesos_py.errors import ConfigError
+from mesos_py.runtime.files import read_text, read_toml
 from mesos_py.types.acls import ALLOW_ALL, Acls, Action, read_acls, why_not
 from mesos_py.types.ids import Principal
 from mesos_py.web.access import Asked
@@ -21,11 +20,9 @@ _SANDBOXES: Final = "/files/"
 
 def read_acl_file(path: str) -> Acls:
     """The rules in a TOML file. Raises ConfigError."""
-    text = _read(path)
+    values = read_toml(path)
     try:
-        return read_acls(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
+        return read_acls(values)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -47,8 +44,9 @@ class Gate:
         acls = read_acl_file(config.acl_file) if config.acl_file else ALLOW_ALL
         credentials = Credentials()
         if config.http_credentials:
+            text = read_text(config.http_credentials)
             try:
-                credentials = parse_credentials(_read(config.http_credentials))
+                credentials = parse_credentials(text)
             except ConfigError as error:
                 raise ConfigError(f"{config.http_credentials}: {error}") from None
         self.acls, self._credentials = acls, credentials
@@ -75,12 +73,3 @@ def _tls(config: DaemonConfig) -> Tls | None:
             raise ConfigError("http_key and http_client_ca need http_cert")
         return None
     return Tls(cert=config.http_cert, key=config.http_key, client_ca=config.http_client_ca)
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not text") from None

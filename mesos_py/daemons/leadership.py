@@ -187,18 +187,18 @@ class Leadership:
     # From the broker
 
     def reach(self, *, reached: bool) -> None:
-        """Whether what we send goes anywhere. If not, what others have sent may still come."""
+        """Part of Served."""
         if reached:
             self._gaps.forget()
         self._mailbox.put(BrokerConnected() if reached else BrokerLost())
 
     def undeliverable(self, address: Address) -> None:
-        """As in Listener."""
+        """Part of Served."""
         if not address.exchange:
             self._mailbox.put(QueueGone(address.routing_key))
 
     def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """As in Listener."""
+        """Part of Served."""
         for delivery in deliveries:
             self._read(delivery)
 

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from mesos_py.daemons.agent import AgentDaemon
-from mesos_py.daemons.config import AgentConfig, LocalConfig, MasterConfig
+from mesos_py.daemons.config import AgentConfig, DaemonConfig, LocalConfig, MasterConfig
 from mesos_py.daemons.master import MasterDaemon
 from mesos_py.daemons.registry import RegistryMemory
 from mesos_py.daemons.service import Reread, private_dir, run
@@ -145,18 +146,9 @@ class LocalCluster:
 
     def _master_config(self, config: LocalConfig) -> MasterConfig:
         return MasterConfig(
-            http_host=config.http_host,
-            log_level=config.log_level,
-            log_format=config.log_format,
-            paranoid=config.paranoid,
-            broker=self.broker,
+            **self._shared(config),
             work_dir=str(self.work_dir / "master"),
             http_port=config.http_port,
-            acl_file=config.acl_file,
-            http_credentials=config.http_credentials,
-            http_cert=config.http_cert,
-            http_key=config.http_key,
-            http_client_ca=config.http_client_ca,
             allocator=config.allocator,
             weights=config.weights,
             offer_timeout_s=config.offer_timeout_s,
@@ -164,24 +156,19 @@ class LocalCluster:
 
     def _agent_config(self, config: LocalConfig, number: int) -> AgentConfig:
         return AgentConfig(
-            http_host=config.http_host,
-            log_level=config.log_level,
-            log_format=config.log_format,
-            paranoid=config.paranoid,
-            broker=self.broker,
+            **self._shared(config),
             work_dir=str(self.work_dir / f"agent{number}"),
             http_port=0,
-            acl_file=config.acl_file,
-            http_credentials=config.http_credentials,
-            http_cert=config.http_cert,
-            http_key=config.http_key,
-            http_client_ca=config.http_client_ca,
             name=f"agent{number}",
             hostname=f"agent{number}",
             resources=config.resources or _part_of_machine(number, config.agents),
             isolation=config.isolation,
             private_tmp=config.private_tmp,
         )
+
+    def _shared(self, config: LocalConfig) -> dict[str, Any]:
+        """What every daemon is configured with."""
+        return {name: getattr(config, name) for name in DaemonConfig.__struct_fields__} | {"broker": self.broker}
 
 
 def _temporary_dir() -> Path:

@@ -2,26 +2,27 @@
 
 import time
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from mesos_py import __version__
 from mesos_py.adapters.amqp import connect
+from mesos_py.daemons.broker import BrokerListener
 from mesos_py.daemons.candidate import CandidateDaemon
 from mesos_py.daemons.config import MasterConfig
 from mesos_py.daemons.gate import Gate
 from mesos_py.daemons.leadership import Leadership, new_master_id
 from mesos_py.daemons.registry import RegistryFile, RegistryStore
-from mesos_py.daemons.service import Reread, logged, private_dir, run
+from mesos_py.daemons.service import Reread, private_dir, run
 from mesos_py.errors import ConfigError
 from mesos_py.master.core import Master
 from mesos_py.master.effects import Answer
 from mesos_py.master.events import OperatorCall
-from mesos_py.runtime.condition import Condition, Outage
+from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.logs import get_log
 from mesos_py.runtime.loop import Loop
-from mesos_py.runtime.ports import Address, Delivery
 from mesos_py.types.ids import Principal
 from mesos_py.types.infos import MasterInfo
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
@@ -43,7 +44,6 @@ class MasterDaemon:
         """Read the registry and take the port; ``store`` is a file in the work directory unless given."""
         self.failure = ""
         self._loop = loop
-        self._outage = Outage("broker")
         directory = private_dir(config.work_dir)
         self._gate = Gate(config)
         app = make_master_app(
@@ -51,6 +51,7 @@ class MasterDaemon:
             lambda: self.core,
             self.operate,
             self._gate.access,
+            masters=lambda: [MasterView(self.core.state.info.url, leads=True)],
             condition=self.condition,
             authenticate=self._gate.authenticate,
         )
@@ -68,7 +69,7 @@ class MasterDaemon:
         except ConfigError:
             self.abandon()
             raise
-        self._broker = logged(loop, get_log(role="master", master_id=master_id))
+        self._broker = BrokerListener(loop, get_log(role="master", master_id=master_id), self._leadership)
 
     @property
     def core(self) -> Master:
@@ -81,7 +82,7 @@ class MasterDaemon:
         """Connect, and lead."""
         self._web.start()
         self._leadership.start()
-        self._transport.start(self)
+        self._transport.start(self._broker)
 
     def stop(self, on_stopped: Callable[[], None]) -> None:
         """Send what waits, and go."""
@@ -100,7 +101,8 @@ class MasterDaemon:
 
     def condition(self) -> Condition:
         """Part of Daemon."""
-        return Condition(not self._outage.text, self._outage.text or self._leadership.text())
+        trouble = self._broker.trouble
+        return Condition(not trouble, trouble or self._leadership.text())
 
     def reload(self, config: MasterConfig) -> None:
         """Part of Daemon."""
@@ -111,40 +113,6 @@ class MasterDaemon:
         if not self.failure:
             self.failure = f"another master leads on this broker: {who}"
             self.stop(self._loop.stop)
-
-    # From the broker (Listener)
-
-    def connected(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker connected")
-        self._outage.end()
-        self._leadership.reach(reached=True)
-
-    def disconnected(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker lost", reason)
-        self._outage.begin("lost", reason)
-        self._leadership.reach(reached=False)
-
-    def blocked(self, reason: str) -> None:
-        """Part of Listener."""
-        self._broker.bad("broker blocked", reason)
-        self._outage.begin("blocked", reason)
-        self._leadership.reach(reached=False)
-
-    def unblocked(self) -> None:
-        """Part of Listener."""
-        self._broker.good("broker unblocked")
-        self._outage.end()
-        self._leadership.reach(reached=True)
-
-    def undeliverable(self, address: Address) -> None:
-        """Part of Listener."""
-        self._leadership.undeliverable(address)
-
-    def delivered(self, deliveries: Sequence[Delivery]) -> None:
-        """Part of Listener."""
-        self._leadership.delivered(deliveries)
 
     # Operators
 

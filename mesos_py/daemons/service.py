@@ -30,6 +30,7 @@ __all__ = [
     "private_dir",
     "run",
     "spare_the_collector",
+    "story_file",
     "watcher",
 ]
 
@@ -91,6 +92,7 @@ def run(
     manager = ServiceManager(os.environ)
     loop = Loop()
     handlers: dict[signal.Signals, Any] = {}
+    daemon: D | None = None
     try:
         daemon = make(loop)
         reporter = Reporter(loop, manager, daemon.condition)
@@ -110,7 +112,8 @@ def run(
         raise
     except Exception:
         log.exception("broken", exit_code=EXIT_BROKEN)
-        daemon.last_words()
+        if daemon is not None:
+            daemon.last_words()
         return EXIT_BROKEN
     finally:
         signal.set_wakeup_fd(-1)

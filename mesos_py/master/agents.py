@@ -1,11 +1,12 @@
 """Agents register, return, fall silent and leave. Whatever the registry holds of them is written there first."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 from mesos_py.master.desk import Desk
 from mesos_py.master.draining import DrainDesk
-from mesos_py.master.effects import Outcome
+from mesos_py.master.effects import Outcome, Reply
 from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import AdmitAgent, MarkGone, MarkReachable, MarkUnreachable, RemoveAgent
 from mesos_py.master.returns import ReturnDesk
@@ -53,6 +54,8 @@ class AgentDesk:
         self._draining = draining
         self._joining: set[tuple[str, str]] = set()
         """Queue and name of agents whose admission is being written ..."""
+        self._joining_of: Counter[Principal] = Counter()
+        """... how many of whom ..."""
         self._new: set[AgentID] = set()
         """... and the ids they will have, which nobody may return with before."""
         self._leaving: set[AgentID] = set()
@@ -74,12 +77,17 @@ class AgentDesk:
         key = (queue, info.name)
         if key in self._joining:
             return
+        if why := self._why_not_one_more(principal):
+            self._refuse(queue, info.name, None, why)
+            return
         self._joining.add(key)
+        self._joining_of[principal] += 1
         agent_id = AgentID(self._state.new_id("A"))
         self._new.add(agent_id)
 
         def admitted(then: float) -> None:
             self._joining.discard(key)
+            self._joining_of[principal] -= 1
             self._new.discard(agent_id)
             agent = self._state.agents[agent_id] = Agent(agent_id, info, principal, queue, then)
             self._connect(agent, queue, info, then)
@@ -92,6 +100,13 @@ class AgentDesk:
 
     def _why_not_here(self, info: AgentInfo) -> str | None:
         return _DOWN if info.hostname in self._state.registry.down else None
+
+    def _why_not_one_more(self, principal: Principal) -> str | None:
+        """Why a principal may not have another agent."""
+        most = self._state.config.max_agents_per_principal
+        if self._state.registry.owned[principal] + self._joining_of[principal] < most:
+            return None
+        return f"principal {principal!r} has {most} agents already"
 
     def _connect(self, agent: Agent, queue: str, info: AgentInfo, now: float) -> None:
         """It speaks from this queue; if it was somebody else there before, that one is no more there."""
@@ -122,6 +137,8 @@ class AgentDesk:
             self._refuse(queue, message.agent.name, agent_id, why)
         elif agent_id in self._leaving or agent_id in self._new or agent_id in self._state.returning:
             pass  # it asks again, and by then that is written
+        elif agent_id not in registry.principals and self._why_not_one_more(principal):
+            self._state.counters["registrations_beyond_limit"] += 1  # to be told so would end its tasks, if it has any
         elif registry.admitted.get(agent_id) == message.agent.hostname:
             self._return(principal, queue, message, now, was_unreachable=False)
         else:
@@ -220,17 +237,11 @@ class AgentDesk:
         self.disconnect(agent, now)
         self._desk.persist(RemoveAgent(agent.agent_id), written)
 
-    def mark_gone(
-        self, agent_id: AgentID, now: float, then: Callable[[], None] = lambda: None
-    ) -> tuple[Outcome, str] | None:
-        """An operator knows that it will not be back. ``then`` follows when that is durable; or gives why not."""
-        registry = self._state.registry
-        if agent_id in registry.gone:
-            return Outcome.CONFLICT, f"agent {agent_id} has been declared gone before"
-        if agent_id not in registry.admitted and agent_id not in registry.unreachable:
-            return Outcome.UNKNOWN, f"agent {agent_id} is not known"
+    def mark_gone(self, agent_id: AgentID, now: float, reply: Reply = lambda _outcome, _message: None) -> None:
+        """An operator knows that an agent of ours will not be back; answered when that is durable."""
         if agent_id in self._leaving or agent_id in self._state.returning:
-            return Outcome.BUSY, f"agent {agent_id} is just coming or leaving; try again"
+            reply(Outcome.BUSY, f"agent {agent_id} is just coming or leaving; try again")
+            return
 
         def written(at: float) -> None:
             self._state.counters["agents_gone"] += 1
@@ -242,14 +253,13 @@ class AgentDesk:
             self._tasks.lose_unreachable(agent_id, message, at)
             reason = Reason.AGENT_REMOVED_BY_OPERATOR
             self._remove(agent_id, TaskState.GONE_BY_OPERATOR, reason, message, at, since=now)
-            then()
+            reply(Outcome.DONE, f"agent {agent_id} is gone")
 
         agent = self._state.agents.get(agent_id)
         self._leaving.add(agent_id)
         if agent is not None:
             self.disconnect(agent, now)
         self._desk.persist(MarkGone(agent_id, now), written)
-        return None
 
     def send_away(self, agent_id: AgentID, now: float) -> None:
         """Its machine is down, and the registry has it no more."""

@@ -17,7 +17,7 @@ _Wish = tuple[Action, str]
 
 
 def _kill(state: MasterState, call: events.OperatorKill) -> list[_Wish]:
-    named = [f for f in state.frameworks.values() if call.framework_id in (None, f.framework_id)]
+    named = state.named(call.framework_id)
     owners: list[str] = [framework.info.principal for framework in named if call.task_id in framework.tasks]
     return [(Action.KILL, owner) for owner in owners or [""]]
 

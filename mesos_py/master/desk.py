@@ -6,11 +6,12 @@ from typing import Final
 
 from mesos_py.allocator.base import Allocator
 from mesos_py.master.effects import MasterEffect, Outcome, Persist, Reply, SendToAgent, SendToFramework
-from mesos_py.master.registry import Document, Registry, RegistryOperation, encode_document, read_document
+from mesos_py.master.records import encode_document, read_document
+from mesos_py.master.registry import Document, Registry, RegistryOperation
 from mesos_py.master.state import Agent, Framework, MasterState
 from mesos_py.messages.agent import ToAgent
 from mesos_py.messages.scheduler import Error, ErrorReason, Event
-from mesos_py.types.ids import FrameworkID
+from mesos_py.types.ids import AgentID, FrameworkID
 
 __all__ = ["MAX_MESSAGE", "Desk"]
 
@@ -76,6 +77,15 @@ class Desk:
                 reason=reason, message=message[:MAX_MESSAGE], call=call, fatal=fatal, framework_id=framework_id
             )
             self._effects.append(SendToFramework(queue, json, error))
+
+    def knows(self, agent_id: AgentID, reply: Reply) -> bool:
+        """Whether an agent is one that operators can decide of; if not, whoever asks is told why."""
+        registry = self.state.registry
+        if agent_id in registry.gone:
+            reply(Outcome.CONFLICT, f"agent {agent_id} was declared gone")
+        elif not registry.knows(agent_id):
+            reply(Outcome.UNKNOWN, f"agent {agent_id} is not known")
+        return registry.knows(agent_id)
 
     def persist(self, operation: RegistryOperation, then: Callable[[float], None]) -> None:
         """Write to the registry; ``then(now)`` runs when that is durable, and not before."""

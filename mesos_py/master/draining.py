@@ -51,7 +51,7 @@ class DrainDesk:
         if why := _why_not_drain(call):
             reply(Outcome.INVALID, why)
             return
-        if self._is_unknown(agent_id, reply):
+        if not self._desk.knows(agent_id, reply):
             return
 
         def written(then: float) -> None:
@@ -70,7 +70,7 @@ class DrainDesk:
 
     def deactivate(self, agent_id: AgentID, reply: Reply) -> None:
         """Offer it no more."""
-        if self._is_unknown(agent_id, reply):
+        if not self._desk.knows(agent_id, reply):
             return
         mode = self._state.registry.mode_of(agent_id)
         if mode is not AgentMode.ACTIVE:
@@ -89,7 +89,7 @@ class DrainDesk:
 
     def reactivate(self, agent_id: AgentID, reply: Reply) -> None:
         """Offer it again, at once or when it is back; not before it is empty."""
-        if self._is_unknown(agent_id, reply):
+        if not self._desk.knows(agent_id, reply):
             return
         mode = self._state.registry.mode_of(agent_id)
         if mode is AgentMode.DRAINING:
@@ -110,16 +110,6 @@ class DrainDesk:
             reply(Outcome.DONE, f"agent {agent_id} is offered again")
 
         self._desk.persist(Reactivate(agent_id), written)
-
-    def _is_unknown(self, agent_id: AgentID, reply: Reply) -> bool:
-        registry = self._state.registry
-        if agent_id in registry.gone:
-            reply(Outcome.CONFLICT, f"agent {agent_id} was declared gone")
-        elif not registry.knows(agent_id):
-            reply(Outcome.UNKNOWN, f"agent {agent_id} is not known")
-        else:
-            return False
-        return True
 
     # Agents
 
@@ -181,7 +171,7 @@ class DrainDesk:
             if agent.executors and not agent.tasks:
                 self._desk.order(agent, PleaseReregister(agent_id=agent_id))  # it tells of the executors it has
 
-    def settle(self, now: float, mark_gone: Callable[[AgentID, float], object]) -> None:
+    def settle(self, now: float, mark_gone: Callable[[AgentID, float], None]) -> None:
         """Note which agents have been emptied by the event at hand; those to be gone then are given to ``mark_gone``.
 
         The latter are not marked as drained before: a leader that dies in between would have nothing to go by.

@@ -13,6 +13,7 @@ from mesos_py.types.maintenance import Window
 from mesos_py.types.quota import Quota
 
 __all__ = [
+    "AclsChanged",
     "AgentSaid",
     "BrokerConnected",
     "BrokerLost",

@@ -35,19 +35,19 @@ def _of_agents(state: MasterState) -> list[Metric]:
         "unreachable": len(state.registry.unreachable),
         "gone": len(state.registry.gone),
     }
+    lags = (((inbox,), lag_s) for inbox, lag_s in sorted(state.inbox_lag_s.items()))
     return [
         gauge("epoch", "Epoch of this leadership.", state.info.epoch),
         gauge("agents", "Agents by state.", (((name,), number) for name, number in by_state.items()), "state"),
         gauge("resources", "Resources of the agents that are known.", of_resources(amounts), "use", "resource"),
         gauge("offers_outstanding", "Offers that nobody has answered yet.", len(state.offers)),
+        gauge("inbox_lag_seconds", "How long our own echo took last through each inbox.", lags, "inbox"),
     ]
 
 
 def _of_frameworks(state: MasterState) -> list[Metric]:
     frameworks = state.frameworks.values()
-    by_state = Counter(
-        "connected" if each.connected else "recovered" if each.recovered else "disconnected" for each in frameworks
-    )
+    by_state = Counter(each.status for each in frameworks)
     names = [((each.framework_id, each.info.name), each) for each in frameworks]
     offers = (
         ((*ids, outcome), each.counters.get(f"offers_{outcome}", 0)) for ids, each in names for outcome in _OFFERS

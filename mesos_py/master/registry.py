@@ -2,11 +2,11 @@
 
 Everything else a new leader learns from agents and schedulers. Each operation is a small value with one ``apply``
 that does no IO; it is written first and applied when it is known to be durable. It gives what it has changed, for
-those who keep that instead of the operations: a **record** of each agent, and a **document** for each thing that is
-not about one agent.
+those who keep that instead of the operations (``records.py``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -19,7 +19,6 @@ from mesos_py.types.quota import Quota
 
 __all__ = [
     "AdmitAgent",
-    "AgentRecord",
     "BringUp",
     "Deactivate",
     "Document",
@@ -38,14 +37,8 @@ __all__ = [
     "StartDraining",
     "TakeDown",
     "decode_operation",
-    "decode_records",
-    "encode_document",
     "encode_operation",
-    "encode_records",
     "operations",
-    "read_document",
-    "record_of",
-    "restore",
 ]
 
 REMEMBERED_S = 14 * 24 * 3600.0
@@ -77,6 +70,8 @@ class Registry:
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
         """To whom the admitted and unreachable belong; nobody else may return as one of them."""
+        self.owned: Counter[Principal] = Counter()
+        """How many of them each principal has."""
         self.drains: dict[AgentID, Drain] = {}
         """Of admitted and unreachable agents that are draining or drained."""
         self.deactivated: dict[AgentID, None] = {}
@@ -95,6 +90,19 @@ class Registry:
     def knows(self, agent_id: AgentID) -> bool:
         """True if it may run tasks, or may be doing so out of our sight."""
         return agent_id in self.admitted or agent_id in self.unreachable
+
+    def own(self, agent_id: AgentID, principal: Principal) -> None:
+        """An agent belongs to a principal from now on."""
+        self._disown(agent_id)
+        self.principals[agent_id] = principal
+        self.owned[principal] += 1
+
+    def _disown(self, agent_id: AgentID) -> None:
+        principal = self.principals.pop(agent_id, None)
+        if principal is not None:
+            self.owned[principal] -= 1
+            if not self.owned[principal]:
+                del self.owned[principal]
 
     def mode_of(self, agent_id: AgentID) -> AgentMode:
         """What an operator has decided of it."""
@@ -116,7 +124,7 @@ class Registry:
         """Forget all there is of an agent, but not that it is gone."""
         self.admitted.pop(agent_id, None)
         self.unreachable.pop(agent_id, None)
-        self.principals.pop(agent_id, None)
+        self._disown(agent_id)
         self.drains.pop(agent_id, None)
         self.deactivated.pop(agent_id, None)
 
@@ -132,7 +140,7 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
         """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
         registry.unreachable.pop(self.agent_id, None)
-        registry.principals[self.agent_id] = self.principal
+        registry.own(self.agent_id, self.principal)
         return (self.agent_id,)
 
 
@@ -376,102 +384,6 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     way += [StartDraining(agent_id, drain) for agent_id, drain in registry.drains.items()]
     way += [Deactivate(agent_id) for agent_id in registry.deactivated]
     return way
-
-
-class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
-    """All that the registry holds of one agent; what is added to it later needs a default and goes at the end."""
-
-    agent_id: AgentID
-    hostname: str | None
-    """If it is admitted."""
-    principal: Principal | None
-    unreachable: float | None
-    """When it was given up, seconds since the epoch."""
-    gone: float | None
-    """When an operator declared it gone, seconds since the epoch."""
-    drain: Drain | None = None
-    deactivated: bool = False
-
-
-encode_records = msgspec.msgpack.Encoder().encode
-_records: msgspec.msgpack.Decoder[list[AgentRecord]] = msgspec.msgpack.Decoder(list[AgentRecord])
-
-
-def decode_records(data: bytes) -> list[AgentRecord]:
-    """The inverse of encode_records. Raises msgspec.MsgspecError."""
-    return _records.decode(data)
-
-
-def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
-    """What there is of an agent, or None if there is nothing."""
-    hostname, principal = registry.admitted.get(agent_id), registry.principals.get(agent_id)
-    unreachable, gone = registry.unreachable.get(agent_id), registry.gone.get(agent_id)
-    if hostname is None and principal is None and unreachable is None and gone is None:
-        return None
-    drain, deactivated = registry.drains.get(agent_id), agent_id in registry.deactivated
-    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
-
-
-class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
-    """A document; what is added to one later needs a default."""
-
-    weights: dict[Role, float] = {}
-    quotas: dict[Role, Quota] = {}
-
-
-class _Maintenance(Struct, frozen=True, omit_defaults=True, gc=False):
-    schedule: list[Window] = []
-    down: dict[str, float] = {}
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_roles = msgspec.msgpack.Decoder(_Roles)
-_maintenance = msgspec.msgpack.Decoder(_Maintenance)
-
-
-def encode_document(registry: Registry, document: Document) -> bytes:
-    """What of a registry belongs into a document."""
-    match document:
-        case Document.ROLES:
-            return _encode(_Roles(registry.weights, registry.quotas))
-        case Document.MAINTENANCE:
-            return _encode(_Maintenance(registry.schedule, registry.down))
-
-
-def read_document(registry: Registry, document: Document, data: bytes) -> None:
-    """The inverse: put it into a registry. Raises msgspec.MsgspecError."""
-    match document:
-        case Document.ROLES:
-            roles = _roles.decode(data)
-            registry.weights, registry.quotas = roles.weights, roles.quotas
-        case Document.MAINTENANCE:
-            maintenance = _maintenance.decode(data)
-            registry.plan(maintenance.schedule)
-            registry.down = maintenance.down
-
-
-def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
-    """The registry that these records are of, in whatever order they come; documents are read into it."""
-    registry = Registry()
-    registry.epoch = epoch
-    unreachable: list[tuple[float, AgentID]] = []
-    gone: list[tuple[float, AgentID]] = []
-    for record in records:
-        if record.hostname is not None:
-            registry.admitted[record.agent_id] = record.hostname
-        if record.principal is not None:
-            registry.principals[record.agent_id] = record.principal
-        if record.drain is not None:
-            registry.drains[record.agent_id] = record.drain
-        if record.deactivated:
-            registry.deactivated[record.agent_id] = None
-        if record.unreachable is not None:
-            unreachable.append((record.unreachable, record.agent_id))
-        if record.gone is not None:
-            gone.append((record.gone, record.agent_id))
-    registry.unreachable = {agent_id: since for since, agent_id in sorted(unreachable)}
-    registry.gone = {agent_id: since for since, agent_id in sorted(gone)}
-    return registry
 
 
 def _forget_old(agents: dict[AgentID, float], now: float) -> list[AgentID]:

@@ -15,7 +15,7 @@ from mesos_py.master.events import OperatorSetQuotas
 from mesos_py.master.registry import Document, SetQuotas, SetWeights
 from mesos_py.types.ids import Role
 from mesos_py.types.quota import Quota, why_not_a_quota
-from mesos_py.types.roles import top_of, why_not_a_role
+from mesos_py.types.roles import top_of, why_not_a_role, why_not_a_weight
 from mesos_py.types.values import format_scalar
 
 __all__ = ["RoleDesk"]
@@ -76,8 +76,8 @@ class RoleDesk:
             if weight is None and role not in self._registry.weights:
                 reply(Outcome.UNKNOWN, f"no weight has been set of role {role}")
                 return
-            if weight is not None and not (math.isfinite(weight) and weight > 0):
-                reply(Outcome.INVALID, f"the weight of role {role} must be a number above 0, not {weight:g}")
+            if weight is not None and (why := why_not_a_weight(role, weight)):
+                reply(Outcome.INVALID, why)
                 return
 
         def written(_now: float) -> None:

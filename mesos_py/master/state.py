@@ -56,6 +56,8 @@ class MasterConfig(Struct, frozen=True, kw_only=True):
     """Who may do what, until it is changed."""
     max_frameworks_per_principal: int = 1000
     """Connected or waited for; whoever subscribes under ever new ids is stopped there."""
+    max_agents_per_principal: int = 100_000
+    """Admitted or unreachable; twice as many as a master is made for, and what a stranger's are stopped at."""
     max_completed_frameworks: int = 50
     max_completed_tasks: int = 1000
     """Per framework."""
@@ -212,6 +214,11 @@ class Framework:
         self.completed: deque[Task] = deque(maxlen=history.max_completed_tasks)
         self.counters: Counter[str] = Counter()
 
+    @property
+    def status(self) -> str:
+        """In a word for people: connected, disconnected or recovered."""
+        return "connected" if self.connected else "recovered" if self.recovered else "disconnected"
+
 
 class CompletedFramework(Struct, frozen=True, gc=False):
     """What is remembered of a removed framework."""
@@ -267,12 +274,12 @@ class MasterState:
     # Ids
 
     def new_id(self, kind: str) -> str:
-        """The next id of a kind: F(ramework), A(gent), O(ffer)."""
+        """The next id of a kind: F(ramework), A(gent), O(ffer), I(nverse offer)."""
         self._next[kind] += 1
         return f"{self.info.master_id}-{kind}{self._next[kind]}"
 
     def next_sequence(self) -> int:
-        """Of a RunTasks: rising for every agent, also for one that was lost and is back."""
+        """Of an order that is obeyed once: rising for every agent, also for one that was lost and is back."""
         self._next["sequence"] += 1
         return self._next["sequence"]
 
@@ -288,12 +295,19 @@ class MasterState:
 
     def remembers(self, task_id: TaskID, framework_id: FrameworkID | None) -> bool:
         """True if a task of that id was there: it is unreachable, or ended and still remembered."""
-        living = [f for f in self.frameworks.values() if framework_id in (None, f.framework_id)]
+        living = self.named(framework_id)
         if any(task_id in framework.unreachable for framework in living):
             return True
         removed = [f for f in self.completed.values() if framework_id in (None, f.framework_id)]
         completed = [*(f.completed for f in living), *(f.completed for f in removed)]
         return any(task.info.task_id == task_id for tasks in completed for task in tasks)
+
+    def named(self, framework_id: FrameworkID | None) -> list[Framework]:
+        """The framework of that id, if it is there; all of them if none is named."""
+        if framework_id is None:
+            return list(self.frameworks.values())
+        framework = self.frameworks.get(framework_id)
+        return [] if framework is None else [framework]
 
     # Indexes
 
@@ -352,6 +366,8 @@ class MasterState:
         for agent_id in (*self.registry.drains, *self.registry.deactivated):
             if not self.registry.knows(agent_id):
                 raise InvariantError(f"agent {agent_id} is not known, and not to be offered")
+        if self.registry.owned != Counter(self.registry.principals.values()):
+            raise InvariantError("the agents of a principal are miscounted")
 
     def _check_offers(self) -> None:
         for offer_id, (offer, _) in self.offers.items():

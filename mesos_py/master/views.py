@@ -1,7 +1,9 @@
 """What the master shows of itself: values made from its state, for the HTTP API, the command line and metrics."""
 
+from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
+from enum import StrEnum
+from itertools import chain, islice
 from typing import Any
 
 from msgspec import Struct, field
@@ -17,6 +19,7 @@ from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskState
 
 __all__ = [
+    "AgentStatus",
     "AgentView",
     "DrainView",
     "FrameworkView",
@@ -35,6 +38,7 @@ __all__ = [
     "role_views",
     "state_view",
     "task_views",
+    "unreachable_views",
 ]
 
 
@@ -45,32 +49,45 @@ class Page(Struct, frozen=True, gc=False):
     limit: int = 100
 
 
+class AgentStatus(StrEnum):
+    """How it stands with an agent."""
+
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    """It may come back, and nothing of it is given up yet."""
+    UNREACHABLE = "unreachable"
+    GONE = "gone"
+
+
 class AgentView(Struct, frozen=True, kw_only=True, gc=False):
-    """One agent."""
+    """One agent; of one that this leader has not seen little is known, and the rest is empty."""
 
     agent_id: AgentID
     name: str
     hostname: str
     url: str
     connected: bool
+    status: AgentStatus
     resources: Resources
     used: Resources
     offered: Resources
     attributes: Attributes
     tasks: int
     registered: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch; 0 if that was with another leader."""
     version: str
     mode: AgentMode
+    unreachable: float | None = None
+    """When it was given up, seconds since the epoch."""
 
 
 class DrainView(Struct, frozen=True, kw_only=True, gc=False):
-    """How far an agent has been emptied; ``status`` is connected, disconnected, unreachable or gone."""
+    """How far an agent has been emptied."""
 
     agent_id: AgentID
     hostname: str
     """Empty if it is not known any more."""
-    status: str
+    status: AgentStatus
     mode: AgentMode
     tasks: int
     """That live there, as far as is known."""
@@ -202,8 +219,39 @@ EVERYTHING = Page(0, 10**9)
 
 
 def agent_views(state: MasterState, page: Page = EVERYTHING) -> list[AgentView]:
-    """Agents in the order in which they came."""
-    return [_agent(state, agent) for agent in islice(state.agents.values(), page.offset, page.offset + page.limit)]
+    """Admitted agents in the order in which they came, then those that have not come back to this leader yet."""
+    missing = (agent_id for agent_id in state.registry.admitted if agent_id not in state.agents)
+    views = chain(
+        (_agent(state, agent) for agent in state.agents.values()),
+        (_unseen(state, agent_id, tasks=0) for agent_id in missing),
+    )
+    return list(islice(views, page.offset, page.offset + page.limit))
+
+
+def unreachable_views(state: MasterState) -> list[AgentView]:
+    """Agents that were given up, oldest first."""
+    tasks = Counter(task.agent_id for f in state.frameworks.values() for task in f.unreachable.values())
+    return [_unseen(state, agent_id, tasks[agent_id]) for agent_id in state.registry.unreachable]
+
+
+def _unseen(state: MasterState, agent_id: AgentID, tasks: int) -> AgentView:
+    return AgentView(
+        agent_id=agent_id,
+        name="",
+        hostname=state.registry.admitted.get(agent_id, ""),
+        url="",
+        connected=False,
+        status=_status(state, agent_id),
+        resources=Resources(),
+        used=Resources(),
+        offered=Resources(),
+        attributes={},
+        tasks=tasks,
+        registered=0.0,
+        version="",
+        mode=state.registry.mode_of(agent_id),
+        unreachable=state.registry.unreachable.get(agent_id),
+    )
 
 
 def _agent(state: MasterState, agent: Agent) -> AgentView:
@@ -213,6 +261,7 @@ def _agent(state: MasterState, agent: Agent) -> AgentView:
         hostname=agent.info.hostname,
         url=agent.info.url,
         connected=agent.connected,
+        status=_status(state, agent.agent_id),
         resources=agent.info.resources,
         used=Resources.sum(agent.used().values()),
         offered=Resources.sum(offer.resources for offer in agent.offers.values()),
@@ -248,12 +297,12 @@ def drain_view(state: MasterState, agent_id: AgentID) -> DrainView | None:
     )
 
 
-def _status(state: MasterState, agent_id: AgentID) -> str:
+def _status(state: MasterState, agent_id: AgentID) -> AgentStatus:
     if agent_id in state.registry.gone:
-        return "gone"
+        return AgentStatus.GONE
     if agent_id in state.registry.unreachable:
-        return "unreachable"
-    return "disconnected" if agent_id in state.absent else "connected"
+        return AgentStatus.UNREACHABLE
+    return AgentStatus.DISCONNECTED if agent_id in state.absent else AgentStatus.CONNECTED
 
 
 def machine_views(state: MasterState) -> list[MachineView]:
@@ -322,7 +371,7 @@ def _framework(framework: Framework) -> FrameworkView:
         name=framework.info.name,
         principal=framework.info.principal,
         roles=framework.info.roles,
-        status="connected" if framework.connected else "recovered" if framework.recovered else "disconnected",
+        status=framework.status,
         tasks=len(live),
         completed=len(framework.completed),
         used=Resources.sum([*(task.resources for task in live), *executors]),

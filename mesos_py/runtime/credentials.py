@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from mesos_py.errors import ConfigError
+from mesos_py.runtime.files import read_text
 
 __all__ = ["read_credential"]
 
@@ -15,12 +15,6 @@ _DIRECTORY: Final = "CREDENTIALS_DIRECTORY"
 def read_credential(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """The credential of this name, or None if there is none. Raises ConfigError."""
     directory = environ.get(_DIRECTORY)
-    if not directory:
+    if not directory or not os.path.exists(file := Path(directory) / name):
         return None
-    try:
-        return (Path(directory) / name).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"cannot read the credential {name} in {directory}: {why}") from None
+    return read_text(file, f"the credential {name} in {directory}").strip()

@@ -48,6 +48,9 @@ class Election(Protocol):
     def start(self, listener: ElectionListener) -> None:
         """Begin to contend; returns at once."""
 
+    def contenders(self) -> list[Candidate]:
+        """Who contends, ourselves too, in the order in which they would lead; as far as is known."""
+
     def resign(self) -> None:
         """Contend anew, behind the others; a leader is deposed by it."""
 

@@ -36,9 +36,7 @@ def entry_of(event: Mapping[str, Any]) -> dict[str, str]:
     """The journal's fields for one line of the log: all in the text for people, and each on its own for searching."""
     level = str(event.get("level", "info"))
     exception = event.get("exception")
-    own = {
-        name: str(value) for name, value in event.items() if name not in ("event", "level", "timestamp", "exception")
-    }
+    own = {name: str(value) for name, value in event.items() if name not in _NOT_OURS}
     words = [str(event.get("event", "")), *(f"{name}={_quoted(value)}" for name, value in own.items())]
     text = " ".join(words) + (f"\n{exception}" if exception else "")
     fields = {"MESSAGE": text, "PRIORITY": str(_PRIORITIES.get(level, 6)), "SYSLOG_IDENTIFIER": _IDENTIFIER}

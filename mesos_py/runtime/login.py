@@ -12,11 +12,11 @@ import base64
 import os
 import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.credentials import read_credential
+from mesos_py.runtime.files import read_text
 
 __all__ = ["http_options"]
 
@@ -39,19 +39,12 @@ def http_options(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
 
 
 def _authorization(environ: Mapping[str, str]) -> str:
-    token = environ.get("MESOS_TOKEN") or _of_file(environ.get("MESOS_TOKEN_FILE")) or read_credential("token", environ)
+    token, file = environ.get("MESOS_TOKEN"), environ.get("MESOS_TOKEN_FILE")
+    if not token and file:
+        token = read_text(file, f"the token in {file}").strip()
+    token = token or read_credential("token", environ)
     if token:
         return f"Bearer {token}"
     if user := environ.get("MESOS_USER"):
         return "Basic " + base64.b64encode(f"{user}:{environ.get('MESOS_PASSWORD', '')}".encode()).decode()
     return ""
-
-
-def _of_file(path: str | None) -> str:
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise ConfigError(f"cannot read the token in {path}: {why}") from None

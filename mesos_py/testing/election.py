@@ -51,6 +51,10 @@ class FakeElection:
         self._listener = listener
         self._join()
 
+    def contenders(self) -> list[Candidate]:
+        """Part of Election."""
+        return [contender.us for contender in self._ensemble.line]
+
     def resign(self) -> None:
         """Part of Election."""
         self._end("we resigned")

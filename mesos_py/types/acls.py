@@ -92,11 +92,11 @@ ALLOW_ALL: Final = Acls()
 
 
 def why_not(acls: Acls, action: Action, principal: Principal | None, on: str) -> str | None:
-    """Why somebody may not do this, in words fit to send back."""
+    """Why somebody may not do this, in words fit to send back; ``on`` is empty where there is no object."""
     if acls.allows(action, principal, on):
         return None
     who = "nobody in particular" if principal is None else f"principal {principal!r}"
-    return f"{who} may not {action} on {OBJECTS[action]} {on!r}"
+    return f"{who} may not {action} ({OBJECTS[action]}: {repr(on) if on else 'none'})"
 
 
 def read_acls(values: Mapping[str, object]) -> Acls:

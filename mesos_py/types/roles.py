@@ -1,10 +1,11 @@
 """Role names and their hierarchy: ``eng/web`` is a child of ``eng``."""
 
 from collections.abc import Iterator
+from math import isfinite
 
 from mesos_py.types.ids import Role
 
-__all__ = ["ANY_ROLE", "ancestors", "is_within", "top_of", "why_not_a_role"]
+__all__ = ["ANY_ROLE", "ancestors", "is_within", "top_of", "why_not_a_role", "why_not_a_weight"]
 
 _LONGEST = 255
 """Characters: bounds the levels that one role from a stranger can add to the hierarchy."""
@@ -27,6 +28,13 @@ def why_not_a_role(role: str) -> str | None:
         if any(c.isspace() or c in "\b\x7f;:(),\\" for c in part):
             return f"role {role!r} holds a white space, backspace or one of ; : ( ) , \\"
     return None
+
+
+def why_not_a_weight(role: str, weight: float) -> str | None:
+    """Why a role cannot have this weight, or None."""
+    if isfinite(weight) and weight > 0:
+        return None
+    return f"the weight of role {role} must be a number above 0, not {weight:g}"
 
 
 def ancestors(role: Role) -> Iterator[Role]:

@@ -28,7 +28,7 @@ __all__ = ["Problem", "Version", "health", "make_app", "may_fail", "problem", "v
 
 _HEALTH_TIMEOUT_S = 2.0
 
-_SHOWN: Final = {"states": "state", "roles": "role", "data": "body"}
+_SHOWN: Final = {"states": "state", "statuses": "status", "roles": "role", "data": "body"}
 """What is not called as it is in our code."""
 
 

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 
 from mesos_py.errors import ConfigError, MesosError
 from mesos_py.types.ids import Principal
+from mesos_py.web.reader import BusyError
 
 __all__ = [
     "PEER",
@@ -39,11 +40,13 @@ PEER: Final = "mesos_peer"
 _TOKEN: Final = "sha256:"  # noqa: S105 - not a token but the mark of one
 _ROUNDS: Final = 12
 _REMEMBERED: Final = 1000
+_MOST_WAITING: Final = 20
+"""Passwords to be checked, which takes about a quarter of a second each; whoever floods us has the rest refused."""
 _LONGEST: Final = 72
 """Bytes of a password that bcrypt looks at."""
 
 Authenticate = Callable[[str, str | None], Awaitable[Principal | None]]
-"""Takes the header Authorization and the name in the client's certificate; raises NotProvenError."""
+"""Takes the header Authorization and the name in the client's certificate; raises NotProvenError and BusyError."""
 
 
 class NotProvenError(MesosError):
@@ -101,9 +104,11 @@ class Authenticator:
         self._known: OrderedDict[bytes, tuple[Principal, bytes]] = OrderedDict()
         self._key = secrets.token_bytes(32)
         self._turn: asyncio.Lock | None = None
+        self._waiting = 0
+        """How many passwords are to be checked."""
 
     async def __call__(self, authorization: str, peer: str | None) -> Principal | None:
-        """Whoever is proven; None if nothing was brought. Raises NotProvenError."""
+        """Whoever is proven; None if nothing was brought. Raises NotProvenError and BusyError."""
         scheme, _, proof = authorization.partition(" ")
         if not scheme:
             return None if peer is None else Principal(peer)
@@ -129,15 +134,25 @@ class Authenticator:
         known = self._known.get(digest)
         if known is not None and known[1] in hashes:
             return known[0]
-        self._turn = self._turn or asyncio.Lock()
-        async with self._turn:
-            fitting = await asyncio.to_thread(_fitting, password.encode()[:_LONGEST], hashes)
+        fitting = await self._check(password, hashes)
         if fitting is None:
             raise NotProvenError("name or password is wrong")
         self._known[digest] = (Principal(name), fitting)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return Principal(name)
+
+    async def _check(self, password: str, hashes: list[bytes]) -> bytes | None:
+        """The hash that fits, after those who came before. Raises BusyError if these are too many."""
+        if self._waiting >= _MOST_WAITING:
+            raise BusyError("too many passwords are being checked; try again, or use a token")
+        self._turn = self._turn or asyncio.Lock()
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await asyncio.to_thread(_fitting, password.encode()[:_LONGEST], hashes)
+        finally:
+            self._waiting -= 1
 
 
 _NOBODYS: Final = b"$2b$12$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK"

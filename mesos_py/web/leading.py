@@ -4,11 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, Response
+from msgspec import Struct
 
 from mesos_py.master.core import Master
 from mesos_py.web.app import Problem
 
-__all__ = ["Leading", "NotLeading", "elsewhere"]
+__all__ = ["Leading", "MasterView", "NotLeading", "elsewhere"]
+
+
+class MasterView(Struct, frozen=True):
+    """One of the masters, as another sees it."""
+
+    url: str
+    """Of its HTTP API."""
+    leads: bool
 
 
 class NotLeading(Exception):  # noqa: N818  (not an error)

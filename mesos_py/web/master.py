@@ -8,10 +8,12 @@ from litestar import Litestar, MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import Parameter, QueryParameter
+from msgspec import Struct
 
 from mesos_py.master.core import Master
 from mesos_py.master.metrics import metrics_of
 from mesos_py.master.views import (
+    AgentStatus,
     AgentView,
     DrainView,
     FrameworkView,
@@ -26,6 +28,7 @@ from mesos_py.master.views import (
     role_views,
     state_view,
     task_views,
+    unreachable_views,
 )
 from mesos_py.runtime.condition import Condition, always_ready
 from mesos_py.types.ids import AgentID
@@ -36,7 +39,7 @@ from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.encode import encode_in_pieces
-from mesos_py.web.leading import Leading, NotLeading, elsewhere
+from mesos_py.web.leading import Leading, MasterView, NotLeading, elsewhere
 from mesos_py.web.maintenance import MaintenanceSite
 from mesos_py.web.metrics import metrics
 from mesos_py.web.operating import AgentInPath, FrameworkFilter, OperatorSite, TaskInPath
@@ -49,11 +52,21 @@ __all__ = ["make_master_app"]
 T = TypeVar("T")
 
 NodeFilter = Annotated[str | None, Parameter(description="Only with this id, name or host name.")]
+StatusFilter = Annotated[
+    list[AgentStatus] | None,
+    QueryParameter(name="status", description="By default connected and disconnected; may be given several times."),
+]
 AgentFilter = Annotated[str | None, Parameter(description="Only on this agent.")]
 StateFilter = Annotated[
     list[TaskState] | None, QueryParameter(name="state", description="Only in this state; may be given several times.")
 ]
 TaskFilter = Annotated[str | None, Parameter(description="Only with this id.")]
+
+
+class Masters(Struct, frozen=True):
+    """All masters, in the order in which they would lead."""
+
+    masters: list[MasterView]
 
 
 class AgentPage(Items[AgentView], frozen=True, kw_only=True):
@@ -82,6 +95,7 @@ def make_master_app(
     operate: Operate,
     access: Access = allow_all,
     leader_url: Callable[[], str] = lambda: "",
+    masters: Callable[[], list[MasterView]] = list,
     condition: Callable[[], Condition] = always_ready,
     authenticate: Authenticate = nobody,
 ) -> Litestar:
@@ -93,6 +107,7 @@ def make_master_app(
         operate: has the core change something.
         access: who may do what.
         leader_url: where the leader's API is, while it is not here; called in the loop's thread only.
+        masters: this one and the others, as far as they are known; called in the loop's thread only.
         condition: how this process fares; called in the loop's thread only.
         authenticate: finds out who asks.
     """
@@ -105,8 +120,19 @@ def make_master_app(
         *RoleSite(reader, leading, asker).routes(),
     ]
     description = "What the cluster is and does. Lists come in pages and are a moment old."
-    daemon = [*health(reader, condition), version(), metrics(reader, "mesos_master", lambda: _metrics(master()))]
+    figures = metrics(reader, "mesos_master", lambda: _metrics(master()))
+    daemon = [*health(reader, condition), version(), figures, _masters(reader, masters)]
     return make_app("mesos_py master", description, [*daemon, *routes], access, authenticate)
+
+
+def _masters(reader: Reader, masters: Callable[[], list[MasterView]]) -> HTTPRouteHandler:
+    """The route that every master serves itself, and so tells where the leader is."""
+
+    async def read_masters() -> Masters:
+        """This master and the others that contend, and which of them leads."""
+        return Masters(await reader.read(masters))
+
+    return get("/masters", summary="Masters, and who leads", tags=["daemon"], responses=may_fail(503))(read_masters)
 
 
 def _metrics(master: Master | None) -> list[Metric]:
@@ -151,9 +177,16 @@ class _MasterSite:
             self._reader.charge(snapshot, time.monotonic() - start)
         return Response(snapshot.body, media_type=MediaType.JSON)
 
-    async def agents(self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None) -> AgentPage:
-        """Agents in the order in which they came."""
+    async def agents(
+        self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None, statuses: StatusFilter = None
+    ) -> AgentPage:
+        """Agents in the order in which they came, and if they are asked for those that were given up."""
         agents = (await self._snapshot("agents", lambda master: agent_views(master.state))).value
+        if statuses is not None:
+            if AgentStatus.UNREACHABLE in statuses:
+                lost = await self._snapshot("unreachable", lambda master: unreachable_views(master.state))
+                agents = agents + lost.value
+            agents = [agent for agent in agents if agent.status in statuses]
         if node is not None:
             agents = [agent for agent in agents if node in (agent.agent_id, agent.name, agent.hostname)]
         return cut(AgentPage, agents, offset, limit)

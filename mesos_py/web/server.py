@@ -13,13 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.logs import get_log
+from mesos_py.runtime.sockets import listen, place
 from mesos_py.web.authentication import PEER
 
 __all__ = ["Tls", "WebServer"]
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 5.0
-_BACKLOG: Final = 1024
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (to recognise it)
 
 
@@ -85,11 +85,10 @@ class WebServer:
     def bind(self) -> str:
         """Take the port, so that the URL is known before the application can answer. Raises ConfigError."""
         if self._listener is None:
-            self._listener = _listen(self._host, self._port)
+            self._listener = listen("the HTTP API", self._host, self._port)
             host = socket.getfqdn() if self._host in _ANY_ADDRESS else self._host
-            port = self._listener.getsockname()[1]
             scheme = "http" if self._tls is None else "https"
-            self.url = f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+            self.url = f"{scheme}://{place(host, self._listener.getsockname()[1])}"
         return self.url
 
     def start(self) -> None:
@@ -128,24 +127,6 @@ class WebServer:
         if self._listener is not None:
             self._listener.close()
         self._server = self._thread = self._listener = None
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except (socket.gaierror, UnicodeError) as error:
-        raise ConfigError(f"the HTTP API cannot listen on {host!r}: {_reason(error)}") from None
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"the HTTP API cannot listen on {host}:{port}: {_reason(error)}") from None
-    return listener
 
 
 def _reason(error: Exception) -> str:

@@ -95,6 +95,10 @@ class Site(Masters):
         self._frozen.discard(name)
         super().thaw(name)
 
+    def deafen(self, name: str) -> None:
+        """The broker closes a master's connection: what is sent from now on it hears only once it has come back."""
+        self.rabbitmq.close_connections_of(self.daemon(name).popen.pid)
+
     def chief(self) -> int:
         """The number of the ZooKeeper server that leads the others, or of any that runs."""
         running = self._running_servers()
@@ -119,6 +123,21 @@ class Site(Masters):
         if number not in self._down:
             self._frozen_servers.add(number)
             self._server(number).send(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def frozen_ensemble(self) -> Iterator[None]:
+        """For the length of the block nobody learns who leads."""
+        for number in range(SERVERS):
+            self.freeze_server(number)
+        try:
+            yield
+        finally:
+            self._thaw_servers()
+
+    def _thaw_servers(self) -> None:
+        for number in tuple(self._frozen_servers):
+            self._server(number).send(signal.SIGCONT)
+        self._frozen_servers.clear()
 
     def _server(self, number: int) -> Server:
         return self.ensemble.servers[number]
@@ -148,9 +167,7 @@ class Site(Masters):
         for name in self._stopping:
             self.daemon(name).wait()
         self._stopping.clear()
-        for number in tuple(self._frozen_servers):
-            self._server(number).send(signal.SIGCONT)
-        self._frozen_servers.clear()
+        self._thaw_servers()
         if self._cut:
             self.remote.heal()
             self._cut = False

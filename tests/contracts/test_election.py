@@ -24,6 +24,15 @@ def test_the_first_leads_and_the_others_know_whom_they_follow(bench):
     assert first.leader is None
 
 
+def test_each_knows_who_contends_and_in_which_order(bench):
+    first, second = bench.peer("first"), bench.peer("second")
+    bench.until(lambda: first.election.contenders() == second.election.contenders() == [first.us, second.us])
+    first.election.resign()
+    bench.until(lambda: first.election.contenders() == second.election.contenders() == [second.us, first.us])
+    second.stop()
+    bench.until(lambda: first.election.contenders() == [first.us])
+
+
 def test_the_epoch_is_above_that_of_a_master_that_had_only_a_clock(bench):
     before = int(time.time())
     assert bench.peer("first").epochs[0] >= before

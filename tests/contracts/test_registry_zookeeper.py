@@ -12,15 +12,8 @@ from mesos_py.adapters.zookeeper.paths import BUCKETS
 from mesos_py.adapters.zookeeper.registry import ZookeeperRegistry
 from mesos_py.adapters.zookeeper.session import Session
 from mesos_py.errors import ConfigError, MesosError
-from mesos_py.master.registry import (
-    AdmitAgent,
-    Document,
-    MarkUnreachable,
-    SetSchedule,
-    SetWeights,
-    TakeDown,
-    encode_document,
-)
+from mesos_py.master.records import encode_document
+from mesos_py.master.registry import AdmitAgent, Document, MarkUnreachable, SetSchedule, SetWeights, TakeDown
 from mesos_py.types.ids import AgentID, Principal, Role
 from mesos_py.types.maintenance import Window
 from tests.support.elections import SESSION_S, Peer, ZookeeperBench

@@ -1,6 +1,8 @@
 """What goes wrong with the broker itself: nobody is taken for dead, each trouble is said once, and so is its end."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 
@@ -39,8 +41,8 @@ class Watch:
 
 @pytest.fixture
 def cluster(rabbitmq, tmp_path):
-    """A new one for each test: whoever has just seen a trouble tells of the end of the next only when that lasts."""
-    with make_cluster(rabbitmq, tmp_path) as cluster:
+    """A new one: whoever has just seen a trouble tells of the end of the next only when that lasts."""
+    with make_cluster(rabbitmq.url(), tmp_path) as cluster:
         yield cluster
         print(cluster.news())
 
@@ -104,59 +106,93 @@ def still(condition, seconds):
         wait_for(lambda: not condition(), "still so", seconds)
 
 
-ALL = ("set_permissions", "guest", ".*", ".*", ".*")
-FAULTS = {
+ALL = ("set_permissions", "-p", "{}", "{}", ".*", ".*", ".*")
+CLOSE = ("close_all_connections", "--vhost", "{}", "because of the test")
+FAULTS_OF_ONE_USER = {
     "the user is deleted": (
-        [("delete_user", "guest")],
-        [("add_user", "guest", "guest"), ALL],
+        [("delete_user", "{}")],
+        [("add_user", "{}", "secret"), ALL],
         "check user and password in the broker URL",
     ),
     "the password is changed": (
-        [("change_password", "guest", "another"), ("close_all_connections", "rotated")],
-        [("change_password", "guest", "guest")],
+        [("change_password", "{}", "another"), CLOSE],
+        [("change_password", "{}", "secret")],
         "check user and password in the broker URL",
     ),
     "the virtual host is deleted": (
-        [("delete_vhost", "/")],
-        [("add_vhost", "/"), ALL],
+        [("delete_vhost", "{}")],
+        [("add_vhost", "{}"), ALL],
         "create the virtual host",
     ),
     "the virtual host is closed to us": (
-        [("clear_permissions", "guest"), ("close_all_connections", "revoked")],
+        [("clear_permissions", "-p", "{}", "{}"), CLOSE],
         [ALL],
         "give the user permissions in it",
     ),
     "queues may not be declared": (
-        [("set_permissions", "guest", "^$", ".*", ".*"), ("close_all_connections", "revoked")],
+        [("set_permissions", "-p", "{}", "{}", "^$", ".*", ".*"), CLOSE],
         [ALL],
         "set_permissions",
     ),
     "nothing may be published": (
-        [("set_permissions", "guest", ".*", "^$", ".*"), ("close_all_connections", "revoked")],
+        [("set_permissions", "-p", "{}", "{}", ".*", "^$", ".*"), CLOSE],
         [ALL],
         "set_permissions",
     ),
+}
+FAULTS_OF_ALL = {
     "the broker is stopped": ([("stop_app",)], [("start_app",)], "refused"),
     "the broker is wiped": ([("stop_app",), ("reset",)], [("start_app",)], "refused"),
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_that_somebody_mends(cluster, rabbitmq, watch, tmp_path, fault):
-    """However long that takes. What is said of it is little, and ends with what to do."""
-    breaking, mending, advice = FAULTS[fault]
-    with a_run(cluster, tmp_path) as run:
-        try:
-            for command in breaking:
-                rabbitmq.ctl(*command)
-            wait_for(lambda: all(advice in str(watch.said(name)) for name in DAEMONS), f"{advice!r} is said")
-            still(lambda: all(len(watch.events(name)) <= 4 for name in DAEMONS), 5.0)
-        finally:
-            for command in mending:
-                rabbitmq.ctl(*command)
-        wait_for(lambda: all(watch.events(name)[-1] == "broker connected" for name in DAEMONS), "all are back", 60.0)
-        wait_for(lambda: all(agent["connected"] for agent in cluster.items("/agents")), "the master has them back")
-    for name in DAEMONS:
-        assert 2 <= len(watch.said(name)) <= 5, watch.said(name)
+@pytest.mark.timeout(300)
+def test_faults_that_somebody_mends(rabbitmq, tmp_path):
+    """Side by side, each on a cluster with a user and virtual host, or a broker, of its own."""
+    rabbitmq.define(dict.fromkeys(FAULTS_OF_ONE_USER, "secret"))
+    with ThreadPoolExecutor() as threads:
+        stories = {
+            **{name: threads.submit(befall_user, rabbitmq, tmp_path, name) for name in FAULTS_OF_ONE_USER},
+            **{name: threads.submit(befall_broker, tmp_path, name) for name in FAULTS_OF_ALL},
+        }
+    failed = {name: story.exception() for name, story in stories.items()}
+    assert not any(failed.values()), {name: str(error) for name, error in failed.items() if error is not None}
+
+
+def befall_user(rabbitmq, tmp_path, fault):
+    url = rabbitmq.url(quote(fault), "secret", vhost=quote(fault))
+    befall(rabbitmq, url, tmp_path / fault.replace(" ", "-"), FAULTS_OF_ONE_USER[fault], fault)
+
+
+def befall_broker(tmp_path, fault):
+    directory = tmp_path / fault.split()[-1]
+    directory.mkdir()
+    broker = RabbitMQ(directory)
+    try:
+        broker.start()
+        befall(broker, broker.url(), directory / "cluster", FAULTS_OF_ALL[fault])
+    finally:
+        broker.close()
+
+
+def befall(rabbitmq, url, work, fault, whom=""):
+    """However long it lasts, what is said of it is little, and ends with what to do."""
+    breaking, mending, advice = fault
+    work.mkdir()
+    with make_cluster(url, work) as cluster:
+        watch = Watch(cluster)
+        with a_run(cluster, work) as run:
+            try:
+                for command in breaking:
+                    rabbitmq.ctl(*(word.format(whom) for word in command))
+                wait_for(lambda: all(advice in str(watch.said(name)) for name in DAEMONS), f"{advice!r} is said")
+                still(lambda: all(len(watch.events(name)) <= 4 for name in DAEMONS), 5.0)
+            finally:
+                for command in mending:
+                    rabbitmq.ctl(*(word.format(whom) for word in command))
+            wait_for(lambda: all(watch.events(name)[-1] == "broker connected" for name in DAEMONS), "all are back", 60)
+            wait_for(lambda: all(agent["connected"] for agent in cluster.items("/agents")), "the master has them back")
+        for name in DAEMONS:
+            assert 2 <= len(watch.said(name)) <= 5, watch.said(name)
     assert 1 <= run.text().count("the broker is not reached") <= 4
     assert 1 <= run.text().count("the broker is reached") <= 2

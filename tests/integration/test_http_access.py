@@ -111,7 +111,7 @@ def test_who_may_not_is_told_by_the_rules(site):
     kill = f"{site.master_url}/tasks/none/kill"
     refused = site.get(kill, bob, method="POST")
     assert refused.status_code == 403
-    assert refused.json() == {"error": "principal 'bob' may not kill on principal of the task's framework ''"}
+    assert refused.json() == {"error": "principal 'bob' may not kill (principal of the task's framework: none)"}
     assert site.get(kill, alice, method="POST").status_code == 404  # he may; there is no such task
 
 

@@ -18,6 +18,7 @@ from mesos_py.types.infos import FrameworkInfo
 from mesos_py.types.maintenance import Window
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.agent import make_agent_app
+from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
@@ -56,7 +57,12 @@ def agent(loop, box, tmp_path):
 def cluster(loop, agent, box, monkeypatch):
     """A master with tasks a (staging), b (running) and c (failed), and its HTTP API."""
     cluster = Cluster()
-    app = make_master_app(Reader(loop), lambda: cluster.master, lambda *call: cluster.operate(loop, *call))
+    app = make_master_app(
+        Reader(loop),
+        lambda: cluster.master,
+        lambda *call: cluster.operate(loop, *call),
+        masters=lambda: [MasterView("http://m1", leads=True), MasterView("http://m2", leads=False)],
+    )
     server = WebServer(app)
     server.start()
     monkeypatch.setenv("MESOS_MASTER", server.url)
@@ -115,6 +121,14 @@ def test_tasks(mesos, cluster):
     assert [t["TASK"] for t in rows(mesos("tasks", "--framework", "shop", "--limit", "1"))] == ["a"]
     assert len(rows(mesos("tasks", "--framework", cluster.framework_id))) == 2
     assert mesos("tasks", "--framework", "nobody") == b""
+
+
+def test_masters(mesos):
+    assert [(m["MASTER"], m["STATE"]) for m in rows(mesos("masters"))] == [
+        ("http://m1", "leader"),
+        ("http://m2", "standby"),
+    ]
+    assert [m["leads"] for m in json.loads(mesos("masters", "--json"))] == [True, False]
 
 
 def test_json(mesos):

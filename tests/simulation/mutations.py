@@ -42,7 +42,7 @@ SEEDS = 100
 
 
 @contextmanager
-def patched(target: Any, name: str, made_from: Callable[[Any], Any]) -> Iterator[None]:
+def instead(target: Any, name: str, made_from: Callable[[Any], Any]) -> Iterator[None]:
     """Let ``target.name`` be what ``made_from`` makes of the original."""
     original = target.__dict__[name] if isinstance(target, type) else getattr(target, name)
     setattr(target, name, made_from(original))
@@ -74,10 +74,6 @@ def mutation(promise: str, seed: int = 0):
         return breaks
 
     return add
-
-
-def instead(target, name, made_from):
-    return patched(target, name, made_from)
 
 
 # 1 no overcommit

@@ -241,8 +241,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def make_cluster(rabbitmq: RabbitMQ, work: Path) -> Iterator[Cluster]:
-    cluster = Cluster(rabbitmq.url(), work)
+def make_cluster(broker: str, work: Path) -> Iterator[Cluster]:
+    cluster = Cluster(broker, work)
     try:
         cluster.start()
         yield cluster
@@ -256,7 +256,7 @@ def make_cluster(rabbitmq: RabbitMQ, work: Path) -> Iterator[Cluster]:
 @pytest.fixture(scope="module")
 def one_cluster(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Started once for the tests of a module."""
-    with make_cluster(rabbitmq, tmp_path_factory.mktemp("cluster")) as cluster:
+    with make_cluster(rabbitmq.url(), tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 
 

@@ -4,6 +4,7 @@ Nothing of a system-wide broker is touched: own ports, own node name, own cookie
 even if the tests are killed. With pytest-xdist every worker has its own.
 """
 
+import json
 import os
 import random
 import shutil
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
@@ -56,8 +58,9 @@ class RabbitMQ:
         port: int | None = None,
         options: str = "",
         host: str = "127.0.0.1",
+        vhost: str = "/",
     ) -> str:
-        return f"amqp://{user}:{password}@{host}:{port or self.port}//{options}"
+        return f"amqp://{user}:{password}@{host}:{port or self.port}/{vhost}{options}"
 
     def tls_url(self, user: str = "guest", password: str = "guest") -> str:
         return f"amqps://{user}:{password}@127.0.0.1:{self.tls_port}//?cacertfile={self.certificate}"
@@ -134,6 +137,19 @@ class RabbitMQ:
         self.ctl("set_permissions", user, configure, write, read)
         self._users.add(user)
 
+    def define(self, users: dict[str, str]) -> None:
+        """Users by password, each with a virtual host of the same name where it may do everything."""
+        definitions = {
+            "users": [{"name": user, "password": password, "tags": ""} for user, password in users.items()],
+            "vhosts": [{"name": user} for user in users],
+            "permissions": [
+                {"user": user, "vhost": user, "configure": ".*", "write": ".*", "read": ".*"} for user in users
+            ],
+        }
+        file = self.work / "definitions.json"
+        file.write_text(json.dumps(definitions))
+        self.ctl("import_definitions", str(file))
+
     def ensure_user(self, user: str, password: str) -> None:
         """Add a user who may do everything, unless it exists."""
         if user not in self._users:
@@ -142,6 +158,15 @@ class RabbitMQ:
     def close_connections(self, why: str = "test") -> None:
         """Have the broker close every client's connection."""
         self.ctl("close_all_connections", why)
+
+    def close_connections_of(self, pid: int, why: str = "test") -> None:
+        """Close those of one process, and all queues that are its own; what is on its way there may still arrive."""
+        sockets = psutil.Process(pid).net_connections(kind="tcp")
+        ports = {socket.laddr.port for socket in sockets if socket.raddr and socket.raddr.port == self.port}
+        for line in self.ctl("list_connections", "pid", "peer_port").splitlines():
+            connection, _, port = line.partition("\t")
+            if port.isdecimal() and int(port) in ports:
+                self.ctl("close_connection", connection, why)
 
     def _write_settings(self) -> None:
         lines = (f"{name} = {value}\n" for name, value in self._settings.items())

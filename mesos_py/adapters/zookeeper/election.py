@@ -8,6 +8,7 @@ its session lives has a lifeline that deceives the others, and contends without 
 """
 
 from collections.abc import Callable
+from functools import partial
 from secrets import token_hex
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ class ZookeeperElection:
         self._turn = 0
         """Rises with each connection: answers from before it are not listened to."""
         self._leader: Candidate | None = None
+        self._contenders: dict[str, Candidate | None] = {}
+        """Who stands in line, by the names of their nodes; None before what is there is read."""
         self._watched = ""
         self._watch: Watch | None = None
 
@@ -60,6 +63,10 @@ class ZookeeperElection:
         self._listener = listener
         self._session.listen(self)
         self._session.start()
+
+    def contenders(self) -> list[Candidate]:
+        """Part of Election."""
+        return [candidate for candidate in self._contenders.values() if candidate is not None]
 
     def resign(self) -> None:
         """Part of Election."""
@@ -129,6 +136,7 @@ class ZookeeperElection:
         line = sorted(
             (name for name in names if number_of(name) >= 0 and guid_of(name) not in self._given_up), key=number_of
         )
+        self._get_to_know(line)
         ours = next((name for name in line if guid_of(name) == self._guid), None)
         if ours is None:
             self._depose("our node in ZooKeeper is gone")
@@ -143,6 +151,18 @@ class ZookeeperElection:
             self._still_lead()
         else:
             self._session.get(self._paths.epoch, self._then(lambda found, why: self._raise_epoch(ours, found, why)))
+
+    def _get_to_know(self, line: list[str]) -> None:
+        """What stands in a node never changes: read those that are new."""
+        self._contenders = {name: self._contenders.get(name) for name in line}
+        for name in [name for name, candidate in self._contenders.items() if candidate is None]:
+            self._session.get(self._paths.master(name), self._then(partial(self._known, name)))
+
+    def _known(self, name: str, found: tuple[bytes, Any] | None, error: Exception | None) -> None:
+        if found is not None and name in self._contenders:
+            self._contenders[name] = _candidate(found[0])
+        elif error is not None and not isinstance(error, NoNodeError):
+            refused(error)
 
     def _join(self) -> None:
         data = msgspec.json.encode(self._us)
@@ -220,10 +240,7 @@ class ZookeeperElection:
         elif error is not None or found is None:
             refused(error)
         else:
-            try:
-                leader = msgspec.json.decode(found[0], type=Candidate)
-            except msgspec.MsgspecError:
-                leader = Candidate("")  # of a version that we cannot read: it leads nevertheless
+            leader = _candidate(found[0])
             self._watched = name
             self._show(leader if leader.url else None)
             if leader.lifeline:
@@ -246,6 +263,14 @@ class ZookeeperElection:
         """Its process has ended: the node need not wait for the session. What comes of it is seen by looking."""
         if name == self._watched and self._connected:
             self._session.delete(self._paths.master(name), lambda _done, _error: None)
+
+
+def _candidate(data: bytes) -> Candidate:
+    """Of a version that we cannot read, without a URL: it contends nevertheless."""
+    try:
+        return msgspec.json.decode(data, type=Candidate)
+    except msgspec.MsgspecError:
+        return Candidate("")
 
 
 def _number(data: bytes, path: str) -> int:

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from mesos_py.errors import ConfigError
 from mesos_py.runtime.loop import READ, Loop
+from mesos_py.runtime.sockets import listen
 
 __all__ = ["Lifeline", "Watch"]
 
@@ -30,16 +30,7 @@ class Lifeline:
     def __init__(self, loop: Loop, host: str, port: int = 0) -> None:
         """Take the port; 0 stands for any free one. Raises ConfigError."""
         self._loop = loop
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            self._listener = socket.socket(family, kind, protocol)
-            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._listener.bind(address)
-            self._listener.listen()
-        except OSError as error:
-            raise ConfigError(f"the lifeline cannot listen on {host}:{port}: {error.strerror or error}") from None
+        self._listener = listen("the lifeline", host, port)
         self._listener.setblocking(False)
         self._held: dict[int, socket.socket] = {}
         self.port: int = self._listener.getsockname()[1]

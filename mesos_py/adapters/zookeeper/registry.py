@@ -17,11 +17,8 @@ from kazoo.exceptions import BadVersionError, NoNodeError
 from mesos_py.adapters.zookeeper.paths import BUCKETS, bucket_of
 from mesos_py.adapters.zookeeper.session import Connection, Session, is_lost, refused
 from mesos_py.errors import MesosError
-from mesos_py.master.registry import (
+from mesos_py.master.records import (
     AgentRecord,
-    Document,
-    Registry,
-    RegistryOperation,
     decode_records,
     encode_document,
     encode_records,
@@ -29,6 +26,7 @@ from mesos_py.master.registry import (
     record_of,
     restore,
 )
+from mesos_py.master.registry import Document, Registry, RegistryOperation
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.ids import AgentID
 

@@ -58,6 +58,7 @@ class Process(ABC):
         self.newest = 0
         """Epoch of the newest master heard of."""
         self._outbox: list[tuple[str, Any]] = []
+        """To a queue, or to whoever leads if none is named; it leaves at the end of the turn."""
         self._piled: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._shown = 0.0
         self._wake_due = float("inf")
@@ -96,10 +97,6 @@ class Process(ABC):
             self._piled.append((do, args))
         elif self.alive:
             do(*args)
-
-    def send(self, queue: str, message: Any) -> None:
-        """Send at the end of the turn; to whoever leads if ``queue`` is empty."""
-        self._outbox.append((queue, message))
 
     # Turns
 

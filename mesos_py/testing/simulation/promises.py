@@ -26,7 +26,7 @@ from mesos_py.agent import effects as agent_effects
 from mesos_py.agent import events as agent_events
 from mesos_py.master import effects as master_effects
 from mesos_py.master import events as master_events
-from mesos_py.master.registry import MarkUnreachable, Registry, RegistryOperation
+from mesos_py.master.registry import MarkUnreachable, RegistryOperation
 from mesos_py.master.state import Task
 from mesos_py.messages.agent import AgentRegistered, AgentReregistered, RunTasks, StatusUpdate
 from mesos_py.messages.beacon import Beacon
@@ -299,9 +299,8 @@ class Promises:
                         _SOFT, f"{master.name} gave {agent_id} up and forgot its task {task.info.task_id}"
                     )
 
-    def registered(self, registry: Registry, operation: RegistryOperation) -> None:
+    def registered(self, operation: RegistryOperation) -> None:
         """An operation was written."""
-        del registry
         if type(operation) is MarkUnreachable:
             self._given_up.add(operation.agent_id)
 

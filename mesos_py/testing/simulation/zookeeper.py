@@ -262,7 +262,7 @@ class Ensemble:
         if epoch != self.epoch:
             raise PromiseError("5 no split brain", f"epoch {epoch} writes {operation} during epoch {self.epoch}")
         operation.apply(self.registry)
-        self._cluster.promises.registered(self.registry, operation)
+        self._cluster.promises.registered(operation)
         return True
 
 

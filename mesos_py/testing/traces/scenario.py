@@ -1,7 +1,6 @@
 """What a scenario file may say, and whether it makes sense."""
 
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from mesos_py.allocator.filters import why_not_filter
 from mesos_py.errors import ConfigError, UserError
+from mesos_py.runtime.files import read_toml
 from mesos_py.testing.simulation.timeline import Dice
 from mesos_py.types.attributes import parse_attributes
 from mesos_py.types.ids import Role
@@ -243,13 +243,7 @@ def _numbered(name: str, count: int) -> list[str]:
 
 def read_scenario(path: Path) -> Scenario:
     """Read a file. Raises ConfigError, which names the file and the key."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from None
-    return parse_scenario(raw, str(path))
+    return parse_scenario(read_toml(path), str(path))
 
 
 def parse_scenario(raw: Mapping[str, Any], where: str = "scenario") -> Scenario:

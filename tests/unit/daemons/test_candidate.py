@@ -18,6 +18,7 @@ from mesos_py.runtime.condition import Condition
 from mesos_py.runtime.loop import Loop
 from mesos_py.testing.builders import an_agent
 from mesos_py.testing.election import FakeEnsemble
+from mesos_py.web.leading import MasterView
 from tests.support.transports import Peer
 
 PATIENCE_S = 20
@@ -128,6 +129,16 @@ def test_one_leads_and_the_other_stands_by(world):
     assert second.core is None
     world.stop(first)
     world.until(lambda: leads(second))
+
+
+def test_each_tells_of_all_masters_and_who_leads(world):
+    first, second = world.candidate("first"), world.candidate("second")
+    world.until(lambda: leads(first) and second._leader is not None)
+    told = [MasterView(first.url, leads=True), MasterView(second.url, leads=False)]
+    assert first._masters() == second._masters() == told
+    world.stop(first)
+    world.until(lambda: leads(second))
+    assert second._masters() == [MasterView(second.url, leads=True)]
 
 
 def test_a_leader_that_is_deposed_keeps_nothing(world):
@@ -294,7 +305,7 @@ def test_a_candidate_says_how_it_fares(world):
 def test_who_reads_the_registry_is_not_ready(world):
     candidate = world.candidate("slow")
     candidate.place.at_once = False
-    world.until(lambda: candidate.place.stores and not candidate._outage.text)
+    world.until(lambda: candidate.place.stores and not candidate._broker.trouble)
     assert candidate.condition() == Condition(is_ready=False, text="elected, reading the registry")
     candidate.place.stores[-1].let_load()
     world.until(lambda: leads(candidate))

@@ -42,7 +42,7 @@ def test_with_credentials_all_may_look_and_those_who_have_some_may_change(files)
 def test_rules_say_who_may_look(files):
     gate = Gate(MasterConfig(http_credentials=str(files / "credentials"), acl_file=str(files / "acls.toml")))
     assert gate.access(asked("/state", principal="alice")) is None
-    assert gate.access(asked("/state")) == "nobody in particular may not view on path of the HTTP API '/state'"
+    assert gate.access(asked("/state")) == "nobody in particular may not view (path of the HTTP API: '/state')"
     assert gate.access(asked("/metrics")) is not None
     for path in ("/health", "/health/live", "/health/ready", "/version"):
         assert gate.access(asked(path)) is None

@@ -194,6 +194,15 @@ def test_a_core_that_breaks_its_rules_leaves_its_story(tmp_path, capsys):
     assert "cpus were given away twice" in line["exception"]
 
 
+def test_what_breaks_before_there_is_a_daemon_is_told_all_the_same(capsys):
+    def make(loop):
+        raise InvariantError("nothing fits together")
+
+    assert run(CONFIG, make) == EXIT_BROKEN
+    [line] = lines(capsys)
+    assert "nothing fits together" in line["exception"]
+
+
 # Reloading and systemd
 
 
@@ -329,14 +338,15 @@ def test_the_brokers_password_is_in_no_log(tmp_path, capsys):
 
     def make(loop):
         daemon = MasterDaemon(config, loop)
-        lost = daemon.disconnected
+        listener = daemon._broker
+        lost = listener.disconnected
 
         def disconnected(reason):
             lost(reason)
             daemon.last_words()
             os.kill(os.getpid(), signal.SIGTERM)
 
-        daemon.disconnected = disconnected
+        listener.disconnected = disconnected
         return daemon
 
     assert run(config, make) == 0

@@ -46,7 +46,7 @@ def test_a_role_is_for_those_who_may_have_it():
         cluster.handle(events.FrameworkSaid(Principal(name), f"f-{name}", json=False, call=call))
     [error] = said(cluster, calls.Error)
     assert (error.reason, error.fatal, error.call) == (calls.ErrorReason.UNAUTHORIZED, True, "SUBSCRIBE")
-    assert error.message == "principal 'shop' may not subscribe on role 'db'"
+    assert error.message == "principal 'shop' may not subscribe (role: 'db')"
     assert [f.info.name for f in cluster.master.state.frameworks.values()] == ["ci"]
     assert cluster.master.state.counters["calls_refused/UNAUTHORIZED"] == 1
 
@@ -82,7 +82,7 @@ def test_tasks_run_as_whom_the_rules_allow():
     assert refused.keys() == {"root", "executor"}
     assert {status.state for status in refused.values()} == {TaskState.ERROR}
     assert {status.reason for status in refused.values()} == {Reason.TASK_UNAUTHORIZED}
-    assert refused["root"].message == "principal 'shop' may not run_as on user 'root'"
+    assert refused["root"].message == "principal 'shop' may not run_as (user: 'root')"
 
 
 def test_a_group_runs_as_a_whole_or_not():
@@ -101,7 +101,7 @@ def test_the_executor_of_a_group_counts_too():
 
 def test_whom_the_agent_runs_as_is_a_user_without_a_name():
     refused, _ = launched(a_cluster(*ONLY_WEB), Launch(tasks=[a_task("a")]), user="")
-    assert refused["a"].message == "principal 'shop' may not run_as on user ''"
+    assert refused["a"].message == "principal 'shop' may not run_as (user: none)"
 
 
 def answer(cluster, call, principal):

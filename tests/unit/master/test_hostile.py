@@ -65,6 +65,23 @@ def test_nobody_fills_the_memory_with_ever_new_frameworks():
     assert isinstance(answer, calls.Subscribed)
 
 
+def test_nobody_fills_the_memory_with_ever_new_agents():
+    world = World(MasterConfig(max_agents_per_principal=3))
+    for number in range(5):
+        answers = world.agent(agents.RegisterAgent(agent=an_agent(f"a{number}")), queue=f"q{number}")
+    [refused] = answers
+    assert "has 3 agents already" in refused.message
+    assert world.agent(agents.ReregisterAgent(agent_id="made-up", agent=an_agent("a9")), queue="q9") == []
+    state = world.master.state
+    assert len(state.agents) == len(state.registry.principals) == 3
+    [known, *_] = state.agents
+    [answer, *_] = world.agent(agents.ReregisterAgent(agent_id=known, agent=an_agent("a0")), queue="q0")
+    assert isinstance(answer, agents.AgentReregistered)
+    world.agent(agents.UnregisterAgent(agent_id=known), queue="q0")
+    [answer] = world.agent(agents.RegisterAgent(agent=an_agent("a9")), queue="q9")
+    assert isinstance(answer, agents.AgentRegistered)
+
+
 def said(world, call):
     return [e for e in world.handle(events.OperatorSaid(1, call)) if isinstance(e, effects.Answer | effects.Persist)]
 

@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from mesos_py.master import registry as registry_module
+from mesos_py.master.records import AgentRecord, decode_records, encode_document, read_document
 from mesos_py.master.registry import (
     AdmitAgent,
-    AgentRecord,
     BringUp,
     Deactivate,
     Document,
@@ -24,11 +24,8 @@ from mesos_py.master.registry import (
     StartDraining,
     TakeDown,
     decode_operation,
-    decode_records,
-    encode_document,
     encode_operation,
     operations,
-    read_document,
 )
 from mesos_py.types.maintenance import AgentMode, Drain, Unavailability, Window
 from mesos_py.types.quota import Quota
@@ -111,6 +108,7 @@ def test_the_shortest_way_leads_to_the_same():
     )
     copy = after(*operations(registry))
     copy.principals = {agent_id: principal for agent_id, principal in copy.principals.items() if principal}
+    del copy.owned[""]
     assert vars(copy) == vars(registry)
 
 

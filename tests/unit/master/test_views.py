@@ -3,7 +3,10 @@
 import pytest
 
 from mesos_py.master.events import AgentSaid, BrokerConnected, FrameworkSaid, RegistryWritten, Ticked
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable
+from mesos_py.master.state import Task
 from mesos_py.master.views import (
+    AgentStatus,
     Page,
     agent_views,
     framework_views,
@@ -11,6 +14,7 @@ from mesos_py.master.views import (
     role_views,
     state_view,
     task_views,
+    unreachable_views,
 )
 from mesos_py.messages.agent import RegisterAgent, StatusUpdate
 from mesos_py.messages.codec import to_builtins
@@ -57,6 +61,21 @@ def test_agents(master):
     assert view.used == Resources.of(cpus=1.5)
     assert view.used + view.offered == view.resources
     assert agent_views(master.state, Page(offset=1)) == []
+
+
+def test_agents_that_are_away_are_shown_as_far_as_they_are_known(master):
+    state = master.state
+    for agent_id, hostname in (("A-old", "host7"), ("A-lost", "host8")):
+        AdmitAgent(agent_id, hostname).apply(state.registry)
+        state.absent[agent_id] = 0.0
+    assert unreachable_views(state) == []
+    MarkUnreachable("A-lost", 3.0).apply(state.registry)
+    [_, old] = agent_views(state)
+    assert (old.agent_id, old.hostname, old.status) == ("A-old", "host7", AgentStatus.DISCONNECTED)
+    [framework, *_] = state.frameworks.values()
+    framework.unreachable["t7"] = Task(a_task("t7"), framework.framework_id, "A-lost", "*", None, 1.0)
+    [lost] = unreachable_views(state)
+    assert (lost.agent_id, lost.status, lost.unreachable, lost.tasks) == ("A-lost", AgentStatus.UNREACHABLE, 3.0, 1)
 
 
 def test_frameworks(master):

@@ -64,9 +64,9 @@ def test_stars_in_names_mean_no_more_than_they_are():
 
 def test_a_refusal_says_who_what_and_on_what():
     acls = read_acls({"default": "deny"})
-    assert why_not(acls, Action.SUBSCRIBE, Principal("web"), "db") == "principal 'web' may not subscribe on role 'db'"
+    assert why_not(acls, Action.SUBSCRIBE, Principal("web"), "db") == "principal 'web' may not subscribe (role: 'db')"
     assert why_not(acls, Action.KILL, None, "") == (
-        "nobody in particular may not kill on principal of the task's framework ''"
+        "nobody in particular may not kill (principal of the task's framework: none)"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections import Counter
 
 import bcrypt
 import pytest
@@ -15,6 +16,7 @@ from mesos_py.web.authentication import (
     hash_token,
     parse_credentials,
 )
+from mesos_py.web.reader import BusyError
 
 
 def a_hash(password):
@@ -45,6 +47,23 @@ def asked():
 
     asked.held = held
     return asked
+
+
+def test_a_flood_of_passwords_is_not_queued_without_end(asked):
+    """And whoever is known already, or has a token, is let in meanwhile."""
+    authenticator = Authenticator(lambda: asked.held[0])
+
+    async def flood():
+        await authenticator(basic("alice", "old"), None)
+        guesses = [asyncio.ensure_future(authenticator(basic("bob", f"guess{n}"), None)) for n in range(100)]
+        await asyncio.sleep(0)
+        assert await authenticator(basic("alice", "old"), None) == "alice"
+        assert await authenticator("Bearer t0ken", None) == "prometheus"
+        answers = Counter(type(answer) for answer in await asyncio.gather(*guesses, return_exceptions=True))
+        assert answers == {NotProvenError: 20, BusyError: 80}
+        assert await authenticator(basic("bob", "bobs"), None) == "bob"
+
+    asyncio.run(flood())
 
 
 @pytest.mark.parametrize(

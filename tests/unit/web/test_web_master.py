@@ -7,6 +7,9 @@ import jsonschema
 import pytest
 from litestar.testing import TestClient
 
+from mesos_py.master.events import AgentSaid
+from mesos_py.master.registry import MarkUnreachable
+from mesos_py.messages.agent import AgentAway
 from mesos_py.messages.codec import to_builtins
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.master import make_master_app
@@ -224,6 +227,23 @@ def test_gone(client, cluster):
     assert client.post(f"/agents/{agent_id}/drain").status_code == 409
 
 
+def test_agents_by_how_they_stand(client, cluster):
+    one, other = cluster.add_agent("node1"), cluster.add_agent("node2")
+    cluster.handle(AgentSaid("agent", "q-node2", AgentAway(agent_id=other)))
+
+    def found(*statuses):
+        asked = client.get("/agents", params={"status": statuses}).json()
+        return [(agent["agent_id"], agent["status"]) for agent in asked["items"]]
+
+    assert found() == [(one, "connected"), (other, "disconnected")]
+    assert found("disconnected") == [(other, "disconnected")]
+    MarkUnreachable("A-lost", 3.0).apply(cluster.master.state.registry)
+    assert found("connected", "unreachable") == [(one, "connected"), ("A-lost", "unreachable")]
+    refused = client.get("/agents", params={"status": "asleep"})
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("status: ")
+
+
 def test_agents_by_what_they_are_called(client, cluster):
     one, other = cluster.add_agent("node1"), cluster.add_agent("node2")
 
@@ -414,6 +434,7 @@ def test_answers_are_as_the_document_says(client, busy):
         "/state",
         "/health",
         "/version",
+        "/masters",
         *MAINTENANCE,
     ):
         schema = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -6,6 +6,7 @@ import pytest
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from mesos_py.master.events import EchoHeard
 from mesos_py.runtime.condition import Condition
 from mesos_py.types.tasks import TaskState
 from mesos_py.web.agent import make_agent_app
@@ -83,6 +84,12 @@ def test_a_leaders_figures_are_those_of_its_state(loop):
     assert values(families, "mesos_master_framework_offers")["shop", framework_id, "accepted"] == 1
     assert values(families, "mesos_master_events")[("agents_registered",)] == 2
     assert "process_cpu_seconds" in families
+
+
+def test_the_lag_of_each_inbox_is_that_of_its_last_echo(loop):
+    cluster = a_cluster()
+    cluster.handle(EchoHeard("agent", cluster.now - 2.0))
+    assert values(of_master(loop, cluster.master), "mesos_master_inbox_lag_seconds") == {("agent",): 3.0}
 
 
 def test_what_was_refused_has_its_reason(loop):

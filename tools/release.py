@@ -1,8 +1,8 @@
-"""Makes a release for nodes: one archive that is a whole virtual environment, so that they need no index, pip or compiler.
+"""Makes a release for nodes: one archive, a whole virtual environment, so that they need no index and no pip.
 
 ``python -m tools.release`` leaves ``dist/mesos_py-VERSION-cp311-x86_64.tar.gz`` and prints a line of JSON that says so:
-``{"archive": PATH, "version": VERSION, "sha256": HEX, "python": "3.11", "changed": BOOL}``. If what it is made of has not
-changed since, the archive there is stays. The nodes must have the same minor version of Python, on the same kind of processor.
+``{"archive": PATH, "version": VERSION, "sha256": HEX, "python": "3.11", "changed": BOOL}``. If what it is made of has
+not changed since, the archive there is stays. The nodes must have the same minor version of Python, and processor.
 
 Unpacked into /opt/mesos/releases/VERSION, it holds::
 

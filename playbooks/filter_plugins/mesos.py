@@ -9,7 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-__all__ = ["FilterModule", "mesos_environment", "mesos_secret", "mesos_variables", "rabbitmq_definitions", "rabbitmq_hash"]
+__all__ = [
+    "FilterModule",
+    "mesos_environment",
+    "mesos_secret",
+    "mesos_variables",
+    "rabbitmq_definitions",
+    "rabbitmq_hash",
+]
 
 _SHORTEST_SECRET: Final = 32
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -18,14 +25,14 @@ _FRAMEWORK_QUEUES: Final = {"max-length": 10_000, "max-length-bytes": 67_108_864
 
 
 def mesos_secret(secret: str, *purpose: str) -> str:
-    """A password for one purpose (such as "broker", "agent-n1"): who knows it learns nothing of the secret or the others."""
+    """A password for one purpose, such as "broker", "agent-n1": who knows it learns nothing of the secret."""
     if len(secret) < _SHORTEST_SECRET:
         raise ValueError(f"mesos_cluster_secret is too short: it needs {_SHORTEST_SECRET} characters at least")
     return hmac.new(secret.encode(), "\0".join(purpose).encode(), hashlib.sha256).hexdigest()[:48]
 
 
 def rabbitmq_hash(password: str, user: str) -> str:
-    """As RabbitMQ keeps a password: 4 bytes of salt, and the SHA-256 of both. The salt is the user's, so that it stays."""
+    """As RabbitMQ keeps a password: salt, and the SHA-256 of both. The salt is the user's, so that it stays."""
     salt = hashlib.sha256(user.encode()).digest()[:4]
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 

@@ -52,7 +52,7 @@ _PAUSE_S: Final = 1.0
 _HOPS: Final = 3
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What a master said no to; ``code`` is that of HTTP."""
 
     def __init__(self, code: int, why: str) -> None:
@@ -69,12 +69,12 @@ class Masters:
         self._ca_path = ca_path
 
     def ask(self, method: str, path: str) -> Any:
-        """The answer of the leader. Raises Refused, or OSError if nobody answers."""
+        """The answer of the leader. Raises RefusedError, or OSError if nobody answers."""
         trouble: Exception = OSError("there is no master to ask")
         for url in list(self._urls):
             try:
                 return self._follow(method, url, path)
-            except Refused as refused:
+            except RefusedError as refused:
                 if refused.code != 503:
                     raise
                 trouble = refused
@@ -101,8 +101,8 @@ class Masters:
                     parts = urlsplit(error.headers["Location"])
                     url = f"{parts.scheme}://{parts.netloc}"
                     continue
-                raise Refused(error.code, _reason(error)) from None
-        raise Refused(503, "the masters send each other's callers on: there is no leader yet")
+                raise RefusedError(error.code, _reason(error)) from None
+        raise RefusedError(503, "the masters send each other's callers on: there is no leader yet")
 
 
 def _reason(error: HTTPError) -> str:
@@ -118,7 +118,7 @@ def find(masters: Masters, node: str) -> dict[str, Any] | None:
     found: list[dict[str, Any]] = masters.ask("GET", f"/agents?{urlencode({'node': node})}")["items"]
     if len(found) > 1:
         ids = ", ".join(each["agent_id"] for each in found)
-        raise Refused(409, f"several agents are called {node}: {ids}")
+        raise RefusedError(409, f"several agents are called {node}: {ids}")
     return found[0] if found else None
 
 
@@ -154,7 +154,7 @@ def wait(masters: Masters, node: str, state: str, deadline: float) -> str:
             if agent is not None and agent["mode"] == _WANTED.get(state):
                 return ""
             trouble = f"it is {agent['mode']}" if agent else "the masters do not know it"
-        except (Refused, OSError) as error:
+        except (RefusedError, OSError) as error:
             trouble = str(error)
         if time.monotonic() > deadline:
             return trouble
@@ -170,11 +170,11 @@ def run(module: AnsibleModule, masters: Masters) -> dict[str, Any]:
     if agent is None:
         if state == "present" and not module.check_mode:
             if trouble := wait(masters, node, state, deadline):
-                raise Refused(408, trouble)
+                raise RefusedError(408, trouble)
             return {"changed": False, "mode": "ACTIVE"}
         if state in ("gone", "present"):
             return {"changed": False, "mode": "GONE"}
-        raise Refused(404, f"no agent {node} is registered")
+        raise RefusedError(404, f"no agent {node} is registered")
     mode = agent["mode"]
     options = {name: wish[name] for name in ("deadline_s", "max_grace_period_s")}
     path = order(state, agent["agent_id"], mode, options)
@@ -186,7 +186,7 @@ def run(module: AnsibleModule, masters: Masters) -> dict[str, Any]:
     if path is not None:
         masters.ask("POST", path)
     if trouble := wait(masters, node, state, deadline):
-        raise Refused(408, f"{node} is not {state} after {wish['timeout_s']:g} s: {trouble}")
+        raise RefusedError(408, f"{node} is not {state} after {wish['timeout_s']:g} s: {trouble}")
     return result
 
 
@@ -212,7 +212,7 @@ def main() -> None:
     masters = Masters(module.params["masters"], module.params["token"], module.params["ca_path"])
     try:
         result = run(module, masters)
-    except (Refused, OSError) as error:
+    except (RefusedError, OSError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(**result)
 

@@ -42,7 +42,9 @@ def test_every_variable_is_explained(role):
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_what_is_secret_is_not_logged(role):
-    secret = [name for name in specified(role) if name.endswith(("_secret", "_password", "_passphrase", "_token", "_cookie"))]
+    secret = [
+        name for name in specified(role) if name.endswith(("_secret", "_password", "_passphrase", "_token", "_cookie"))
+    ]
     assert [name for name in secret if not specified(role)[name].get("no_log")] == []
 
 

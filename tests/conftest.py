@@ -1,6 +1,7 @@
 """Fixtures for all tests."""
 
+from tests.support.containers import containers
 from tests.support.rabbitmq import rabbitmq
 from tests.support.zookeeper import zookeeper
 
-__all__ = ["rabbitmq", "zookeeper"]
+__all__ = ["containers", "rabbitmq", "zookeeper"]

@@ -18,13 +18,16 @@ __all__ = ["cli", "main"]
 _COMMANDS: Final = {
     "acl": ("access", "acl", "Check a file of rules of who may do what."),
     "agents": ("cluster", "agents", "Show the agents and what they have free."),
+    "celery": ("celery", "celery", "Run as many workers of a Celery application as its queues need."),
     "completion": ("shell", "completion", "Print the completion script for a shell."),
     "frameworks": ("cluster", "frameworks", "Show the frameworks and what they use."),
+    "hadoop": ("mapreduce", "hadoop", "Be the `hadoop` that tools for streaming jobs call."),
     "kill": ("operate", "kill", "Kill a task."),
     "agent": ("agent", "agent", "Run an agent: it offers this machine's resources and runs tasks."),
     "local": ("daemons", "local", "Run a whole cluster in one process, to try things out."),
     "logs": ("logs", "logs", "Print what a task wrote."),
     "maintenance": ("maintenance", "maintenance", "Plan maintenance, and take machines down and up."),
+    "mapreduce": ("mapreduce", "mapreduce", "Run a MapReduce job, as Hadoop Streaming does."),
     "master": ("daemons", "master", "Run a master: it shares the cluster among frameworks."),
     "masters": ("cluster", "masters", "Show the masters, and which of them leads."),
     "offers": ("cluster", "offers", "Show the outstanding offers."),
@@ -42,6 +45,7 @@ _COMMANDS: Final = {
 
 _SECTIONS: Final = {
     "Run something": ("run", "tasks", "logs", "kill", "teardown"),
+    "Run a framework": ("celery", "mapreduce", "hadoop"),
     "Look at the cluster": ("agents", "frameworks", "masters", "offers", "roles"),
     "Operate the cluster": ("maintenance",),
     "Share the cluster": ("quota", "weights"),

@@ -1,8 +1,7 @@
 """`mesos run`: from words to RunOptions; mesos_py.frameworks.run does the rest."""
 
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -10,6 +9,7 @@ from click.core import ParameterSource
 from msgspec import structs
 
 from mesos_py.cli.command import Command, command
+from mesos_py.cli.params import CPUS, LOCATION, NAME, ROLE, SIZE, VARIABLE, Parsed, parse_cpus, parse_size
 from mesos_py.daemons.config import DaemonConfig
 from mesos_py.errors import UserError
 from mesos_py.frameworks.run_options import RunOptions
@@ -25,71 +25,21 @@ from mesos_py.types.host import (
     why_not_rlimits,
     why_not_volumes,
 )
-from mesos_py.types.ids import Role, why_not_an_id
 from mesos_py.types.resources import Resources
-from mesos_py.types.roles import ANY_ROLE, why_not_a_role
+from mesos_py.types.roles import ANY_ROLE
 from mesos_py.types.tasks import URI, CommandInfo
 
 __all__ = ["run"]
 
 _LOCAL_AGENTS: Final = 2
-_UNITS: Final = {"": 1, "m": 1, "g": 1024, "t": 1024 * 1024}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([mgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-
-
-class _Parsed(click.ParamType[Any]):
-    """A text read by a function that raises ValueError (or UserError) with the reason."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _size(text: str) -> float:
-    found = _SIZE.fullmatch(text.strip())
-    if found is None or not float(found[1]):
-        raise UserError(f"{text!r} is not a size such as 512, 512MB or 2GB")
-    return float(found[1]) * _UNITS[found[2].lower()]
 
 
 def _cpus_limit(text: str) -> float:
-    return math.inf if text == "inf" else _cpus(text)
+    return math.inf if text == "inf" else parse_cpus(text)
 
 
 def _mem_limit(text: str) -> float:
-    return math.inf if text == "inf" else _size(text)
-
-
-def _cpus(text: str) -> float:
-    try:
-        number = Resources.of(cpus=float(text)).cpus
-    except ValueError:
-        number = 0.0
-    if number <= 0:
-        raise UserError(f"{text!r} is not a number of cpus such as 2 or 0.5")
-    return number
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not _NAME.fullmatch(name):
-        raise UserError(f"{text!r} is not NAME=VALUE")
-    return name, value
-
-
-def _uri(text: str) -> URI:
-    if not text.startswith(("http://", "https://", "file://", "/")):
-        raise UserError(f"{text!r} is neither http://, https://, file:// nor an absolute path on the agent")
-    return URI(value=text)
+    return math.inf if text == "inf" else parse_size(text)
 
 
 def _rlimit(text: str) -> tuple[str, RLimit]:
@@ -100,18 +50,6 @@ def _rlimit(text: str) -> tuple[str, RLimit]:
     if why := why_not_rlimits({name: limit}):
         raise UserError(why)
     return name, limit
-
-
-def _role(text: str) -> Role:
-    if why := why_not_a_role(text):
-        raise UserError(why)
-    return Role(text)
-
-
-def _task_name(text: str) -> str:
-    if why := why_not_an_id(text):
-        raise UserError(why)
-    return text
 
 
 def _command(
@@ -150,39 +88,39 @@ class _RunCommand(Command):
 
 @command(cls=_RunCommand, context_settings={"allow_interspersed_args": False})
 @click.argument("words", metavar="COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
-@click.option("--name", type=_Parsed("name", _task_name), help="Name of the job.  [default: the command's]")
+@click.option("--name", type=NAME, help="Name of the job.  [default: the command's]")
 @click.option(
     "--instances", type=click.IntRange(1, 100_000), default=1, show_default=True, metavar="N", help="How many."
 )
-@click.option("--cpus", type=_Parsed("number", _cpus), default="1", show_default=True, metavar="N", help="Of each.")
-@click.option("--mem", type=_Parsed("size", _size), default="128", show_default=True, help="Of each, in MB; 2GB works.")
-@click.option("--disk", type=_Parsed("size", _size), help="Of each, in MB; 2GB works.")
+@click.option("--cpus", type=CPUS, default="1", show_default=True, metavar="N", help="Of each.")
+@click.option("--mem", type=SIZE, default="128", show_default=True, help="Of each, in MB; 2GB works.")
+@click.option("--disk", type=SIZE, help="Of each, in MB; 2GB works.")
 @click.option("--gpus", type=click.IntRange(min=0), default=0, metavar="N", help="Of each.")
-@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", type=_Parsed("variable", _variable), help="Variable.")
-@click.option("--uri", multiple=True, metavar="URI", type=_Parsed("URI", _uri), help="Fetched into the sandbox first.")
+@click.option("--env", "-e", multiple=True, metavar="NAME=VALUE", type=VARIABLE, help="Variable.")
+@click.option("--uri", multiple=True, metavar="URI", type=LOCATION, help="Fetched into the sandbox first.")
 @click.option(
     "--volume",
     multiple=True,
     metavar="HOST:PATH[:rw]",
-    type=_Parsed("volume", parse_volume),
+    type=Parsed("volume", parse_volume),
     help="File or directory of the agent's host, mounted at PATH of the sandbox, to read unless rw is said.",
 )
 @click.option(
     "--rlimit",
     multiple=True,
     metavar="NAME=SOFT:HARD",
-    type=_Parsed("rlimit", _rlimit),
+    type=Parsed("rlimit", _rlimit),
     help="Such as nofile=1024:4096.",
 )
 @click.option("--user", metavar="NAME", default="", help="User of the agent's host to run as.  [default: the agent's]")
-@click.option("--cpus-limit", type=_Parsed("number", _cpus_limit), metavar="N", help="What each may burst to, or inf.")
-@click.option("--mem-limit", type=_Parsed("size", _mem_limit), metavar="SIZE", help="What each may burst to, or inf.")
-@click.option("--role", type=_Parsed("role", _role), default=ANY_ROLE, show_default=True, help="Whose share it uses.")
+@click.option("--cpus-limit", type=Parsed("number", _cpus_limit), metavar="N", help="What each may burst to, or inf.")
+@click.option("--mem-limit", type=Parsed("size", _mem_limit), metavar="SIZE", help="What each may burst to, or inf.")
+@click.option("--role", type=ROLE, default=ANY_ROLE, show_default=True, help="Whose share it uses.")
 @click.option(
     "--constraint",
     multiple=True,
     metavar="FIELD:OPERATOR[:VALUE]",
-    type=_Parsed("constraint", parse_constraint),
+    type=Parsed("constraint", parse_constraint),
     help="Only agents like this: rack:IS:r1, zone:LIKE:eu-.*, @hostname:UNIQUE, rack:MAX_PER:2.",
 )
 @click.option(

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Final, Self, TypeVar, assert_never
 
 from mesos_py.driver.calls import Calls
+from mesos_py.driver.saving import Saving
 from mesos_py.driver.session import Session, Timer, broker_url
 from mesos_py.driver.state_file import StateFile
 from mesos_py.driver.waiting import Waiting
@@ -55,7 +56,7 @@ _PASSED_ON: Final = {
 """Events that go to their callbacks as they are."""
 
 
-class Framework(Calls):
+class Framework(Calls, Saving):
     """A scheduler: is offered resources, launches tasks, hears of them.
 
     >>> framework = Framework("hello")
@@ -103,7 +104,8 @@ class Framework(Calls):
             user: Whom tasks run as; by default whom the agent runs as.
             failover_timeout_s: Seconds that tasks outlive a lost connection, waiting for us to come back.
             framework_id: Come back as this framework (see ``framework.framework_id`` of the earlier run).
-            state_file: Where we keep our id, to come back with it by ourselves; it goes when we leave for good.
+            state_file: Where we keep our id and what is saved, to come back with it by ourselves: a file, or a node
+                of ZooKeeper (``zk://host:port/path``). It goes when we leave for good.
             filters: Role to the offers wanted for it; the master makes no others.
             refuse_seconds: What ``decline`` and ``launch`` use unless told otherwise.
             suppressed: Begin without offers, until ``revive``.
@@ -115,6 +117,7 @@ class Framework(Calls):
 
         Raises:
             UserError: If any of these makes no sense.
+            ConfigError: The state_file is an address of ZooKeeper that cannot be read.
         """
         super().__init__([Role(role) for role in ([roles] if isinstance(roles, str) else roles)], refuse_seconds)
         if not name:
@@ -139,7 +142,7 @@ class Framework(Calls):
             labels=dict(labels or {}),
         )
         self._given_id = FrameworkID(framework_id) if framework_id else None
-        self._state_file = StateFile(state_file) if state_file is not None else None
+        Saving.__init__(self, StateFile(state_file) if state_file is not None else None)
         self._suppressed = suppressed
         self._auto_acknowledge = auto_acknowledge
         self._keep_id = keep_id
@@ -317,8 +320,7 @@ class Framework(Calls):
     def _begin(self, loop: Loop, broker: str | None, *, alone: bool) -> None:
         if self._session is not None:
             raise UserError("a framework runs once; make a new one")
-        if self._state_file is not None:
-            self._given_id = self._state_file.read()
+        self._given_id = self._kept_id() or self._given_id
         suppressed = self._suppressed or "offers" not in self._callbacks
         config = SchedulerConfig(
             framework=self._info,
@@ -332,8 +334,7 @@ class Framework(Calls):
         )
 
         def ended(failure: BaseException | None) -> None:
-            if self._state_file is not None and session.torn_down:
-                self._state_file.forget()
+            self._let_go(for_good=session.torn_down)
             self._failure = failure
             self._waiting.ended(failure)
             if alone:
@@ -341,7 +342,7 @@ class Framework(Calls):
             else:
                 self._ended.set()
 
-        session = Session(config, loop, broker_url(broker), self._tell, ended)
+        session = Session(config, loop, broker_url(broker), self._tell, ended, self._flush)
         with self._lock:
             self._session = session
             early, self._early = self._early, []
@@ -438,8 +439,7 @@ class Framework(Calls):
             case OffersRescinded():
                 self._run_callback("rescind", event.offers)
             case Registered():
-                if self._state_file is not None:
-                    self._state_file.keep(event.framework_id)
+                self._keep(event.framework_id)
                 self._waiting.changed()
                 self._run_callback("registered", event)
             case Disconnected():
@@ -470,6 +470,9 @@ class Framework(Calls):
 
     def _call(self, call: UserCall) -> None:
         self._post(UserCalled(call))
+
+    def _have_saved(self) -> None:
+        self._with_session(lambda session: session.loop.post(lambda: None))  # for a turn to end soon
 
     def _before_launch(self, task_ids: list[TaskID]) -> None:
         if self._session is not None:

@@ -80,13 +80,18 @@ class Session:
         broker: str,
         tell: Callable[[UserEvent], None],
         ended: Callable[[BaseException | None], None],
+        save: Callable[[], None],
     ) -> None:
-        """``tell`` runs the user's code; what it raises ends the session. Raises ConfigError for a bad broker URL."""
+        """``tell`` runs the user's code; what it raises ends the session. Raises ConfigError for a bad broker URL.
+
+        ``save`` writes down what the user's code wants kept, before anything that it asked for is sent.
+        """
         name = config.framework.name
         self.core = Scheduler(config)
         self.loop = loop
         self._tell = tell
         self._ended = ended
+        self._save = save
         self._over = False
         self.trouble = ""
         """What is wrong with the broker; empty while it is reached, and before the first attempt."""
@@ -110,7 +115,7 @@ class Session:
         """Connect; in the loop's thread, or before it runs."""
         self._mailbox.start()
         self.loop.add(self.timers)
-        self.loop.at_turn_end(self._outbox.publish)
+        self.loop.at_turn_end(self._publish)
         self._transport.subscribe(self._queue)
         self._transport.start(self)
 
@@ -156,12 +161,22 @@ class Session:
 
     def _end(self, failure: BaseException | None) -> None:
         self._over = True
-        self._outbox.publish()
+        self._publish()
         self.loop.post(self._leave)
         self._transport.stop(lambda: self._ended(failure))
 
+    def _publish(self) -> None:
+        """What cannot be saved is not sent either."""
+        try:
+            self._save()
+        except MesosError as error:
+            if not self._over:
+                self._end(error)
+            return
+        self._outbox.publish()
+
     def _leave(self) -> None:
-        self.loop.not_at_turn_end(self._outbox.publish)
+        self.loop.not_at_turn_end(self._publish)
         self.loop.remove(self.timers)
         self._mailbox.stop()
 

@@ -8,8 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-import httpx
-
 from mesos_py import (
     TERMINAL,
     Error,
@@ -17,7 +15,6 @@ from mesos_py import (
     Offer,
     Reason,
     Registered,
-    Resources,
     Retries,
     RetryPolicy,
     TaskInfo,
@@ -30,10 +27,10 @@ from mesos_py import (
 from mesos_py.daemons.config import LocalConfig
 from mesos_py.daemons.local import embedded
 from mesos_py.errors import MesosError
+from mesos_py.frameworks.fitting import why_never, without_password
 from mesos_py.frameworks.output import OutputStreams
 from mesos_py.frameworks.run_display import Display
 from mesos_py.frameworks.run_options import RunOptions
-from mesos_py.runtime.login import http_options
 from mesos_py.runtime.logs import set_up
 from mesos_py.scheduler.toolkit import Place
 from mesos_py.types.ids import FrameworkID, TaskID
@@ -246,7 +243,7 @@ class Run:
     def _give_up_without_master(self) -> None:
         self._give_up_without_broker()
         if self._framework.framework_id is None:
-            self._give_up(f"no master answers at the broker {_without_password(self._broker)}")
+            self._give_up(f"no master answers at the broker {without_password(self._broker)}")
 
     def _give_up(self, why: str) -> None:
         self._failure = self._failure or why
@@ -256,7 +253,7 @@ class Run:
         """While something waits, see whether any agent could ever hold it; say so at once if not."""
         if not self._queue or not master_url:
             return
-        misses = misses + 1 if (why := _why_never(master_url, next(iter(self._queue)))) else 0
+        misses = misses + 1 if (why := why_never(master_url, next(iter(self._queue)))) else 0
         if why and misses > 1:
             self._give_up(why)
         else:
@@ -284,33 +281,3 @@ def _notes(display: Display) -> Iterator[None]:
     finally:
         log.removeHandler(handler)
         log.propagate = propagates
-
-
-def _why_never(master_url: str, spec: TaskSpec) -> str:
-    """Why no agent, even an empty one, could run this; empty if one could, or if that cannot be known."""
-    try:
-        answer = httpx.get(f"{master_url}/agents", params={"limit": 1000}, timeout=2.0, **http_options())
-        agents = answer.raise_for_status().json()["items"]
-    except (httpx.HTTPError, ValueError, KeyError):
-        return ""
-    if not agents:
-        return "the cluster has no agents"
-    totals = [Resources.from_wire(agent["resources"]) for agent in agents]
-    for name, wanted in spec.task.resources.quantities().items():
-        most = max(total.scalar(name) for total in totals)
-        if most < wanted:
-            unit = " MB of" if name in ("mem", "disk") else ""
-            return f"no agent has {wanted / 1000:.10g}{unit} {name}; the most that one has is {most / 1000:.10g}"
-    if not any(total.find(spec.task.resources) is not None for total in totals):
-        return f"no agent has {spec.task.resources} together"
-    alone = [constraint for constraint in spec.constraints if not constraint.looks_around]
-    places = [Place(hostname=agent["hostname"], attributes=agent["attributes"]) for agent in agents]
-    for constraint in alone:
-        if not any(constraint.allows(place) for place in places):
-            return f"no agent satisfies the constraint {constraint}"
-    return ""
-
-
-def _without_password(url: str) -> str:
-    head, at, tail = url.rpartition("@")
-    return f"{head.split(':')[0]}://{tail}" if at else url

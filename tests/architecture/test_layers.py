@@ -2,11 +2,9 @@
 
 import os
 
-import pytest
+from importlinter import cli
 
 from tests.architecture.source import ROOT
-
-cli = pytest.importorskip("importlinter.cli")
 
 
 def test_imports_keep_to_the_layers(capsys, monkeypatch):

@@ -5,26 +5,19 @@ import pwd
 import signal
 import stat
 import sys
-import threading
-from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
 
-from mesos_py.adapters.cgroups.hierarchy import find_cgroups
 from mesos_py.adapters.containerizer import ProcessContainerizer
-from mesos_py.adapters.isolators.user import UserIsolator
-from mesos_py.adapters.tracking import CgroupTracker, SessionTracker
-from mesos_py.daemons.config import AgentConfig
-from mesos_py.daemons.isolation import make_isolation
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.tasks import Reason
-from tests.unit.adapters.containers_support import PATH, Containers, turn_until
+from tests.support.containers import alive, as_root, environment_of, inside, launchers, make_containers, sandbox
+from tests.unit.adapters.containers_support import PATH, Containers
 
 pytestmark = pytest.mark.integration
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
 AWKWARD = {
     "PATH": PATH,
     "PWD": "/elsewhere",
@@ -45,77 +38,6 @@ AWKWARD = {
     "UMLAUT": "Grüße",
     "-x": "dash",
 }
-
-
-@pytest.fixture(name="containers", params=["posix", "isolated"])
-def _containers(request, tmp_path):
-    if request.param == "posix":
-        yield from _make(tmp_path, isolators=[UserIsolator()])
-        return
-    if os.geteuid() != 0:
-        pytest.skip("only root can isolate containers")
-    isolation = make_isolation(AgentConfig(work_dir=str(tmp_path), private_tmp=False), tmp_path, lambda _id: [])
-    yield from _make(tmp_path, isolators=isolation.isolators, tracker=isolation.tracker)
-
-
-def _make(root, **options):
-    before = _resources()
-    loop = Loop()
-    containers = Containers(loop, ProcessContainerizer(loop, root / "run", **options), root)
-    yield containers
-    for container_id in containers.started:
-        containers.it.destroy(container_id)
-    containers.until(lambda: containers.started.keys() == containers.ended.keys())
-    containers.until(lambda: not find_cgroups(root).containers())
-    launchers = [psutil.Process(pid) for pid in _launchers(root)]
-    containers.it.close()
-    loop.close()
-    psutil.wait_procs(launchers, timeout=5)
-    for what, were, are in zip(("descriptors", "children", "threads"), before, _resources(), strict=True):
-        assert are <= were, f"{what} are left"
-
-
-def _launchers(root) -> list[int]:
-    logs = sorted((root / "run" / "containers").glob("*.log"))
-    pids = [int(log.read_text().split()[1]) for log in logs]
-    return [pid for pid in pids if alive(pid)]
-
-
-def inside(containers, spec) -> list[psutil.Process]:
-    """The processes of a container, without its init."""
-    return [psutil.Process(pid) for pid in containers.it.members(spec.container_id)]
-
-
-def _resources():
-    me = psutil.Process()
-    return me.num_fds(), len(me.children()), threading.active_count()
-
-
-def sandbox(spec) -> Path:
-    return Path(spec.sandbox)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def left(spec) -> list[int]:
-    """Processes that work in a sandbox."""
-    return [process.pid for process in psutil.process_iter() if _cwd(process) == spec.sandbox and alive(process.pid)]
-
-
-def _cwd(process) -> str:
-    try:
-        return process.cwd()
-    except psutil.Error:
-        return ""
-
-
-def environment_of(text: bytes) -> dict[str, str]:
-    return dict(pair.split("=", 1) for pair in os.fsdecode(text).split("\0") if pair)
 
 
 # How it ends
@@ -234,7 +156,7 @@ print(sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/
 print([s.name for s in signal.Signals if signal.getsignal(s) is signal.SIG_IGN])
 print(signal.pthread_sigmask(signal.SIG_BLOCK, []), os.getsid(0) == os.getpid())
 """
-    for containers in _make(tmp_path):
+    for containers in make_containers(tmp_path):
         spec = containers.start(sys.executable, "-c", code)
         containers.end_of(spec)
         # Python itself ignores these two.
@@ -315,121 +237,6 @@ def test_a_script_without_an_interpreter(containers):
     assert containers.failure_of(spec)[1] == f"the interpreter of {script} was not found"
 
 
-# Killing
-
-
-def test_a_signal_reaches_all_processes_but_the_init(containers):
-    line = (
-        "(trap 'echo one >>got; exit' TERM; echo x >>up; while :; do sleep 0.05; done) & "
-        "setsid sh -c 'trap \"echo two >>got; exit\" TERM; echo x >>up; while :; do sleep 0.05; done' & "
-        "trap 'wait; exit 9' TERM; echo x >>up; wait"
-    )
-    spec = containers.sh(line)
-    up = sandbox(spec) / "up"
-    containers.until(lambda: up.exists() and up.read_text() == "x\n" * 3)
-    containers.it.signal(spec.container_id, signal.SIGTERM)
-    assert containers.end_of(spec).exit_code == 9
-    assert sorted((sandbox(spec) / "got").read_text().split()) == ["one", "two"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("program", ["sleep", "/bin/sleep"])
-def test_a_signal_right_after_the_start_is_not_lost(containers, number, program):
-    specs = [containers.spec(program, "100") for _ in range(20)]
-    for spec in specs:
-        containers.it.start(spec)
-    signalled = set()
-
-    def all_ended():
-        for container_id in containers.started.keys() - signalled:
-            signalled.add(container_id)
-            containers.it.signal(container_id, number)
-        return len(containers.ended) == 20
-
-    containers.until(all_ended)
-    assert {exit_.signal for exit_ in containers.ended.values()} == {number}
-
-
-def test_leftovers_of_the_session_die_with_the_command(containers):
-    spec = containers.sh("sleep 100 & nohup sleep 100 & exit 0")
-    assert containers.end_of(spec).exit_code == 0
-    assert not left(spec)
-
-
-def test_destroy_reaches_escaped_sessions_of_living_parents(containers):
-    line = "trap '' TERM HUP; setsid sh -c 'echo $$ >escaped; sleep 100 & echo $! >>escaped; wait' & wait; sleep 100"
-    spec = containers.sh(line)
-    escaped = sandbox(spec) / "escaped"
-    containers.until(lambda: escaped.exists() and len(escaped.read_text().split()) == 2)
-    containers.it.destroy(spec.container_id)
-    assert containers.end_of(spec).signal == signal.SIGKILL
-    assert not left(spec)
-
-
-@as_root
-def test_nothing_escapes_a_cgroup(tmp_path):
-    cgroups = find_cgroups(tmp_path)
-    for containers in _make(tmp_path, tracker=CgroupTracker(cgroups)):
-        spec = containers.sh("setsid sh -c 'setsid sleep 100 & setsid sleep 100 & touch up' & sleep 100")
-        containers.until((sandbox(spec) / "up").exists)
-        containers.it.destroy(spec.container_id)
-        assert containers.end_of(spec).signal == signal.SIGKILL
-        assert not left(spec)
-        assert not cgroups.containers()
-
-
-def test_a_fork_storm_is_ended(containers):
-    spec = containers.sh("echo x >up; while :; do sleep 0.01 & done")
-    containers.until((sandbox(spec) / "up").exists)
-    containers.it.destroy(spec.container_id)
-    containers.end_of(spec)
-    assert not left(spec)
-
-
-def test_a_stopped_init_cannot_keep_its_container(containers):
-    spec = containers.start("/bin/sleep", "100")
-    psutil.Process(containers.started[spec.container_id]).suspend()
-    containers.it.destroy(spec.container_id)
-    assert containers.end_of(spec).message == "killed by SIGKILL"
-
-
-class CountingTracker(SessionTracker):
-    def __init__(self):
-        super().__init__()
-        self.looks = 0
-
-    def look(self):
-        self.looks += 1
-        super().look()
-
-
-def test_one_listing_serves_many_kills(tmp_path):
-    tracker = CountingTracker()
-    for containers in _make(tmp_path, tracker=tracker):
-        specs = [containers.spec("/bin/sleep", "100") for _ in range(100)]
-        for spec in specs:
-            containers.it.start(spec)
-        turn_until(containers.loop, partial(_have, containers.started, 100))
-        for spec in specs:
-            containers.it.signal(spec.container_id, signal.SIGTERM)
-        tracker.looks = 0
-        turn_until(containers.loop, lambda: tracker.looks)
-        assert tracker.looks == 1
-        turn_until(containers.loop, partial(_have, containers.ended, 100))
-
-
-def _have(answers, number) -> bool:
-    return len(answers) == number
-
-
-def test_a_burst_leaves_the_loop_time_for_others(containers):
-    for _ in range(50):
-        containers.it.start(containers.spec("/bin/true"))
-    containers.loop.turn(0)
-    assert len(containers.started) <= 8
-    containers.until(lambda: len(containers.ended) == 50)
-
-
 # Users and limits
 
 
@@ -468,7 +275,7 @@ def test_the_own_user_needs_no_change(containers):
 
 def test_a_launcher_that_dies_is_replaced_and_its_containers_run_on(containers):
     before = containers.start("/bin/sleep", "100")
-    (launcher,) = _launchers(containers.root)
+    (launcher,) = launchers(containers.root)
     os.kill(launcher, signal.SIGKILL)
     after = containers.sh("exit 4")
     assert containers.end_of(after).exit_code == 4
@@ -480,7 +287,7 @@ def test_a_launcher_that_dies_is_replaced_and_its_containers_run_on(containers):
 def test_launches_under_way_when_a_launcher_dies_get_their_answer(containers):
     first = containers.run("exit 0")
     assert first.exit_code == 0
-    (launcher,) = _launchers(containers.root)
+    (launcher,) = launchers(containers.root)
     os.kill(launcher, signal.SIGSTOP)
     specs = [containers.spec("/bin/sleep", "100") for _ in range(5)]
     for spec in specs:
@@ -498,7 +305,7 @@ def test_a_launcher_serves_so_many_and_no_more(tmp_path):
     kept = containers.start("/bin/sleep", "100")
     for code in range(5):
         assert containers.run(f"exit {code}").exit_code == code
-    containers.until(lambda: len(_launchers(tmp_path)) <= 2)  # that of the first container, and the present one
+    containers.until(lambda: len(launchers(tmp_path)) <= 2)  # that of the first container, and the present one
     containers.it.destroy(kept.container_id)
     assert containers.end_of(kept).signal == signal.SIGKILL
     containers.it.close()
@@ -508,7 +315,7 @@ def test_a_launcher_serves_so_many_and_no_more(tmp_path):
 def test_closing_leaves_containers_running(containers):
     spec = containers.start("/bin/sleep", "100")
     pid = containers.started.pop(spec.container_id)
-    (launcher,) = _launchers(containers.root)
+    (launcher,) = launchers(containers.root)
     containers.it.close()
     assert alive(pid)
     os.kill(pid, signal.SIGKILL)

@@ -22,6 +22,7 @@ from mesos_py.web.leading import MasterView
 from mesos_py.web.master import make_master_app
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
+from tests.support.cluster import wait_for
 from tests.unit.web.cluster import Cluster, turning
 from tests.unit.web.test_web_agent import FakeAgent
 
@@ -354,8 +355,9 @@ def test_what_frameworks_say_to_maintenance(mesos, cluster):
     offer, _ = cluster.master.state.frameworks[cluster.framework_id].inverse_offers[agent_id]
     answer = DeclineInverseOffers(framework_id=cluster.framework_id, offer_ids=[offer.offer_id], reason="last copy")
     cluster.handle(FrameworkSaid(Principal("shop"), queue, json=False, call=answer))
-    time.sleep(0.1)  # a snapshot serves for a moment
-    assert b"(last copy)" in mesos("maintenance", "status")
+    wait_for(
+        lambda: b"(last copy)" in mesos("maintenance", "status"), "the answer is shown: a snapshot serves for a moment"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,18 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from mesos_py.scheduler.toolkit import TaskSpec, best_fit, first_fit, parse_constraint
+from mesos_py.scheduler.toolkit import (
+    Delay,
+    DelayPolicy,
+    TaskSpec,
+    best_fit,
+    delay_fit,
+    first_fit,
+    parse_constraint,
+    spread,
+)
 from mesos_py.scheduler.validation import checked_operations
 from mesos_py.types.offers import Launch, Offer
 from mesos_py.types.resources import Resources
@@ -52,8 +62,13 @@ def waiting(draw):
     return made
 
 
-@settings(max_examples=150, deadline=None)
-@given(offers(), waiting(), st.sampled_from([first_fit, best_fit]))
+def delayed(specs, offers):
+    """As delay_fit places tasks that have waited long enough for any place."""
+    return delay_fit([replace(spec, hosts=["far away"]) for spec in specs], offers, Delay(DelayPolicy(), 0.0), 100.0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(offers(), waiting(), st.sampled_from([first_fit, best_fit, spread, delayed]))
 def test_nothing_is_exceeded_lost_or_doubled(offers, waiting, pack):
     packing = pack(waiting, offers)
     ids = [*packing.placed_ids(), *(spec.task_id for spec in packing.waiting)]

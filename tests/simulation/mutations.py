@@ -6,9 +6,7 @@ those.
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Any, NamedTuple
+from contextlib import contextmanager
 
 import msgspec
 
@@ -21,6 +19,7 @@ from mesos_py.agent.recovery import _Replay
 from mesos_py.agent.state import AgentState
 from mesos_py.agent.updates import Updates
 from mesos_py.allocator.hierarchical import HierarchicalAllocator
+from mesos_py.allocator.quota import _ENDLESS, Quotas
 from mesos_py.executor.tasks import Tasks as ExecutorTasks
 from mesos_py.master.agents import AgentDesk
 from mesos_py.master.core import Master
@@ -32,49 +31,11 @@ from mesos_py.messages.agent import RunTasks
 from mesos_py.scheduler.core import Scheduler
 from mesos_py.scheduler.tasks import TaskBook
 from mesos_py.testing.simulation import agents as simulated_agents
-from mesos_py.testing.simulation.explore import run_seed
 from mesos_py.testing.simulation.masters import MasterProcess
 from mesos_py.testing.simulation.zookeeper import Ensemble
 from mesos_py.types.offers import Launch
 from mesos_py.types.tasks import TERMINAL, TaskState
-
-SEEDS = 100
-
-
-@contextmanager
-def instead(target: Any, name: str, made_from: Callable[[Any], Any]) -> Iterator[None]:
-    """Let ``target.name`` be what ``made_from`` makes of the original."""
-    original = target.__dict__[name] if isinstance(target, type) else getattr(target, name)
-    setattr(target, name, made_from(original))
-    try:
-        yield
-    finally:
-        setattr(target, name, original)
-
-
-class Mutation(NamedTuple):
-    """One promise broken on purpose."""
-
-    name: str
-    promise: str
-    """Its number in ARCHITECTURE's list."""
-    breaks: Callable[[], AbstractContextManager[None]]
-    seed: int
-    """The first that finds it, as the table says."""
-
-
-MUTATIONS: list[Mutation] = []
-
-
-def mutation(promise: str, seed: int = 0):
-    """Add one: the function's name says what it is, its docstring what is broken."""
-
-    def add(breaks):
-        MUTATIONS.append(Mutation(breaks.__doc__.rstrip("."), promise, breaks, seed))
-        return breaks
-
-    return add
-
+from tests.simulation.mutating import MUTATIONS, SEEDS, instead, mutation, seeds_needed
 
 # 1 no overcommit
 
@@ -159,7 +120,7 @@ def tasks_start_before_they_are_written_down():
     return instead(Outbox, "when_durable", lambda _: lambda self, deed, subject, now: deed(subject, now))
 
 
-@mutation("2", 10)
+@mutation("2")
 def orders_are_obeyed_again():
     """The agent obeys a doubled RunTasks, whatever it knows."""
 
@@ -178,7 +139,7 @@ def orders_are_obeyed_again():
     return instead(Launches, "run", made_from)
 
 
-@mutation("2", 6)
+@mutation("2", 4)
 def an_executor_takes_a_task_again():
     """A custom executor runs a task that it has had before."""
 
@@ -283,7 +244,7 @@ def updates_leave_before_they_are_written_down():
     return instead(Updates, "add", made_from)
 
 
-@mutation("3", 3)
+@mutation("3", 1)
 def ends_are_forgotten_by_a_restart():
     """An agent that comes back forgets the ends that are not acknowledged."""
 
@@ -318,7 +279,7 @@ def tasks_end_with_the_connection():
     return instead(Agent, "handle", made_from)
 
 
-@mutation("4", 1)
+@mutation("4")
 def a_restart_begins_with_nothing():
     """A restarted agent does not read its records."""
     return instead(simulated_agents, "recover", lambda _: lambda config, records, strict: AgentState(config))
@@ -340,7 +301,7 @@ def agents_obey_old_masters():
     return instead(Agent, "_master_said", made_from)
 
 
-@mutation("5", 8)
+@mutation("5", 4)
 def schedulers_believe_old_masters():
     """A scheduler does not look at the epoch of an event."""
 
@@ -350,7 +311,7 @@ def schedulers_believe_old_masters():
     return instead(Scheduler, "_on_master", made_from)
 
 
-@mutation("5", 8)
+@mutation("5")
 def anybody_writes_the_registry():
     """The registry is written without a look at the epoch."""
     return instead(Ensemble, "may_write", lambda _: lambda self, epoch: True)
@@ -399,16 +360,51 @@ def returning_tasks_are_not_taken_in():
     return instead(AgentDesk, "reregister", made_from)
 
 
+# 7 guarantees, and limits
+
+
+@mutation("7")
+def nothing_is_kept_for_guarantees():
+    """What roles lack to their guarantees is given to others."""
+    return instead(Quotas, "_slack", lambda _: lambda self, name: self._available[name])
+
+
+@mutation("7")
+def limits_are_not_counted():
+    """A role at its limit is offered more."""
+
+    def made_from(original):
+        def most(self, standing, name, *, sure):
+            limited = standing is not None and name in standing.quota.limit
+            return _ENDLESS if limited else original(self, standing, name, sure=sure)
+
+        return most
+
+    return instead(Quotas, "_most", made_from)
+
+
+@mutation("7")
+def limits_do_not_wait_for_agents():
+    """A new leader gives roles with limits at once, though agents that run something of them are not back."""
+    return instead(HierarchicalAllocator, "hold_limits", lambda _: lambda self, held: None)
+
+
+@mutation("7", 10)
+def offers_are_not_taken_back_for_quotas():
+    """Outstanding offers stay when a quota is set that is against them."""
+    return instead(HierarchicalAllocator, "excess", lambda _: lambda self, offers: [])
+
+
 # 8 bad input
 
 
-@mutation("8", 6)
+@mutation("8")
 def bad_calls_are_not_answered():
     """A call that cannot be served is dropped without a word."""
     return instead(Desk, "refuse", lambda _: lambda self, *args, **kwargs: None)
 
 
-@mutation("8", 1)
+@mutation("8")
 def strangers_stop_the_master():
     """A call of a stranger ends in an exception."""
 
@@ -426,7 +422,7 @@ def strangers_stop_the_master():
 # 9 an outage is not a node's failure
 
 
-@mutation("9")
+@mutation("9", 3)
 def agents_time_out_during_an_outage():
     """A leader that is cut off goes on to count the silence of agents."""
 
@@ -463,16 +459,6 @@ def silence_during_an_outage_counts():
         return connected
 
     return instead(LivenessDesk, "connected", made_from)
-
-
-def seeds_needed(each: Mutation, seeds: Iterable[int]) -> tuple[int | None, str]:
-    """The first of the seeds that finds it, and which promise it said was broken."""
-    with each.breaks():
-        for seed in seeds:
-            outcome = run_seed(seed)
-            if outcome.failure:
-                return seed, outcome.promise
-    return None, ""
 
 
 def main(names: list[str]) -> int:

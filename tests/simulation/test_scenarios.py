@@ -163,6 +163,16 @@ def test_the_same_seed_gives_the_same(seed):
     assert once != other
 
 
+def test_a_gang_of_which_an_offer_may_hold_one_task_is_not_offered_all_on_one_agent():
+    tasks = [{"at": [1], "gang": 2, "resources": "cpus:0.5;mem:512", "duration": 5}]
+    report = run(
+        until="10m",
+        agents=[{"count": 3, "resources": "cpus:4;mem:1024"}],
+        frameworks=[{"name": "f", "per_offer": 1, "tasks": tasks}],
+    )
+    assert report.frameworks[0].done == 2
+
+
 def test_an_unknown_policy_is_refused():
     with pytest.raises(ConfigError, match="there is no allocator 'fair'"):
         run(until=1, policy="fair", agents=[{"resources": "cpus:1;mem:64"}], frameworks=[framework()])

@@ -26,7 +26,7 @@ from mesos_py.adapters.zookeeper.paths import Paths
 from mesos_py.errors import ConfigError, MesosError
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["Connection", "Done", "Session", "SessionListener", "is_lost", "refused"]
+__all__ = ["Connection", "Done", "Session", "SessionListener", "client_of", "is_lost", "refused"]
 
 Done = Callable[[Any, Exception | None], None]
 """Told (result, None) or (None, why not), in the loop's thread."""
@@ -70,6 +70,23 @@ class _InOrder(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has n
         self.completion_queue.put(lambda: callback.func(*callback.args))
 
 
+def client_of(
+    address: ZookeeperAddress, timeout_s: float, handler: SequentialThreadingHandler | None = None
+) -> KazooClient:
+    """A client that is not started yet, and never gives up to connect; ``timeout_s`` is that of the session."""
+    silent = logging.getLogger("mesos_py.kazoo")
+    silent.setLevel(logging.CRITICAL)  # what matters is told by whoever listens
+    return KazooClient(
+        address.hosts,
+        timeout=timeout_s,
+        auth_data=[("digest", address.login)] if address.login else None,
+        default_acl=[make_digest_acl(address.user, address.password, all=True)] if address.login else None,
+        connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
+        logger=silent,
+        handler=handler,
+    )
+
+
 class Session:
     """One kazoo client. What it is asked returns at once and is answered in the loop's thread, in order.
 
@@ -85,17 +102,7 @@ class Session:
         self._stopped = False
         self.connected = False
         """As the listeners have been told."""
-        silent = logging.getLogger("mesos_py.kazoo")
-        silent.setLevel(logging.CRITICAL)  # what matters is told by whoever listens
-        self._client = KazooClient(
-            address.hosts,
-            timeout=timeout_s,
-            auth_data=[("digest", address.login)] if address.login else None,
-            default_acl=[make_digest_acl(address.user, address.password, all=True)] if address.login else None,
-            connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
-            logger=silent,
-            handler=_InOrder(),
-        )
+        self._client = client_of(address, timeout_s, _InOrder())
         self._client.add_listener(self._changed)
 
     # Life

@@ -4,12 +4,15 @@ Offers of one agent and role are used together. Reserved resources are used befo
 everybody could use stays free. Nothing is ever taken twice: each task leaves the offer smaller.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from mesos_py.scheduler.toolkit.constraints import Place
+from mesos_py.scheduler.toolkit.locality import Delay, Locality
 from mesos_py.scheduler.toolkit.specs import TaskSpec
 from mesos_py.types.ids import TaskID
 from mesos_py.types.offers import Offer
@@ -17,7 +20,7 @@ from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.tasks import TaskInfo
 from mesos_py.types.values import Ranges
 
-__all__ = ["Launchable", "Packing", "Placement", "best_fit", "first_fit"]
+__all__ = ["Launchable", "Packing", "Placement", "best_fit", "delay_fit", "first_fit", "spread"]
 
 
 class Placement(Struct, frozen=True, kw_only=True, gc=False):
@@ -88,6 +91,45 @@ def best_fit(
     Arguments as for ``first_fit``; slower, as every offer is looked at for every task.
     """
     return _pack(specs, offers, placed, _tightest)
+
+
+def spread(
+    specs: Iterable[TaskSpec], offers: Iterable[Offer], placed: Mapping[str, Sequence[Place]] | None = None
+) -> Packing:
+    """Place each task where the fewest of its group are, so that the loss of one host takes few of them.
+
+    Among such hosts, where the most is left over. Arguments as for ``first_fit``; slower, as ``best_fit``.
+    """
+    return _pack(specs, offers, placed, _emptiest)
+
+
+def delay_fit(
+    specs: Iterable[TaskSpec],
+    offers: Iterable[Offer],
+    delay: Delay,
+    now: float,
+    placed: Mapping[str, Sequence[Place]] | None = None,
+) -> Packing:
+    """Place tasks next to their data (``TaskSpec.hosts``), or as near as ``delay`` allows by now, and tell it.
+
+    Whoever can be next to his data is, before a place goes to somebody who is farther away. Other arguments as for
+    ``first_fit``. Ask for offers again at ``delay.next_deadline(now)`` if tasks wait.
+    """
+    offers = list(offers)
+    delay.saw(offers)
+    pass_ = _Pass(offers, placed)
+    waiting = list(specs)
+    # what may be used is decided before the first launch: a wait that was over is over for all of these
+    allowed, nearest = delay.allowed(now), None
+    for level in Locality:
+        if level <= allowed:
+            before = sum(bool(spec.hosts) for spec in waiting)
+            waiting = pass_.place_all(waiting, partial(_near, delay, level))
+            if nearest is None and sum(bool(spec.hosts) for spec in waiting) < before:
+                nearest = level
+    if nearest is not None:
+        delay.launched(nearest, now)
+    return pass_.packing(waiting)
 
 
 class _Bin:
@@ -180,6 +222,27 @@ class _Pass:
         others = self.placed.get(spec.group, ())
         return all(constraint.allows(bin_.place, others) for constraint in spec.constraints)
 
+    def place_all(self, specs: Iterable[TaskSpec], choose: "_Choose") -> list[TaskSpec]:
+        """Place what can be placed; what waits still."""
+        waiting = []
+        for spec in specs:
+            choice = choose(self, spec)
+            if choice is None:
+                waiting.append(spec)
+                continue
+            bin_, taken, ports = choice
+            bin_.put(spec, taken, ports)
+            self.placed.setdefault(spec.group, []).append(bin_.place)
+        return waiting
+
+    def packing(self, waiting: list[TaskSpec]) -> Packing:
+        """How it came out."""
+        return Packing(
+            launches=[Launchable(offers=b.offers, placements=b.placements) for b in self.bins if b.placements],
+            unused=[offer for b in self.bins if not b.placements for offer in b.offers],
+            waiting=waiting,
+        )
+
 
 def _pack(
     specs: Iterable[TaskSpec],
@@ -188,20 +251,7 @@ def _pack(
     choose: _Choose,
 ) -> Packing:
     pass_ = _Pass(offers, placed)
-    waiting = []
-    for spec in specs:
-        choice = choose(pass_, spec)
-        if choice is None:
-            waiting.append(spec)
-            continue
-        bin_, taken, ports = choice
-        bin_.put(spec, taken, ports)
-        pass_.placed.setdefault(spec.group, []).append(bin_.place)
-    return Packing(
-        launches=[Launchable(offers=b.offers, placements=b.placements) for b in pass_.bins if b.placements],
-        unused=[offer for b in pass_.bins if not b.placements for offer in b.offers],
-        waiting=waiting,
-    )
+    return pass_.packing(pass_.place_all(specs, choose))
 
 
 def _first(pass_: _Pass, spec: TaskSpec) -> tuple[_Bin, Resources, list[int]] | None:
@@ -228,6 +278,25 @@ def _tightest(pass_: _Pass, spec: TaskSpec) -> tuple[_Bin, Resources, list[int]]
             if best is None or leftover < best[0]:
                 best = leftover, bin_, *found
     return None if best is None else best[1:]
+
+
+def _emptiest(pass_: _Pass, spec: TaskSpec) -> tuple[_Bin, Resources, list[int]] | None:
+    mates = Counter(place.hostname for place in pass_.placed.get(spec.group, ()))
+    best: tuple[tuple[int, float], _Bin, Resources, list[int]] | None = None
+    for bin_ in pass_.bins:
+        if pass_.allows(spec, bin_) and (found := bin_.find(spec)) is not None:
+            rank = mates[bin_.place.hostname], -bin_.leftover(found[0])
+            if best is None or rank < best[0]:
+                best = rank, bin_, *found
+    return None if best is None else best[1:]
+
+
+def _near(delay: Delay, level: Locality, pass_: _Pass, spec: TaskSpec) -> tuple[_Bin, Resources, list[int]] | None:
+    for bin_ in pass_.bins:
+        near_enough = delay.level_at(spec, bin_.place) <= level
+        if near_enough and pass_.allows(spec, bin_) and (found := bin_.find(spec)) is not None:
+            return bin_, *found
+    return None
 
 
 def _choose_ports(ranges: Ranges, count: int) -> list[int] | None:

@@ -28,6 +28,8 @@ class TaskSpec(Struct, frozen=True, kw_only=True, gc=False):
     """Higher goes first."""
     role: Role | None = None
     """Only offers of this role; None for any."""
+    hosts: list[str] = field(default_factory=list)
+    """Where its data are; ``delay_fit`` goes by that. None: it is at home anywhere."""
 
     @property
     def task_id(self) -> TaskID:

@@ -51,6 +51,8 @@ def a_setup(seed: int) -> Setup:
         missed_heartbeats=dice.choice([3, 5]),
         offer_timeout_s=dice.choice([10.0, 60.0]),
         reregister_timeout_s=dice.choice([40.0, 90.0]),
+        quota_recovery_agents=1.0,
+        quota_recovery_timeout_s=10 * PEACE_S,
     )
     agent = AgentCoreConfig(
         info=an_agent(),

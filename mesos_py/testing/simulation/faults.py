@@ -314,6 +314,9 @@ class _Drawing:
     def operate(self, at: float) -> Fault:
         return Operate(at=at, action=self.dice.choice(self.actions), pick=round(self.dice.random(), 3))
 
+    def quota(self, at: float) -> Fault:
+        return Operate(at=at, action="quota", pick=round(self.dice.random(), 3))
+
     def bad(self, at: float) -> Fault:
         return Bad(at=at, pick=round(self.dice.random(), 3))
 
@@ -321,7 +324,7 @@ class _Drawing:
 _OFTEN = ("storm", "lose_broker", "cut_off", "crash", "crash", "freeze", "expire", "kill_task", "old_leader")
 _NOW_AND_THEN = (
     "restart_broker", "delete_queues", "block_broker", "stop_zookeeper", "drift", "rival", "bad", "crash_executor",
-    "operate", "operate", "lose_host", "cut_off_zookeeper", "break_sockets", "break_sockets",
+    "operate", "operate", "quota", "quota", "lose_host", "cut_off_zookeeper", "break_sockets", "break_sockets",
 )  # fmt: skip
 
 

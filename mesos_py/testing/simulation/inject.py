@@ -16,8 +16,9 @@ from mesos_py.testing.simulation.process import Death, Process
 from mesos_py.testing.simulation.promises import STRANGERS
 from mesos_py.testing.simulation.workload import SETTLED_S, RandomUser
 from mesos_py.types.containers import ContainerExit
-from mesos_py.types.ids import AgentID, FrameworkID, OfferID, Principal, TaskID
+from mesos_py.types.ids import AgentID, FrameworkID, OfferID, Principal, Role, TaskID
 from mesos_py.types.offers import Launch
+from mesos_py.types.quota import Quota
 
 __all__ = ["ACTIONS", "Injector"]
 
@@ -227,6 +228,14 @@ _BAD_MESSAGES: Final[tuple[Any, ...]] = (
 
 # Operators
 
+_QUOTAS: Final = [
+    Quota(),
+    Quota(guarantee={"cpus": 3_000}),
+    Quota(guarantee={"cpus": 6_000, "mem": 1_024_000}, limit={"cpus": 7_000}),
+    Quota(limit={"cpus": 2_000}),
+    Quota(limit={"cpus": 5_000, "mem": 512_000}),
+]
+
 
 def _pick(of: list[Any], pick: float) -> Any:
     return of[min(int(pick * len(of)), len(of) - 1)] if of else None
@@ -302,6 +311,13 @@ def _reactivate(cluster: Cluster, pick: float) -> None:
         leader.operate(events.OperatorReactivate(agent_id))
 
 
+def _set_quota(cluster: Cluster, pick: float) -> None:
+    """Of one of the users' roles; whatever is used or there already."""
+    role = Role(_pick(list(cluster.users), pick))
+    quota = _pick(_QUOTAS, pick * 100 % 1)
+    _lead(cluster).operate(events.OperatorSetQuotas({role: quota}, force=True))
+
+
 def _if_somebody_leads(do: Callable[[Cluster, float], None]) -> Callable[[Cluster, float], None]:
     return lambda cluster, pick: do(cluster, pick) if cluster.leader is not None else None
 
@@ -312,6 +328,7 @@ ACTIONS: Final[dict[str, Callable[[Cluster, float], None]]] = {
     "drain_and_mark_gone": _if_somebody_leads(_drain_and_mark_gone),
     "kill": _if_somebody_leads(_kill),
     "mark_gone": _if_somebody_leads(_mark_gone),
+    "quota": _if_somebody_leads(_set_quota),
     "reactivate": _if_somebody_leads(_reactivate),
     "teardown": _if_somebody_leads(_teardown),
 }

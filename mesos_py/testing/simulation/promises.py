@@ -10,7 +10,7 @@ promise                                what is watched
 4 tasks outlive the control plane      nothing is killed that nobody wanted to be killed
 5 no split brain                       what older epochs say changes nothing; the registry has one writer
 6 soft state                           what is told of agents is in the registry; somebody leads if somebody can
-7 guarantees                           (with quotas)
+7 guarantees                           each offer against limits and headroom, counted anew (``quotas.py``)
 8 bad input                            a stranger is answered, nobody else is; no core raises
 9 an outage is not a node's failure    why an agent was given up
 =====================================  ======================================================================
@@ -34,6 +34,7 @@ from mesos_py.messages.scheduler import Accept, Decline, Error, Offers, Rescind,
 from mesos_py.scheduler import events as scheduler_events
 from mesos_py.testing.brief import brief
 from mesos_py.testing.simulation.broken import PromiseError
+from mesos_py.testing.simulation.quotas import Count
 from mesos_py.types.containers import ContainerSpec
 from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
 from mesos_py.types.maintenance import AgentMode
@@ -90,6 +91,8 @@ class Promises:
         self._to_tell: dict[AgentID, list[Task]] = {}
         """Tasks of agents that are being given up."""
         self._leads: dict[int, str] = {}
+        self._inherited: list[AgentID] = []
+        """Agents that the newest leader was told of by the registry."""
         self.doomed_tasks: set[_Key] = set()
         """Whose end somebody wants."""
         self.doomed_frameworks: set[str] = set()
@@ -181,6 +184,8 @@ class Promises:
         if master.epoch <= before:
             raise PromiseError(_SPLIT, f"{master.name} leads in {master.epoch}, {self._leads[before]} did in {before}")
         self._leads[master.epoch] = master.name
+        assert master.core is not None
+        self._inherited = list(master.core.state.registry.admitted)
         self._heard.clear()
         self._to_tell.clear()
 
@@ -234,6 +239,7 @@ class Promises:
         elif type(event) is Subscribed:  # which voids what it held before
             self._offers = {id_: held for id_, held in self._offers.items() if held[1] != event.framework_id}
         elif type(event) is Offers:
+            self._check_quotas(master, event)
             for offer in event.offers:
                 self._offers[offer.offer_id] = (master.epoch, offer.framework_id)
                 if self._welcomed.get(offer.agent_id) != master.epoch and self._is_newest(master):
@@ -248,6 +254,15 @@ class Promises:
             agent_id = event.status.agent_id
             if self._is_newest(master) and agent_id not in self._given_up:
                 raise PromiseError(_SOFT, f"{master.name} calls {agent_id} unreachable, the registry does not")
+
+    def _check_quotas(self, master: "MasterProcess", event: Offers) -> None:
+        """What roles are sure of is left for them, and none is given more than it may have."""
+        assert master.core is not None
+        registry = master.core.state.registry
+        if registry.quotas and self._is_newest(master):
+            back = {agent_id for agent_id, epoch in self._welcomed.items() if epoch == master.epoch}
+            missing = [each for each in self._inherited if each in registry.admitted and each not in back]
+            Count(master.core).check(event.offers, missing)
 
     def _order_sent(self, master: "MasterProcess", message: Any) -> None:
         kind = type(message)
@@ -366,3 +381,5 @@ class Promises:
                 del self._offers[offer_id]
             elif offer_id not in state.offers:
                 raise PromiseError(_OVERCOMMIT, f"offer {offer_id} is void, and {framework_id} was not told")
+        if not (leader.frozen or state.suspended or state.cut_off):
+            Count(leader.core).check(offer for offer, _ in state.offers.values())

@@ -20,6 +20,7 @@ from mesos_py.scheduler.events import OURS
 from mesos_py.testing.builders import a_framework, a_task, an_executor
 from mesos_py.testing.simulation.broker import LONGEST_DELAY_S
 from mesos_py.testing.simulation.hosts import Behaviour
+from mesos_py.testing.simulation.quotas import Count
 from mesos_py.testing.simulation.schedulers import SchedulerProcess
 from mesos_py.testing.simulation.timeline import Dice
 from mesos_py.types.ids import FrameworkID, TaskID
@@ -63,7 +64,8 @@ class RandomUser:
         self.name = name
         self.wanted = wanted
         self.auto_acknowledge = auto_acknowledge
-        self.framework = a_framework(name, failover_timeout_s=FAILOVER_S)
+        self.framework = a_framework(name, name, failover_timeout_s=FAILOVER_S)
+        """In a role of her name."""
         self.framework_id: FrameworkID | None = None
         self.process: SchedulerProcess
         self.states: dict[TaskID, TaskState] = {}
@@ -213,7 +215,7 @@ class RandomUser:
         framework = master.core.state.frameworks.get(self.framework_id) if master is not None and master.core else None
         if framework is None or framework.queue != self.process.name:
             return [f"the leader does not serve {self.process.name}"]
-        if self.wanted > 0 and self.cluster.has_room_for(_LEAST):
+        if self.wanted > 0 and self.cluster.has_room_for(_LEAST) and self._may_have(_LEAST):
             found.append(f"{self.name} is not offered enough: wants {self.wanted} more")
         for task_id, state in self.states.items():
             task = framework.tasks.get(task_id)
@@ -221,6 +223,14 @@ class RandomUser:
             if why:
                 found.append(f"{self.name}: {task_id} is {state}, but {why}")
         return found
+
+    def _may_have(self, resources: Resources) -> bool:
+        """Whether no quota keeps this from her."""
+        master = self.cluster.leader
+        assert master is not None
+        assert master.core is not None
+        count, [role] = Count(master.core), self.framework.roles
+        return all(count.most(role, name) >= amount for name, amount in resources.quantities().items())
 
     def _why_not(self, task_id: TaskID, state: TaskState, task: Any) -> str:
         """What speaks against the task being in this state."""

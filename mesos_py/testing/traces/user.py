@@ -120,6 +120,8 @@ class TraceUser:
     def _state_demand(self) -> None:
         if self.group.demand:
             demands = [Demand(slice=resources, count=count) for resources, count in self._queue.demands()]
+            if self._queue.has_gangs and self.group.per_offer is not None:
+                demands = []  # all slices might come on one agent, where she may not use them together
             self._call(Request(framework_id=OURS, role=self.role, demands=demands[:_MOST_DEMANDS]))
 
     def _call(self, call: UserCall) -> None:

@@ -14,6 +14,7 @@ from mesos_py.scheduler.toolkit import (
     command_task,
     first_fit,
     parse_constraint,
+    spread,
     why_not_here,
 )
 from mesos_py.types.resources import Resources
@@ -263,3 +264,10 @@ def test_what_went_well_or_is_wrong_is_not_tried_again():
         retries.ended("job", TaskState.RUNNING, 0)
     with pytest.raises(UserError):
         RetryPolicy(attempts=0)
+
+
+def test_spread_goes_where_the_fewest_of_the_group_are():
+    offers = [an_offer(f"O{host}", host, hostname=host, resources=Resources.of(cpus=4, mem=100)) for host in "abc"]
+    packing = spread(specs(4, group="g"), offers, {"g": [place("a"), place("a"), place("b")]})
+    placed = {placement.task.task_id: placement.place.hostname for placement in packing.placements()}
+    assert placed == {"t0": "c", "t1": "b", "t2": "c", "t3": "a"}

@@ -1,6 +1,7 @@
 """What a command asks of its host: every refusal has its sentence, and what makes sense has none."""
 
 import math
+import resource
 
 import pytest
 
@@ -41,7 +42,6 @@ def test_a_limit_below_the_request_is_refused(limits, sentence):
 
 
 def test_every_rlimit_of_this_system_has_its_name():
-    resource = pytest.importorskip("resource")
     there = {name.removeprefix("RLIMIT_").lower() for name in dir(resource) if name.startswith("RLIMIT_")}
     assert there - {"ofile"} == set(RLIMITS)  # that one is nofile by an older name
 

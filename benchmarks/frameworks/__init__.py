@@ -1,0 +1,1 @@
+"""What the shipped frameworks cost: each module runs the same work with and without the cluster."""

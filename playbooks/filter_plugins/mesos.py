@@ -1,0 +1,133 @@
+"""Decides what the broker lets each user do, and how secrets and configurations are written down, for the roles."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+__all__ = [
+    "FilterModule",
+    "mesos_environment",
+    "mesos_secret",
+    "mesos_variables",
+    "rabbitmq_definitions",
+    "rabbitmq_hash",
+]
+
+_SHORTEST_SECRET: Final = 32
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_NOTHING: Final = "^$"
+_FRAMEWORK_QUEUES: Final = {"max-length": 10_000, "max-length-bytes": 67_108_864}
+
+
+def mesos_secret(secret: str, *purpose: str) -> str:
+    """A password for one purpose, such as "broker", "agent-n1": who knows it learns nothing of the secret."""
+    if len(secret) < _SHORTEST_SECRET:
+        raise ValueError(f"mesos_cluster_secret is too short: it needs {_SHORTEST_SECRET} characters at least")
+    return hmac.new(secret.encode(), "\0".join(purpose).encode(), hashlib.sha256).hexdigest()[:48]
+
+
+def rabbitmq_hash(password: str, user: str) -> str:
+    """As RabbitMQ keeps a password: salt, and the SHA-256 of both. The salt is the user's, so that it stays."""
+    salt = hashlib.sha256(user.encode()).digest()[:4]
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def mesos_variables(settings: Mapping[str, Any]) -> dict[str, str]:
+    """A configuration as the variables of the environment that mean it; what is None or empty is left out."""
+    variables = {}
+    for key in sorted(settings):
+        value = settings[key]
+        if value is None or value in ("", {}, []):
+            continue
+        if isinstance(value, bool):
+            value = str(value).lower()
+        elif isinstance(value, Mapping):
+            value = ",".join(f"{name}={value[name]}" for name in sorted(value))
+        variables[f"MESOS_{key.upper()}"] = str(value)
+    return variables
+
+
+def mesos_environment(variables: Mapping[str, str]) -> str:
+    """Variables as lines of an EnvironmentFile of systemd."""
+    return "".join(f"{name}={json.dumps(variables[name], ensure_ascii=False)}\n" for name in variables)
+
+
+def rabbitmq_definitions(
+    secret: str,
+    vhost: str,
+    master: str,
+    agents: Sequence[str],
+    frameworks: Sequence[str],
+    passwords: Mapping[str, str],
+    connections: int,
+    connections_per_user: int,
+) -> dict[str, Any]:
+    """What the broker is to know: who there is and what he may do, limits, and a policy for queues of frameworks."""
+    kinds = [(master, "master"), *((name, "agent") for name in agents), *((name, "framework") for name in frameworks)]
+    names = [name for name, _ in kinds]
+    if wrong := sorted({name for name in names if names.count(name) > 1 or not _NAME.fullmatch(name)}):
+        raise ValueError(f"users of the broker must differ, and hold letters, digits, . _ - only: {', '.join(wrong)}")
+    users, permissions, topics = [], [], []
+    for name, kind in kinds:
+        password = passwords.get(name) or mesos_secret(secret, "broker", name)
+        users.append(
+            {
+                "name": name,
+                "password_hash": rabbitmq_hash(password, name),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+                "limits": {} if kind == "master" else {"max-connections": connections_per_user},
+            }
+        )
+        permissions.append({"user": name, "vhost": vhost} | _permissions(kind, name))
+        topics.append({"user": name, "vhost": vhost, "exchange": "mesos.master"} | _topics(kind, name))
+    policy = {"vhost": vhost, "name": "frameworks", "pattern": r"^mesos\.framework\.", "apply-to": "queues"}
+    limits = {"component": "vhost-limits", "name": "limits", "vhost": vhost}
+    return {
+        "vhosts": [{"name": vhost}],
+        "users": users,
+        "permissions": permissions,
+        "topic_permissions": topics,
+        "policies": [policy | {"priority": 0, "definition": dict(_FRAMEWORK_QUEUES)}],
+        "parameters": [limits | {"value": {"max-connections": connections}}],
+    }
+
+
+def _permissions(kind: str, name: str) -> dict[str, str]:
+    """What a user may declare and delete, write to, and read: patterns of names of queues and exchanges."""
+    if kind == "master":
+        ours = r"^mesos\.(master|beacon)(\..*)?$"
+        return {"configure": ours, "write": rf"^amq\.default$|{ours}", "read": ours}
+    mine = rf"^mesos\.{kind}\.{re.escape(_word(name))}\..*$"
+    return {"configure": mine, "write": rf"{mine}|^mesos\.master$", "read": rf"{mine}|^mesos\.beacon$"}
+
+
+def _topics(kind: str, name: str) -> dict[str, str]:
+    """With which routing keys a user may write to ``mesos.master``, and bind queues to it."""
+    if kind == "master":
+        return {"write": ".*", "read": ".*"}
+    return {"write": rf"^{kind}\.{re.escape(_word(name))}$", "read": _NOTHING}
+
+
+def _word(name: str) -> str:
+    """A principal as it stands in names of queues, where dots separate words."""
+    return quote(name, safe="").replace(".", "%2E")
+
+
+class FilterModule:
+    """What Ansible looks for."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The filters by name."""
+        return {
+            "mesos_environment": mesos_environment,
+            "mesos_secret": mesos_secret,
+            "mesos_variables": mesos_variables,
+            "rabbitmq_definitions": rabbitmq_definitions,
+            "rabbitmq_hash": rabbitmq_hash,
+        }

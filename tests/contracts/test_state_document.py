@@ -47,13 +47,33 @@ def test_of_zookeeper_it_is_said_what_is_wrong(zookeeper, tmp_path, monkeypatch)
         mine.flush()
     mine.close()
     other = StateFile(zookeeper.url(f"/mine-{tmp_path.name}", "you:guess"))
-    with pytest.raises(ConfigError, match=r"/mine-.* cannot be read: NoAuthError") as said:
+    with pytest.raises(ConfigError, match=r"/mine-.* cannot be read: .* belongs to another user") as said:
         other.read()
     assert "guess" not in str(said.value)
     other.close()
     monkeypatch.setattr(document, "_PATIENCE_S", 0.5)
     with pytest.raises(ConfigError, match="ZooKeeper does not answer"):
         StateFile(f"zk://127.0.0.1:{free_ports(1)[0]}/x").read()
+
+
+def test_documents_of_several_users_stand_side_by_side(zookeeper, tmp_path):
+    places = [
+        zookeeper.url(f"/side-{tmp_path.name}/by/side/{login.partition(':')[0] or 'nobody'}", login)
+        for login in ("me:secret", "you:guess", "")
+    ]
+    states = [StateFile(place) for place in places]
+    for number, state in enumerate(states):
+        state.keep(f"F{number}")
+    assert [state.read() for state in states] == ["F0", "F1", "F2"]
+    stolen = StateFile(places[0].replace("me:secret", "you:guess"))
+    with pytest.raises(ConfigError, match="belongs to another user"):
+        stolen.read()
+    for state in states:
+        state.forget()
+    again = [StateFile(place) for place in places]
+    assert [state.read() for state in again] == [None, None, None]
+    for state in (*states, stolen, *again):
+        state.close()
 
 
 def test_it_is_written_when_zookeeper_is_back(zookeeper, tmp_path):

@@ -154,7 +154,7 @@ def test_what_was_begun_is_finished_and_the_rest_stays(site):
 
 
 def test_a_command_that_is_killed_and_a_broker_that_is_restarted(site, cluster, rabbitmq, zookeeper):
-    state = zookeeper.url("/frameworks/celery")
+    state = zookeeper.url("/celery-frameworks/celery")
     with site.serving("--min", "2", "--state-file", state) as command:
         wait_for(lambda: "2 ready" in command.text(), "two workers", PATIENCE_S)
         before = site.workers()

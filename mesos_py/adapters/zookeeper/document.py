@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from kazoo.client import KazooClient
-from kazoo.exceptions import KazooException, NodeExistsError, NoNodeError
+from kazoo.exceptions import KazooException, NoAuthError, NodeExistsError, NoNodeError
 from kazoo.handlers.threading import KazooTimeoutError
 from kazoo.retry import KazooRetry
+from kazoo.security import make_acl
 
 from mesos_py.adapters.zookeeper.address import ZookeeperAddress
 from mesos_py.adapters.zookeeper.session import client_of
@@ -49,15 +50,23 @@ class ZookeeperDocument:
             try:
                 client.set(self._address.path, data)
             except NoNodeError:
+                self._make_parents(client)
                 with contextlib.suppress(NodeExistsError):  # an attempt whose answer was lost has made it
-                    client.create(self._address.path, data, makepath=True)
+                    client.create(self._address.path, data)
 
         self._do("written", replace)
 
     def remove(self) -> None:
         """Let it not be there; if that fails it stays."""
+
+        def remove(client: KazooClient) -> None:
+            try:
+                client.delete(self._address.path)
+            except NoAuthError:  # who made the parent may delete in it, and nobody else
+                client.set(self._address.path, b"")
+
         with contextlib.suppress(NoNodeError, ConfigError):
-            self._do("removed", lambda client: client.delete(self._address.path))
+            self._do("removed", remove)
 
     def close(self) -> None:
         """End the session."""
@@ -66,6 +75,13 @@ class ZookeeperDocument:
             client.stop()
             client.close()
 
+    def _make_parents(self, client: KazooClient) -> None:
+        """Those that are missing, such that documents of other users may stand beside this one."""
+        parent = self._address.path.rpartition("/")[0]
+        mine = client.default_acl
+        if parent:
+            client.ensure_path(parent, acl=mine and [*mine, make_acl("world", "anyone", read=True, create=True)])
+
     def _do(self, what: str, call: Callable[[KazooClient], Any]) -> Any:
         try:
             return self._retry(call, self._connect())
@@ -73,6 +89,8 @@ class ZookeeperDocument:
             raise
         except KazooTimeoutError:
             raise ConfigError(f"{self.name} cannot be {what}: ZooKeeper does not answer") from None
+        except NoAuthError:
+            raise ConfigError(f"{self.name} cannot be {what}: it or what it stands in belongs to another user") from None
         except KazooException as error:
             raise ConfigError(f"{self.name} cannot be {what}: {type(error).__name__} {error}".rstrip()) from error
 

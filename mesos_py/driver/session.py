@@ -135,7 +135,7 @@ class Session:
         try:
             call()
         except BaseException as error:
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and not isinstance(error, ConfigError):  # which says all that helps
                 _log.exception("a callback failed; the framework stops")
             self._end(error)
 

@@ -90,7 +90,8 @@ class ZookeeperDocument:
         except KazooTimeoutError:
             raise ConfigError(f"{self.name} cannot be {what}: ZooKeeper does not answer") from None
         except NoAuthError:
-            raise ConfigError(f"{self.name} cannot be {what}: it or what it stands in belongs to another user") from None
+            why = "it or what it stands in belongs to another user"
+            raise ConfigError(f"{self.name} cannot be {what}: {why}") from None
         except KazooException as error:
             raise ConfigError(f"{self.name} cannot be {what}: {type(error).__name__} {error}".rstrip()) from error
 

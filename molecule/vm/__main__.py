@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BootError, MonitorError, subprocess.CalledProcessError) as error:
         print(f"vm: {error}", file=sys.stderr)
         return 1
+    except FileNotFoundError as missing:
+        print(f"vm: {missing.filename} is not there", file=sys.stderr)
+        return 1
     except KeyError as unknown:
         print(f"vm: there is no machine {unknown}", file=sys.stderr)
         return 1

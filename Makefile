@@ -20,6 +20,11 @@ $(READY_TEST): $(READY) requirements/test.txt
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements/test.txt
 	@touch $@
 
+READY_MOLECULE := .venv-molecule/.ready
+$(READY_MOLECULE): requirements/molecule.txt tools/make-venv
+	@tools/make-venv $(PYTHON) .venv-molecule requirements/molecule.txt
+	@touch $@
+
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
@@ -54,12 +59,15 @@ vm-down: $(READY_TEST) ## End them; nothing of them is left
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
-lint: $(READY_TEST) ## Check style, types, layers and spelling
+lint: $(READY_TEST) $(READY_MOLECULE) ## Check style, types, layers and spelling; also of roles and playbooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy playbooks tools
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
+	@.venv-molecule/bin/yamllint --strict roles playbooks molecule .yamllint.yml .ansible-lint.yml
+	@PATH=$(CURDIR)/.venv-molecule/bin:$$PATH ansible-lint -q -c .ansible-lint.yml roles playbooks molecule
 
 format: $(READY_TEST) ## Bring the code into shape
 	@$(BIN)/ruff check --fix .
@@ -75,6 +83,7 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
+	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra molecule pyproject.toml -o requirements/molecule.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
 	@for name in allocation launch_rate processes containers recovery idle failover simulation; do $(BIN)/python -m benchmarks.$$name; done
@@ -87,4 +96,4 @@ mutations: $(READY_TEST) ## Break every promise on purpose, and see in how many 
 	@$(BIN)/python -m tests.simulation.mutations
 
 clean: ## Remove what was made here
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-molecule build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -7,6 +7,7 @@ import time
 from vm.cluster import Cluster, kill, on_all, start
 from vm.command import Machine
 from vm.qmp import Monitor
+from vm.running import Running
 from vm.snapshot import Saved
 
 __all__ = ["resume", "save"]
@@ -32,8 +33,7 @@ def resume(cluster: Cluster) -> None:
         _saved(machine).state.stat()
     on_all(_load, machines)
     on_all(_go_on, machines)
-    for name in cluster.machines:
-        cluster.guest(name).run(f"date -s @{time.time():.3f} >/dev/null", timeout_s=_CLOCK_S)
+    on_all(lambda machine: _tell_time(cluster.guest(machine.name)), machines)
 
 
 def _saved(machine: Machine) -> Saved:
@@ -64,6 +64,10 @@ def _load(machine: Machine) -> None:
 def _go_on(machine: Machine) -> None:
     with Monitor(machine.monitor) as monitor:
         monitor("cont")
+
+
+def _tell_time(guest: Running) -> None:
+    guest.run(f"date -s @{time.time():.3f} >/dev/null", timeout_s=_CLOCK_S)
 
 
 def _copy(source: object, target: object) -> None:

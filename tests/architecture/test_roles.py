@@ -73,7 +73,7 @@ def test_an_inventory_is_a_whole_cluster(inventory):
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
 def test_every_variable_of_an_inventory_is_explained_and_known(inventory):
     lines = (inventory / "group_vars/all/cluster.yml").read_text().splitlines()
-    known = {name for role in ROLES for name in specified(role)} | {"mesos_cluster_name", "mesos_cluster_tls"}
+    known = {name for role in ROLES for name in specified(role)} | {"mesos_cluster_tls"}
     for line in lines:
         if line and line[0] not in "#-":
             assert line.split(":")[0] in known, line

@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo soak mutations test test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test integration test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml requirements/run.txt tools/make-venv
 	@tools/make-venv $(PYTHON) $(VENV) requirements/run.txt
@@ -23,11 +23,16 @@ $(READY_TEST): $(READY) requirements/test.txt
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
-test: $(READY_TEST) ## Run the tests; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing
+test: fast integration ## Run the tests, the fast ones first
+
+fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
+	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
+
+integration: $(READY_TEST) ## Run the others; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing
 	@tools/ensure-rabbitmq
 	@tools/ensure-zookeeper
 	@tools/ensure-mpi
-	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -m "integration and not chaos" $(ARGS)
 
 chaos: $(READY_TEST) ## As root: break everything that can be broken under load, and print how long it took (minutes)
 	@tools/ensure-rabbitmq
@@ -60,9 +65,6 @@ SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.
 molecule: $(READY_MOLECULE) ## Try the roles on virtual machines, and print how long each scenario took: `make molecule SCENARIO=default`
 	@tools/ensure-vm
 	@molecule/run $(SCENARIO)
-
-fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
-	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 lint: $(READY_TEST) $(READY_MOLECULE) ## Check style, types, layers and spelling; also of roles and playbooks
 	@$(BIN)/ruff check .

@@ -64,12 +64,15 @@ molecule: $(READY_TEST) $(READY_MOLECULE) ## Run all scenarios in virtual machin
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
-lint: $(READY_TEST) ## Check style, types, layers and spelling
+lint: $(READY_TEST) $(READY_MOLECULE) ## Check style, types, layers and spelling; also of roles and playbooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy playbooks tools
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
+	@.venv-molecule/bin/yamllint --strict roles playbooks molecule .yamllint.yml .ansible-lint.yml
+	@PATH=$(CURDIR)/.venv-molecule/bin:$$PATH ansible-lint -q -c .ansible-lint.yml roles playbooks molecule
 
 format: $(READY_TEST) ## Bring the code into shape
 	@$(BIN)/ruff check --fix .

@@ -61,8 +61,8 @@ $(READY_MOLECULE): requirements/molecule.txt tools/make-venv
 	@tools/make-venv $(PYTHON) .venv-molecule requirements/molecule.txt
 	@touch $@
 
-SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
-molecule: $(READY_MOLECULE) ## Try the roles on virtual machines, and print how long each scenario took: `make molecule SCENARIO=default`
+SCENARIO ?= isolation $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+molecule: $(READY_TEST) $(READY_MOLECULE) ## Run all scenarios in virtual machines, or `make molecule SCENARIO=default`; how long each took
 	@tools/ensure-vm
 	@molecule/run $(SCENARIO)
 

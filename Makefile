@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo soak mutations test test-vm vm-up vm-ssh vm-down chaos fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,15 +51,28 @@ vm-ssh: $(READY_TEST) ## Log in to one of them as root: `make vm-ssh NODE=node2`
 vm-down: $(READY_TEST) ## End them; nothing of them is left
 	@$(VM) down
 
+READY_MOLECULE := .venv-molecule/.ready
+$(READY_MOLECULE): requirements/molecule.txt tools/make-venv
+	@tools/make-venv $(PYTHON) .venv-molecule requirements/molecule.txt
+	@touch $@
+
+SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+molecule: $(READY_MOLECULE) ## Try the roles on virtual machines, and print how long each scenario took: `make molecule SCENARIO=default`
+	@tools/ensure-vm
+	@molecule/run $(SCENARIO)
+
 fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
-lint: $(READY_TEST) ## Check style, types, layers and spelling
+lint: $(READY_TEST) $(READY_MOLECULE) ## Check style, types, layers and spelling; also of roles and playbooks
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy playbooks tools
 	@$(BIN)/lint-imports
 	@$(BIN)/codespell
+	@.venv-molecule/bin/yamllint --strict roles playbooks molecule .yamllint.yml .ansible-lint.yml
+	@PATH=$(CURDIR)/.venv-molecule/bin:$$PATH ansible-lint -q -c .ansible-lint.yml roles playbooks molecule
 
 format: $(READY_TEST) ## Bring the code into shape
 	@$(BIN)/ruff check --fix .
@@ -75,6 +88,7 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra test --extra lint pyproject.toml -o requirements/test.txt
+	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra molecule -c requirements/run.txt pyproject.toml -o requirements/molecule.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
 	@for name in allocation launch_rate processes containers recovery idle failover simulation; do $(BIN)/python -m benchmarks.$$name; done
@@ -87,4 +101,4 @@ mutations: $(READY_TEST) ## Break every promise on purpose, and see in how many 
 	@$(BIN)/python -m tests.simulation.mutations
 
 clean: ## Remove what was made here
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .venv-molecule build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

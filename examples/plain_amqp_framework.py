@@ -53,7 +53,8 @@ class PlainFramework:
         if self.framework_id is not None:
             fields["framework_id"] = self.framework_id
         body = json.dumps({"type": type_, **fields})
-        message = amqp.Message(body, content_type="application/json", reply_to=self.queue, delivery_mode=1)
+        proof = {"user_id": self.user, "reply_to": self.queue}
+        message = amqp.Message(body, content_type="application/json", delivery_mode=1, **proof)
         self.channel.basic_publish(message, exchange="mesos.master", routing_key=self.routing_key)
         self.sent_at = time.monotonic()
 

@@ -214,9 +214,9 @@ class Leadership:
             self.core.state.counters["deliveries_of_nobody"] += 1
             return
         kind, principal = sender[0], Principal(sender[1])
-        if delivery.user_id not in ("", principal):
+        if delivery.user_id != principal:  # nor is nobody: the broker does not ask for the key on every way to us
             self.core.state.counters["deliveries_of_foreign_users"] += 1
-            self._log.warning("foreign user", user_id=delivery.user_id, principal=principal)
+            self._log.warning("foreign user", user_id=delivery.user_id or "none", principal=principal)
             return
         queue = delivery.reply_to if topology.owns(delivery.reply_to, kind, principal) else ""
         if queue and (missed := self._gaps.missed(queue, delivery.number)):

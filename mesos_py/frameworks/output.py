@@ -109,9 +109,8 @@ class OutputStreams:
             # no proxy may stand between us and our own agents; a quiet task sends nothing for long
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=_AT_ONCE)
             self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), limits=limits, **http_options())
-        why, refusals, last_heard = "", 0, time.monotonic()
-        while refusals < _ATTEMPTS and time.monotonic() - last_heard < _AWAY_S:
-            offset = file.offset
+        why, refusals, file.heard_at = "", 0, time.monotonic()
+        while refusals < _ATTEMPTS and time.monotonic() - file.heard_at < _AWAY_S:
             try:
                 await how(file, self._client)
             except httpx.HTTPStatusError as error:
@@ -121,8 +120,6 @@ class OutputStreams:
                 why = str(error) or type(error).__name__
             else:
                 return
-            if file.offset > offset:
-                last_heard = time.monotonic()
             await asyncio.sleep(_PATIENCE_S * max(1, refusals))  # the sandbox may be a moment behind the news of it
         self._complain(file.task_id, f"its {file.name} cannot be read at {file.url}: {why}")
 
@@ -130,8 +127,11 @@ class OutputStreams:
         asked = {"path": file.path, "offset": str(file.offset), "follow": "true"}
         async with client.stream("GET", file.url, params=asked) as answer:
             answer.raise_for_status()
-            async for piece in answer.aiter_bytes():
-                self._take(file, piece)
+            try:
+                async for piece in answer.aiter_bytes():
+                    self._take(file, piece)
+            finally:
+                file.heard_at = time.monotonic()  # it was there until now, however quiet the task has been
 
     async def _read(self, file: "_File", client: httpx.AsyncClient) -> None:
         while True:
@@ -143,6 +143,7 @@ class OutputStreams:
 
     def _take(self, file: "_File", piece: bytes) -> None:
         self._pieces += 1
+        file.heard_at = time.monotonic()
         if lines := file.lines(piece):
             self._write(file.task_id, file.name, lines)
 
@@ -156,6 +157,8 @@ class _File:
         self.url = url
         self.path = path
         self.offset = 0
+        self.heard_at = 0.0
+        """When its agent was last there to be heard (monotonic)."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._begun = ""
 

@@ -11,7 +11,9 @@ from mesos_py.types.tasks import LIVE, TERMINAL
 __all__ = ["metrics_of"]
 
 _OFFERS = ("sent", "accepted", "declined", "rescinded")
-_FROM_ZERO = dict.fromkeys(("agents_unreachable", "late_echoes", "calls_refused/FOREIGN_USER"), 0)
+_FROM_ZERO = dict.fromkeys(
+    ("agents_unreachable", "late_echoes", "deliveries_of_foreign_users", "calls_refused/FOREIGN_USER"), 0
+)
 """What alerts ask the increase of: a series that begins with its first event has none then."""
 _ENDED = {f"tasks_{state.lower()}": state.lower() for state in TERMINAL}
 

@@ -68,6 +68,12 @@ def test_commands_and_flags_are_real(document):
     assert wrong == []
 
 
+def test_the_readme_leads_to_every_page():
+    pages = {f"docs/{page.relative_to(ROOT / 'docs')}" for page in (ROOT / "docs").rglob("*.md")}
+    pages = {page for page in pages if not page.startswith(("docs/decisions/", "docs/changes/"))}
+    assert pages - {target.partition("#")[0] for target in _LINK.findall((ROOT / "README.md").read_text())} == set()
+
+
 def test_the_readme_names_commands():
     assert {"run", "master", "agent"} <= {name for name, _ in _commands(ROOT / "README.md")}
 

@@ -41,7 +41,7 @@ class Client:
         self.publish(json.dumps(fields))
 
     def publish(self, body):
-        message = amqp.Message(body, content_type=JSON, reply_to=self.queue)
+        message = amqp.Message(body, content_type=JSON, reply_to=self.queue, user_id="guest")
         self.channel.basic_publish(message, exchange="mesos.master", routing_key="framework.guest")
 
     def close(self):
@@ -89,7 +89,7 @@ connection.connect()
 channel = connection.channel()
 channel.queue_declare(queue, exclusive=True, arguments={"x-max-length": 1000})
 body = json.dumps([{"type": "RECONCILE", "framework_id": "nobody"}] * 100)
-message = amqp.Message(body, content_type="application/json", reply_to=queue)
+message = amqp.Message(body, content_type="application/json", reply_to=queue, user_id=user)
 while True:
     channel.basic_publish(message, exchange="mesos.master", routing_key=f"framework.{user}")
 """

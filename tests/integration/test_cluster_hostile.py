@@ -41,7 +41,7 @@ class Stranger:
         self.answers += body if isinstance(body, list) else [body]
 
     def send(self, body, content_type=JSON, *, key=None, exchange="mesos.master", **properties):
-        properties = {"reply_to": self.queue} | properties
+        properties = {"reply_to": self.queue, "user_id": self.user} | properties
         message = amqp.Message(body, content_type=content_type, **properties)
         self.channel.basic_publish(message, exchange=exchange, routing_key=key or f"framework.{self.user}")
 
@@ -137,10 +137,11 @@ def test_who_pretends_to_be_another(cluster, rabbitmq, stranger):
     subscribe = json.dumps({"type": "SUBSCRIBE", "framework": {"name": "impostor"}})
     mallory = Stranger(cluster.broker, user="mallory")
     try:
-        mallory.send(subscribe, key="framework.guest", user_id="mallory")
-        mallory.send(subscribe, reply_to=stranger.queue, user_id="mallory")  # not mallory's queue
-        mallory.send(subscribe, reply_to="mesos.agent.guest.x", user_id="mallory")
-        mallory.send(subscribe, key="framework.%6dallory", user_id="mallory")
+        mallory.send(subscribe, key="framework.guest")
+        mallory.send(subscribe, user_id=None)
+        mallory.send(subscribe, reply_to=stranger.queue)  # not mallory's queue
+        mallory.send(subscribe, reply_to="mesos.agent.guest.x")
+        mallory.send(subscribe, key="framework.%6dallory")
         mallory.send(subscribe)  # and now honestly
         mallory.wait_answer(lambda event: event["type"] == "SUBSCRIBED", "a subscription")
         listed = wait_for(lambda: connected(cluster, "impostor"), "it is listed")
@@ -148,8 +149,8 @@ def test_who_pretends_to_be_another(cluster, rabbitmq, stranger):
     finally:
         mallory.connection.close()
     assert not stranger.answers
-    for name in ("deliveries_of_foreign_users", "deliveries_of_nobody"):
-        wait_for(lambda name=name: counters(cluster)[name] == counted[name] + 1, f"{name} has grown by one")
+    for name, times in (("deliveries_of_foreign_users", 2), ("deliveries_of_nobody", 1)):
+        wait_for(lambda name=name, n=times: counters(cluster)[name] == counted[name] + n, f"{name} has grown")
 
 
 def counters(cluster):

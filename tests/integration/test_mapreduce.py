@@ -65,7 +65,7 @@ def mapreduce(cluster, tmp_path):
 
 
 def test_the_reducer_aggregate(mapreduce, text, tmp_path):
-    count = r"awk '{ print \"LongValueSum:lines\t1\"; print \"LongValueMax:longest\t\" length }'"
+    count = r"""awk '{ print "LongValueSum:lines\t1"; print "LongValueMax:longest\t" length }'"""
     mapreduce("-input", str(text), "-mapper", count, "-reducer", "aggregate")
     longest = plain(f"awk '{{ print length }}' {text} | sort -n | tail -1")
     assert words_of(tmp_path / "out") == f"longest\t{longest}lines\t12000\n"

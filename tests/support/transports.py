@@ -1,8 +1,5 @@
 """Transports under test: a loop, peers that write down what they are told, and waiting without sleeping."""
 
-import contextlib
-import gc
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from mesos_py.adapters.amqp import connect
 from mesos_py.runtime.loop import Loop
 from mesos_py.runtime.ports import Address, Delivery, QueueSpec, Transport
-from tests.support.cluster import wait_for
+from tests.support.descriptors import none_left_open
 
 PATIENCE_S = 30.0
 
@@ -119,25 +116,13 @@ class Bench:
         self.loop.close()
 
 
-def open_files() -> dict[str, str]:
-    """What every descriptor of this process is open on."""
-    gc.collect()  # what earlier tests left to the collector is not ours
-    files = {}
-    for number in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(FileNotFoundError):  # the listing's own
-            files[number] = os.readlink(f"/proc/self/fd/{number}")
-    return files
-
-
 def our_threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("mesos-")]
 
 
 def used(url: Callable[[str], str]) -> Iterator[Bench]:
     """The body of a fixture: a bench whose use leaves no descriptor and no thread behind."""
-    files = open_files()
-    bench = Bench(url)
-    yield bench
-    bench.close()
-    why = "descriptors are left open"  # other tests' threads may open one for a moment
-    wait_for(lambda: len(open_files()) <= len(files), why, 5)
+    with none_left_open():
+        bench = Bench(url)
+        yield bench
+        bench.close()

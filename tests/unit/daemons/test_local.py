@@ -1,6 +1,5 @@
 """An embedded cluster cleans up after itself, and lets tasks of other users reach what is theirs."""
 
-import gc
 import os
 import socket
 import stat
@@ -16,6 +15,7 @@ from mesos_py.errors import ConfigError
 from mesos_py.runtime.loop import Loop
 from mesos_py.scheduler.toolkit import command_task
 from mesos_py.types.tasks import TaskState
+from tests.support.descriptors import none_left_open
 
 SMALL = {"agents": 1, "http_port": 0, "resources": "cpus:2;mem:256", "log_level": "error"}
 
@@ -76,15 +76,8 @@ def test_two_clusters_do_not_share_a_directory(temporary, tmp_path):
 
 @pytest.mark.parametrize("wrong", [{"resources": "cpus:many"}, {"allocator": "none"}, {"broker": "http://x"}], ids=str)
 def test_no_descriptor_is_left_open_when_it_cannot_begin(temporary, wrong):
-    gc.collect()
-    gc.disable()
-    try:
-        before = len(os.listdir("/proc/self/fd"))
-        with pytest.raises(ConfigError), embedded(LocalConfig(**{**SMALL, **wrong})):
-            pass
-        assert len(os.listdir("/proc/self/fd")) == before
-    finally:
-        gc.enable()
+    with none_left_open(), pytest.raises(ConfigError), embedded(LocalConfig(**{**SMALL, **wrong})):
+        pass
 
 
 def test_a_directory_that_was_given_stays(temporary, tmp_path):

@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from mesos_py.web.files import FileError, ForbiddenPathError, GrowingFile, NoSuchFileError, Sandboxes
+from tests.support.descriptors import none_left_open
 
 
 @pytest.fixture
@@ -260,16 +261,15 @@ class TestGrowing:
         assert file.next_piece() == b"back"
 
     def test_no_descriptor_is_left_open(self, log, sandboxes):
-        before = len(os.listdir("/proc/self/fd"))
-        file = GrowingFile(lambda: sandboxes.open(f"{V}/stdout"), 0)
-        for _ in range(10):
-            file.next_piece()
-            log.rename(log.with_name("stdout.1"))
-            file.next_piece()
-            self.add(log, b"x")
-        file.close()
-        for path in (f"{V}/nothing", V, f"{V}/stdout/x"):
-            with pytest.raises(FileError):
-                sandboxes.open(path)
-        sandboxes.entries(V)
-        assert len(os.listdir("/proc/self/fd")) == before
+        with none_left_open():
+            file = GrowingFile(lambda: sandboxes.open(f"{V}/stdout"), 0)
+            for _ in range(10):
+                file.next_piece()
+                log.rename(log.with_name("stdout.1"))
+                file.next_piece()
+                self.add(log, b"x")
+            file.close()
+            for path in (f"{V}/nothing", V, f"{V}/stdout/x"):
+                with pytest.raises(FileError):
+                    sandboxes.open(path)
+            sandboxes.entries(V)

@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo soak mutations test test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
+.PHONY: help demo soak mutations test integration test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml requirements/run.txt tools/make-venv
 	@tools/make-venv $(PYTHON) $(VENV) requirements/run.txt
@@ -23,11 +23,16 @@ $(READY_TEST): $(READY) requirements/test.txt
 demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 	@$(BIN)/python -m mesos_py.frameworks.wordcount
 
-test: $(READY_TEST) ## Run the tests; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing
+test: fast integration ## Run the tests, the fast ones first
+
+fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
+	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
+
+integration: $(READY_TEST) ## Run the others; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing
 	@tools/ensure-rabbitmq
 	@tools/ensure-zookeeper
 	@tools/ensure-mpi
-	@$(BIN)/python -m pytest -m "not chaos" $(ARGS)
+	@$(BIN)/python -m pytest -m "integration and not chaos" $(ARGS)
 
 chaos: $(READY_TEST) ## As root: break everything that can be broken under load, and print how long it took (minutes)
 	@tools/ensure-rabbitmq
@@ -56,13 +61,10 @@ $(READY_MOLECULE): requirements/molecule.txt tools/make-venv
 	@tools/make-venv $(PYTHON) .venv-molecule requirements/molecule.txt
 	@touch $@
 
-SCENARIO ?= $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
-molecule: $(READY_MOLECULE) ## Try the roles on virtual machines, and print how long each scenario took: `make molecule SCENARIO=default`
+SCENARIO ?= isolation $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
+molecule: $(READY_TEST) $(READY_MOLECULE) ## Run all scenarios in virtual machines, or `make molecule SCENARIO=default`; how long each took
 	@tools/ensure-vm
 	@molecule/run $(SCENARIO)
-
-fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
-	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 lint: $(READY_TEST) $(READY_MOLECULE) ## Check style, types, layers and spelling; also of roles and playbooks
 	@$(BIN)/ruff check .
@@ -91,7 +93,7 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra molecule -c requirements/run.txt pyproject.toml -o requirements/molecule.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
-	@for name in allocation launch_rate processes containers recovery idle failover simulation; do $(BIN)/python -m benchmarks.$$name; done
+	@for name in allocation launch_rate processes containers recovery idle failover simulation frameworks.mpi frameworks.celery frameworks.mapreduce; do $(BIN)/python -m benchmarks.$$name; done
 
 SEEDS ?= 10000..11000
 soak: $(READY_TEST) ## Run the simulation for longer: `make soak SEEDS=1..100000` (an hour is some thousands of seeds)

@@ -10,28 +10,18 @@ import secrets
 import sys
 from pathlib import Path
 
-from mesos_py import TERMINAL, Framework, FrameworkEndedError, TaskState, command_task
+from mesos_py import Framework, FrameworkEndedError, Ledger, command_task
 
 WANTED = 3
 place = Path(sys.argv[1])
-record = place / "tasks"
-tasks = set(record.read_text().split()) if record.exists() else set()
-framework = Framework("keeper", failover_timeout_s=3600, state_file=place / "id")
-
-
-def note():
-    fresh = place / "tasks.new"
-    fresh.write_text("\n".join(tasks))
-    fresh.replace(record)
+framework = Framework("keeper", failover_timeout_s=3600, state_file=place / "state")
+tasks = Ledger(framework.saved(dict[str, str]))
 
 
 @framework.on_registered
 def registered(event):
     print("registered as", event.framework_id, "again" if event.again else "for the first time", flush=True)
-    if event.replaces:
-        tasks.clear()  # that framework was removed, and its tasks with it
-    if tasks:
-        framework.reconcile(tasks)  # each is answered by an update, now or when its agent is back
+    framework.reconcile(tasks.unheard)  # each is answered by an update, now or when its agent is back
 
 
 @framework.on_offers
@@ -39,8 +29,8 @@ def place_tasks(offers):
     for offer in offers:
         if len(tasks) < WANTED and offer.resources.cpus >= 0.1 and offer.resources.mem >= 32:
             task = command_task(f"keeper-{secrets.token_hex(4)}", "sleep 100", cpus=0.1, mem=32)
-            tasks.add(task.task_id)
-            note()
+            tasks.add(task.task_id, offer.hostname)
+            framework.save(tasks.entries)
             framework.launch(offer, task, refuse_seconds=0)
         else:
             framework.decline(offer)
@@ -48,10 +38,9 @@ def place_tasks(offers):
 
 @framework.on_update
 def heard(status):
-    print(status.task_id, status.state, flush=True)
-    if status.state in TERMINAL or status.state is TaskState.UNKNOWN:
-        tasks.discard(status.task_id)
-        note()
+    host = tasks.heard(status)
+    print(status.task_id, status.state, "on", host, flush=True)
+    framework.save(tasks.entries)
 
 
 try:

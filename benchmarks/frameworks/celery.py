@@ -49,7 +49,7 @@ def rate(work: Path, tasks: int) -> float:
 
 def wait_workers(url: str) -> None:
     with kombu.Connection(url) as connection:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180  # a busy machine takes its time to import Celery
         while time.monotonic() < deadline:
             with contextlib.suppress(connection.channel_errors):
                 if connection.channel().queue_declare(queue="celery", passive=True).consumer_count == WORKERS:

@@ -14,7 +14,8 @@ from mesos_py.runtime.loop import Loop
 __all__ = ["ExecutorClient", "ExecutorClientListener"]
 
 _FIRST_RETRY_S: Final = 0.1
-_LAST_RETRY_S: Final = 5.0
+_LAST_RETRY_S: Final = 0.5
+"""An agent that is back waits for its executors for two seconds only."""
 
 
 class ExecutorClientListener(Protocol):

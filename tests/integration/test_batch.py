@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import sys
 
 import httpx
 import pytest
 
-from tests.support.batch import MPIEXEC, batch_server, compiled
+from tests.support.batch import MPI, MPIEXEC, batch_server, compiled
 from tests.support.cluster import Cluster, cluster, wait_for
 
 __all__ = ["cluster"]
@@ -83,6 +84,15 @@ def test_mpi_programs_over_three_agents(batch, flavour):
             "host2",
             "host3",
         }
+
+
+def test_a_ring_and_a_sum_by_mpi4py(batch):
+    program = f"{MPIEXEC['mpich']} {sys.executable} {MPI / 'ring.py'}\n"
+    number = batch.submit(program, "-N", "py", "-l", "nodes=3:ppn=1,walltime=90", "-j", "oe")
+    job = batch.wait_state(number, patience_s=90)
+    text = batch.read(f"py.o{number}")
+    assert job["exit_status"] == 0, (job, text)
+    assert sorted(text.splitlines()) == ["ring [0, 1, 2]", "total 0 6", "total 1 6", "total 2 6"]
 
 
 @pytest.mark.parametrize("flavour", MPIEXEC)

@@ -64,6 +64,13 @@ def mapreduce(cluster, tmp_path):
     return run
 
 
+def test_the_reducer_aggregate(mapreduce, text, tmp_path):
+    count = r"""awk '{ print "LongValueSum:lines\t1"; print "LongValueMax:longest\t" length }'"""
+    mapreduce("-input", str(text), "-mapper", count, "-reducer", "aggregate")
+    longest = plain(f"awk '{{ print length }}' {text} | sort -n | tail -1")
+    assert words_of(tmp_path / "out") == f"longest\t{longest}lines\t12000\n"
+
+
 def test_word_count(mapreduce, text, tmp_path):
     said = mapreduce("-input", str(text), "-mapper", r"tr ' ' '\n'", "-reducer", COUNT, "-numReduceTasks", "3")
     same(words_of(tmp_path / "out"), plain(f"tr ' ' '\n' < {text} | sort | uniq -c"))

@@ -183,6 +183,23 @@ class Cluster:
         connected = sum(agent["connected"] for agent in agents) == self.agents == len(agents)
         return connected and not frameworks and not self.live_tasks()
 
+    def mend(self) -> None:
+        """Remove what a test that failed has left, and start what it has ended, for the next one."""
+        if not self._daemons["master"].is_running:
+            self.start_master()
+        for number in range(1, self.agents + 1):
+            if (daemon := self._daemons.get(f"agent{number}")) is None or not daemon.is_running:
+                self.start_agent(number)
+        wait_for(self._answers, "the master answers")
+        for framework in self.items("/frameworks"):
+            if framework["status"] != "removed":
+                self.mesos("teardown", "--yes", framework["framework_id"])
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return bool(self.get("/agents"))
+        return False
+
     def wait_ready(self) -> None:
         wait_for(self.is_ready, "all agents registered, no framework left")
 
@@ -261,12 +278,15 @@ def one_cluster(rabbitmq: RabbitMQ, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def cluster(one_cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster with nothing running on it."""
+def cluster(one_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster with nothing running on it; a test must leave it so, but if it fails that is its only fault."""
     one_cluster.wait_ready()
     one_cluster.news()
+    failed = request.session.testsfailed
     yield one_cluster
     print(one_cluster.news())  # shown if the test failed
+    if request.session.testsfailed > failed:
+        one_cluster.mend()
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:

@@ -67,6 +67,7 @@ class Batch:
         self.expected: dict[str, float] = {}
         """When waiting jobs start at the latest, as planned last; seconds."""
         self._effects: list[Effect] = []
+        self._now = 0.0
 
     def live_tasks(self) -> list[TaskID]:
         """What runs as far as is known; to be reconciled by a new process."""
@@ -74,11 +75,12 @@ class Batch:
 
     def next_deadline(self) -> float | None:
         """When to send Ticked if nothing else happens first."""
-        return self._gangs.next_deadline()
+        rests = [job.rests_until for job in self.book.jobs.values() if job.rests_until > self._now]
+        return min((at for at in (self._gangs.next_deadline(), *rests) if at is not None), default=None)
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Decide. ``now`` is in seconds since the epoch."""
-        self._effects = []
+        self._effects, self._now = [], now
         match event:
             case Asked():
                 self._asked(event, now)
@@ -197,7 +199,7 @@ class Batch:
         if endings.runs_again(job):
             accounting.charge_for(self.book, job, now)
             self._account("R", job)
-            endings.requeue(job)
+            endings.requeue(job, now)
         else:
             self._complete(job, endings.exit_status_of(job), now)
 
@@ -224,21 +226,18 @@ class Batch:
 
     def _schedule(self, now: float) -> None:
         self._settle_holds(now)
-        waiting = in_turn(eligible(self.book, self.config.queues), self.book, self.config.queues, now)[:PLANNED]
-        totals = {agent_id: agent.resources for agent_id, agent in self.agents.items() if agent.is_usable}
-        held = {offer.agent_id for offer in self._gangs.held}
-        outcome = plan(totals, self._uses(now), [wish_of(job) for job in waiting], now, held)
-        self.expected = outcome.later
+        waiting = in_turn(eligible(self.book, self.config.queues, now), self.book, self.config.queues, now)[:PLANNED]
+        places = self._plan(waiting, now)
         gangs = [
             Gang(
                 key=job.job_id,
                 count=job.nodes,
                 member=chunk_of(job.nodes, job.ppn, job.mem_mb),
                 per_agent=NODE_RESOURCES,
-                most=outcome.starts[job.job_id],
+                most=places[job.job_id],
             )
             for job in waiting
-            if job.job_id in outcome.starts
+            if job.job_id in places
         ]
         assembly = self._gangs.assemble(gangs, now)
         self._launch([(launch.offers, {s.key: s.count for s in launch.shares}) for launch in assembly.launches], now)
@@ -248,6 +247,22 @@ class Batch:
         if self._wanted is None or bool(wanted) != bool(self._wanted) or wanted - self._wanted:
             self._effects.append(WantOffers(wanted=bool(wanted)))
         self._wanted = wanted
+
+    def _plan(self, waiting: Sequence[Job], now: float) -> dict[str, dict[AgentID, int]]:
+        """Where jobs may start now. What only others keep from starting asks for offers, too.
+
+        What others have comes free for whoever asks, one offer after the other: who waited until he sees room for a
+        job would see none, for they would always have taken it again.
+        """
+        totals = {agent_id: agent.resources for agent_id, agent in self.agents.items() if agent.is_usable}
+        held = {offer.agent_id for offer in self._gangs.held}
+        wishes = [wish_of(job) for job in waiting]
+        ours = self._our_uses(now)
+        theirs = self._their_uses(ours, now)
+        outcome = plan(totals, [*ours, *theirs], wishes, now, held)
+        self.expected = outcome.later
+        alone = plan(totals, ours, wishes, now, held).starts if theirs else {}
+        return alone | outcome.starts
 
     def _settle_holds(self, now: float) -> None:
         """Held or not, by what users say and what the job waits for. What never can run is deleted, and so on."""
@@ -265,24 +280,41 @@ class Batch:
                 else:
                     job.state = JobState.HELD if job.is_held or not all(met) else JobState.QUEUED
 
-    def _uses(self, now: float) -> list[Use]:
-        """By our jobs, and by other frameworks: for as long as they are seen to use it, and a little longer."""
-        uses, ours = [], {agent_id: Resources() for agent_id in self.agents}
+    def _our_uses(self, now: float) -> list[Use]:
+        """By our jobs."""
+        uses = []
         for job in self.book.jobs.values():
             if not job.is_on_nodes:
                 continue
             chunk = chunk_of(job.nodes, job.ppn, job.mem_mb)
-            places = {}
+            places: dict[AgentID, Resources] = {}
             for share in job.shares:
                 if not share.has_ended:
                     taken = Resources.sum([chunk] * share.count) + NODE_RESOURCES
-                    places[share.agent_id] = taken
-                    if share.agent_id in ours:
-                        ours[share.agent_id] += taken
+                    places[share.agent_id] = places.get(share.agent_id, Resources()) + taken
             uses.append(Use(places=places, until=(job.started or now) + job.walltime_s))
+        return uses
+
+    def _their_uses(self, ours: Sequence[Use], now: float) -> list[Use]:
+        """By other frameworks: for as long as they are seen to use it, and a little longer.
+
+        What we are offered they no longer use, whatever was seen before.
+        """
+        mine, free = ({agent_id: Resources() for agent_id in self.agents} for _ in range(2))
+        for agent_id, taken in (place for use in ours for place in use.places.items()):
+            if agent_id in mine:
+                mine[agent_id] += taken
+        for offer in self._gangs.held:
+            if offer.agent_id in free:
+                free[offer.agent_id] += offer.resources.flatten()
+        uses = []
         for agent_id, agent in self.agents.items():
-            used, mine = agent.used.quantities(), ours[agent_id].quantities()
-            foreign = {name: max(0, used.get(name, 0) - mine.get(name, 0)) for name in ("cpus", "mem")}
+            seen, total = agent.used.quantities(), agent.resources.quantities()
+            offered, own = free[agent_id].quantities(), mine[agent_id].quantities()
+            foreign = {
+                name: max(0, min(seen.get(name, 0), total.get(name, 0) - offered.get(name, 0)) - own.get(name, 0))
+                for name in ("cpus", "mem")
+            }
             if any(foreign.values()):
                 uses.append(Use(places={agent_id: Resources(foreign)}, until=now + _FOREIGN_S))
         return uses
@@ -291,6 +323,8 @@ class Batch:
         orders = []
         for offers, counts in launches:
             ports = [port for offer in offers for port in _ports(offer)]
+            others = sum(self.book.jobs[job_id].attempt for job_id in counts) % len(ports)  # one may have been taken
+            ports = ports[others:] + ports[:others]
             shares = []
             for (job_id, count), port in zip(counts.items(), ports, strict=False):
                 job = self.book.jobs[job_id]

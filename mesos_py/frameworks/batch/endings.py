@@ -28,6 +28,7 @@ __all__ = [
 FAILED_TO_START: Final = -1
 """Exit status of a job whose script did not run, as PBS tells it."""
 _MOST_ATTEMPTS: Final = 20
+_LONGEST_REST_S: Final = 60.0
 _BEFELL: Final = frozenset(
     {TaskState.GONE, TaskState.GONE_BY_OPERATOR, TaskState.DROPPED, TaskState.UNREACHABLE, TaskState.UNKNOWN}
 )
@@ -112,8 +113,9 @@ def runs_again(job: Job) -> bool:
     return lost and may and not job.is_settled
 
 
-def requeue(job: Job) -> None:
-    """It waits for places as if it had just come."""
+def requeue(job: Job, now: float) -> None:
+    """It waits for places as if it had just come, but for a while, longer each time, that it rests first."""
+    job.rests_until = now + min(_LONGEST_REST_S, 2.0**job.attempt)
     job.state, job.started, job.exit_status = JobState.QUEUED, None, None
     job.shares, job.attempt = [], job.attempt + 1
     job.is_lost = job.is_settled = False

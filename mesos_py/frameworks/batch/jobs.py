@@ -101,6 +101,8 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     exit_status: int | None = None
     comment: str = ""
     attempt: int = 0
+    rests_until: float = 0.0
+    """It is not started before, as its last attempt came to nothing; seconds."""
     shares: list[Share] = field(default_factory=list)
     is_deleted: bool = False
     is_lost: bool = False

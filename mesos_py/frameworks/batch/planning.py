@@ -5,7 +5,7 @@ taken from all who come behind it. So a small job may pass a wide one, but only 
 wide one has a time that comes. No clock, no state: the same book gives the same plan.
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
@@ -79,12 +79,16 @@ def plan(
     for use in uses:
         _book(profile, use.places, now, max(use.until, now + 1.0))
     result = Plan()
+    begins: dict[tuple[int, Resources, Resources, float], float] = {}
     for wish in wishes:
-        found = _earliest(profile, wish)
+        # what is free only becomes less, so nobody begins before an earlier one that looks alike
+        shape = wish.count, wish.chunk, wish.per_agent, wish.walltime_s
+        found = _earliest(profile, wish, begins.get(shape, now))
         if found is None:
             result.never.append(wish.key)
             continue
         begin, places = found
+        begins[shape] = begin
         taken = {agent_id: _taken(wish, count) for agent_id, count in places.items()}
         _book(profile, taken, begin, begin + wish.walltime_s)
         if begin <= now:
@@ -106,7 +110,8 @@ def _taken(wish: Wish, count: int) -> Resources:
     return Resources.sum([wish.chunk] * count) + wish.per_agent
 
 
-def _earliest(profile: Sequence[_Segment], wish: Wish) -> tuple[float, dict[AgentID, int]] | None:
+def _earliest(profile: Sequence[_Segment], wish: Wish, not_before: float) -> tuple[float, dict[AgentID, int]] | None:
+    profile = profile[bisect_left(profile, _Segment(not_before, {})) :]
     rooms: list[dict[AgentID, int]] = [
         {agent_id: count for agent_id, free in segment.free.items() if (count := room(wish, free))}
         for segment in profile

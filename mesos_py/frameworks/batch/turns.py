@@ -48,8 +48,8 @@ def in_turn(jobs: Iterable[Job], book: Book, queues: Mapping[str, Queue], now: f
     return order
 
 
-def eligible(book: Book, queues: Mapping[str, Queue]) -> list[Job]:
-    """Jobs that may start as far as holds and limits go, in the order in which they came."""
+def eligible(book: Book, queues: Mapping[str, Queue], now: float) -> list[Job]:
+    """Jobs that may start as far as holds, limits and rests go, in the order in which they came."""
     in_queue: Counter[str] = Counter()
     of_user: Counter[tuple[str, str]] = Counter()
     of_array: Counter[int] = Counter()
@@ -64,7 +64,7 @@ def eligible(book: Book, queues: Mapping[str, Queue]) -> list[Job]:
             count(job)
     result = []
     for job in book.jobs.values():
-        if job.state is not JobState.QUEUED:
+        if job.state is not JobState.QUEUED or job.rests_until > now:
             continue
         queue = queues.get(job.queue, Queue())
         if (

@@ -137,7 +137,7 @@ def _program(options: dict[str, list[str]], option: str) -> tuple[str, ...] | No
         raise UserError(f"{option} is empty")
     if words[0].rpartition(".")[2] in _IDENTITIES:
         return ()
-    if _JAVA.fullmatch(words[0]) or words == ["aggregate"]:
+    if _JAVA.fullmatch(words[0]) or (words == ["aggregate"] and option != "-reducer"):
         raise UserError(f"{option} {words[0]} is a Java class: only programs can be run")
     return tuple(words)
 

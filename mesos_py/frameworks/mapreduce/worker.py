@@ -177,6 +177,8 @@ class Worker:
         program.finish(exit_matters=self._job.exit_matters)
 
     def _start(self, what: str, argv: tuple[str, ...], stdout: IO[bytes] | None = None) -> Program:
+        if what == "reducer" and argv == ("aggregate",):
+            argv = (sys.executable, "-m", "mesos_py.frameworks.mapreduce.aggregate")
         return Program(
             what,
             argv,

@@ -1,6 +1,8 @@
 """Prometheus can read what masters and agents show, and finds there what their state says."""
 
 import re
+import shutil
+import subprocess
 
 import pytest
 from litestar.testing import TestClient
@@ -57,7 +59,7 @@ def a_cluster():
 
 def test_whatever_an_alert_asks_the_increase_of_is_there_from_the_start(loop):
     asked = re.findall(r"increase\(mesos_(?:\w+){\w+=\"(\w+)\"}", DOCUMENT.read_text())
-    assert len(asked) == 3
+    assert len(asked) == 4
     families = of_master(loop, Cluster().master)
     shown = {value for family in families.values() for sample in family.samples for value in sample.labels.values()}
     assert set(asked) <= shown
@@ -143,3 +145,19 @@ def test_readiness_is_not_liveness(loop, is_ready):
         assert (answer.status_code, answer.json()) == (200, {"ready": True, "status": fares.text})
     else:
         assert (answer.status_code, answer.json()) == (503, {"error": fares.text})
+
+
+def test_each_figure_that_an_alert_rule_names_is_there(loop, tmp_path):
+    rules = (ROOT / "roles/mesos_monitoring/files/rules.yml").read_text()
+    named = set(re.findall(r"\bmesos_\w+", rules))
+    pages = [of_master(loop, a_cluster().master), of_agent(loop, Rig(), tmp_path)]
+    shown = {sample.name for page in pages for family in page.values() for sample in family.samples}
+    assert len(named) == 5
+    assert named <= shown
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool (Debian: prometheus)")
+def test_prometheus_takes_the_alert_rules():
+    command = ["promtool", "check", "rules", ROOT / "roles/mesos_monitoring/files/rules.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,7 @@ from mesos_py.frameworks.batch.events import (
     OffersCame,
     Refuse,
     ShareChanged,
+    WantOffers,
 )
 from mesos_py.frameworks.batch.jobs import Book, JobState, Queue
 from mesos_py.frameworks.batch.requests import Delete, Hold, JobRequest, ListJobs, Release
@@ -113,6 +114,22 @@ def test_a_lost_node_starts_the_job_again_if_it_may_be(state, reason, rerunnable
         assert (story.job("1").state, story.job("1").exit_status) == (JobState.COMPLETED, 271)
 
 
+def test_a_job_that_fails_to_start_rests_longer_each_time_and_tries_other_ports():
+    story = Story()
+    story.submit()
+    ports = set()
+    for attempt in range(8):
+        assert story.offer("A1") == ["1"]
+        ports.add(story.job("1").shares[0].port)
+        story.end("1", TaskState.FAILED, exit_status=-1, lost=True)
+        due = story.now + min(60.0, 2.0**attempt)
+        assert story.batch.next_deadline() == due
+        if attempt:
+            assert story.offer("A1") == []
+        story.now = due
+    assert len(ports) == 8
+
+
 def test_a_job_whose_script_may_still_run_is_not_started_again():
     story = Story()
     story.submit()
@@ -173,3 +190,26 @@ def test_more_than_the_cluster_has():
     story = Story()
     why = "nodes=4:ppn=4 with 512 MB each is more than the cluster has: 3 such nodes fit on its 3 agents"
     assert story.submit(nodes=4, ppn=4) == why
+
+
+def test_what_others_use_is_asked_for_and_taken_when_it_is_offered():
+    story = Story()
+    used = Resources.parse("cpus:4;mem:400")
+    seen = {a: Agent(hostname=a, resources=Resources.parse("cpus:4;mem:4000"), used=used) for a in AGENTS}
+    story.tell(AgentsSeen(agents=seen))
+    request = JobRequest(script="true", name="n", work_dir="/w")
+    assert WantOffers(wanted=True) in story.tell(Asked(request=request, user="ann", is_operator=False))
+    story.submit(nodes=2, ppn=4)
+    assert story.offer("A2") == ["1"]
+    assert story.offer("A1") == []  # held for the wide one
+    assert story.offer("A3") == ["2", "2"]
+
+
+def test_who_waits_for_his_own_jobs_asks_for_nothing():
+    story = Story()
+    story.submit(nodes=3, ppn=4)
+    assert story.offer(*AGENTS) == ["1", "1", "1"]
+    story.tell(AgentsSeen(agents=story.batch.agents))
+    request = JobRequest(script="true", name="n", work_dir="/w", nodes=3, ppn=4)
+    effects = story.tell(Asked(request=request, user="ann", is_operator=False))
+    assert WantOffers(wanted=True) not in effects

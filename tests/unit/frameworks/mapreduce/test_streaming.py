@@ -43,6 +43,12 @@ def test_a_job_without_reduces(words):
     assert parse_streaming([*LEAST, *words]).reduces == 0
 
 
+def test_aggregate_is_a_reducer_and_nothing_else():
+    assert parse_streaming([*LEAST, "-reducer", "aggregate"]).reducer == ("aggregate",)
+    with pytest.raises(UserError, match="-combiner aggregate is a Java class"):
+        parse_streaming([*LEAST, "-combiner", "aggregate"])
+
+
 def test_identities_pass_lines_on():
     job = parse_streaming(["-input", "i", "-output", "o", "-mapper", "org.apache.hadoop.mapred.lib.IdentityMapper"])
     assert job.mapper == ()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from vm import suite
+from vm import checkpoint, suite
 from vm.cluster import FAULTS, Cluster, console, find_cluster, wake
 from vm.image import cache_directory
 from vm.qmp import MonitorError
@@ -37,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BootError, MonitorError, subprocess.CalledProcessError) as error:
         print(f"vm: {error}", file=sys.stderr)
         return 1
+    except FileNotFoundError as missing:
+        print(f"vm: {missing.filename} is not there", file=sys.stderr)
+        return 1
     except KeyError as unknown:
         print(f"vm: there is no machine {unknown}", file=sys.stderr)
         return 1
@@ -63,6 +66,8 @@ _COMMANDS: Final = {
     "up": "wake machines node1, node2, ...; prints an inventory for Ansible",
     "down": "end them, and leave nothing",
     "ssh": "log in to one, or run the words that follow",
+    "save": "keep all of them as they are now, beside them",
+    "resume": "go back to what was kept",
     "fault": "hurt one, or mend it",
     "log": "print what explains a failure: consoles, units that failed, and the journal of ours",
     "instances": "print Molecule's instance configuration",
@@ -86,6 +91,10 @@ def _act(options: argparse.Namespace, words: list[str]) -> int:
             return subprocess.run([*cluster.guest(options.node).ssh, *words], check=False).returncode
         case "fault":
             FAULTS[options.kind](cluster.machines[options.node])
+        case "save":
+            checkpoint.save(cluster)
+        case "resume":
+            checkpoint.resume(cluster)
         case "log":
             _log(cluster)
         case "instances":

@@ -21,7 +21,7 @@ from vm.qmp import Monitor
 from vm.running import SSH_OPTIONS, BootError, Running, free_port
 from vm.snapshot import Saved
 
-__all__ = ["FAULTS", "Cluster", "find_cluster", "wake"]
+__all__ = ["FAULTS", "Cluster", "find_cluster", "kill", "on_all", "start", "wake"]
 
 _FIRST: Final = 11
 """The number of the first machine, and so the end of its address."""
@@ -55,7 +55,7 @@ class Cluster:
     def down(self) -> None:
         """End all of them at once, and remove what they wrote."""
         for machine in self.machines.values():
-            _kill(machine)
+            kill(machine)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _host(self, machine: Machine) -> dict[str, Any]:
@@ -119,14 +119,15 @@ def _cluster(directory: Path, ports: Mapping[str, int], image: Path) -> Cluster:
 
 def _wake_all(cluster: Cluster, saved: Saved) -> None:
     machines = cluster.machines.values()
-    _all(lambda machine: _load(machine, saved), machines)
+    on_all(lambda machine: _load(machine, saved), machines)
     for machine in machines:
         with Monitor(machine.monitor) as monitor:
             monitor("cont")
-    _all(lambda machine: _settle(cluster.guest(machine.name), machine), machines)
+    on_all(lambda machine: _settle(cluster.guest(machine.name), machine), machines)
 
 
-def _all(act: Callable[[Machine], None], machines: Iterable[Machine]) -> None:
+def on_all(act: Callable[[Machine], None], machines: Iterable[Machine]) -> None:
+    """Do it to each of them, at the same time."""
     with ThreadPoolExecutor() as threads:
         list(threads.map(act, machines))
 
@@ -135,12 +136,13 @@ def _load(machine: Machine, saved: Saved) -> None:
     machine.directory.mkdir()
     overlay = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(saved.disk), str(machine.disk)]
     subprocess.run(overlay, check=True)
-    _start(machine, saved.state)
+    start(machine, saved.state)
     with Monitor(machine.monitor) as monitor:
         monitor.wait_loaded()
 
 
-def _start(machine: Machine, state: Path | None = None) -> None:
+def start(machine: Machine, state: Path | None = None) -> None:
+    """As if its power came back; or from a saved state, in which it waits then."""
     started = [*command(machine, accelerator(), state), "-daemonize"]
     subprocess.run(started, check=True, cwd=machine.directory, stdin=subprocess.DEVNULL)
 
@@ -160,7 +162,7 @@ def console(machine: Machine) -> str:
     return machine.console.read_text(errors="replace")[-4000:] if machine.console.exists() else ""
 
 
-def _kill(machine: Machine) -> None:
+def kill(machine: Machine) -> None:
     """As if its power went. Its disk stays."""
     try:
         pid = int(machine.pid_file.read_text())
@@ -191,8 +193,8 @@ FAULTS: Final[Mapping[str, Callable[[Machine], None]]] = {
     "pause": _tell("stop"),
     "resume": _tell("cont"),
     "reset": _tell("system_reset"),
-    "kill": _kill,
-    "start": _start,
+    "kill": kill,
+    "start": start,
 }
 """What can be done to a machine: its segment's cable pulled and put in, all of it halted and let on, its button for
 reset pressed, its power gone and back."""

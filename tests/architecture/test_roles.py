@@ -9,6 +9,9 @@ from tests.architecture.source import ROOT
 
 ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+INVENTORIES = sorted(path.parent for path in (ROOT / "playbooks/inventories").glob("*/hosts.yml"))
+
+READMES = "".join((role / "README.md").read_text() for role in ROLES)
 
 
 def read(path):
@@ -54,3 +57,36 @@ def test_playbooks_name_roles_there_are(playbook):
     for play in read(playbook):
         for role in play.get("roles", []):
             assert (role if isinstance(role, str) else role["role"]) in names
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
+def test_an_inventory_is_a_whole_cluster(inventory):
+    everything = read(inventory / "hosts.yml")["all"]
+    groups = {name: expanded(group["hosts"]) for name, group in everything["children"].items()}
+    assert set(groups) >= {"mesos_rabbitmq", "mesos_zookeeper", "mesos_masters", "mesos_agents"}
+    assert len(groups["mesos_rabbitmq"]) == 1
+    numbers = [everything["hosts"][host]["zookeeper_id"] for host in groups["mesos_zookeeper"]]
+    assert len(numbers) in (1, 3, 5)
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
+def test_every_variable_of_an_inventory_is_explained_and_known(inventory):
+    lines = (inventory / "group_vars/all/cluster.yml").read_text().splitlines()
+    known = {name for role in ROLES for name in specified(role)} | {"mesos_cluster_tls"}
+    for line in lines:
+        if line and line[0] not in "#-":
+            assert line.split(":")[0] in known, line
+            assert "#" in line or f"`{line.split(':')[0]}`" in READMES, line
+
+
+def expanded(hosts):
+    """Names of hosts, with ``node[1:3]`` as three of them."""
+    names = []
+    for pattern in hosts:
+        if found := re.fullmatch(r"(.*)\[(\d+):(\d+)\]", pattern):
+            width = len(found[2])
+            names += [f"{found[1]}{number:0{width}}" for number in range(int(found[2]), int(found[3]) + 1)]
+        else:
+            names.append(pattern)
+    return names

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.vm.test_tools import a_machine, options_of
+from vm import checkpoint
 from vm.cluster import FAULTS, find_cluster
 from vm.command import TCG, command
 from vm.qmp import Monitor, MonitorError
@@ -28,9 +29,11 @@ def noted(directory, *ports):
 class Qemu:
     """Answers what it is told to, one connection after the other."""
 
-    def __init__(self, path, answers):
+    def __init__(self, path, answers, connections, told):
         self.asked = []
+        self._told = told
         self._answers = answers
+        self._connections = connections
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
         self._listener.listen()
@@ -38,6 +41,10 @@ class Qemu:
         self._thread.start()
 
     def _serve(self):
+        for _ in range(self._connections):
+            self._serve_one()
+
+    def _serve_one(self):
         connection, _ = self._listener.accept()
         with connection, connection.makefile("rwb") as lines:
             lines.write(b'{"QMP": {}}\n')
@@ -45,6 +52,7 @@ class Qemu:
             while line := lines.readline():
                 said = json.loads(line)
                 self.asked.append((said["execute"], said["arguments"]))
+                self._told.append(said["execute"])
                 for answer in self._answers.get(said["execute"], ({"return": {}},)):
                     lines.write(json.dumps(answer).encode() + b"\n")
                 lines.flush()
@@ -58,8 +66,8 @@ class Qemu:
 def qemu(tmp_path):
     made = []
 
-    def make(answers=None, path=None):
-        made.append(Qemu(path or tmp_path / "qmp.sock", answers or {}))
+    def make(answers=None, path=None, connections=1, told=None):
+        made.append(Qemu(path or tmp_path / "qmp.sock", answers or {}, connections, [] if told is None else told))
         return made[-1]
 
     yield make
@@ -128,6 +136,30 @@ def test_the_cable_of_the_segment_is_pulled(tmp_path, qemu):
     served = qemu(path=machine.monitor)
     FAULTS["cut"](machine)
     assert served.asked[-1] == ("set_link", {"name": "n1", "up": False})
+
+
+def test_all_machines_stand_still_before_one_is_saved_and_go_on_after_the_last(tmp_path, qemu):
+    cluster, told = noted(tmp_path / "c", 2201, 2202), []
+    for machine in cluster.machines.values():
+        machine.disk.write_text(f"of {machine.name}")
+        qemu({"query-migrate": ({"return": {"status": "completed"}},)}, machine.monitor, connections=3, told=told)
+    checkpoint.save(cluster)
+    words = [word for word in told if word in {"stop", "migrate", "cont"}]
+    assert words == ["stop", "stop", "migrate", "migrate", "cont", "cont"]
+    assert (cluster.directory / "node2/saved/disk.qcow2").read_text() == "of node2"
+
+
+def test_machines_that_were_not_saved_are_left_alone(tmp_path):
+    cluster = noted(tmp_path / "c", 2201)
+    running = sleeper(f"file={cluster.machines['node1'].disk}")
+    try:
+        cluster.machines["node1"].pid_file.write_text(f"{running.pid}\n")
+        with pytest.raises(FileNotFoundError, match="saved"):
+            checkpoint.resume(cluster)
+        assert running.poll() is None
+    finally:
+        running.kill()
+        running.wait()
 
 
 def sleeper(*words):

@@ -1,5 +1,6 @@
 """A variable of the wrong kind ends the play before it has spoken to any host."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def test_it_is_said_before_a_host_is_touched(given, message):
     # 192.0.2.11, which is this inventory's host, is nobody's address
     command = ["ansible-playbook", "-i", "playbooks/inventories/one", "playbooks/site.yml"]
     secret = "vault_cluster_secret=one-for-tests-that-is-long-enough"
-    ran = subprocess.run([*command, "-e", secret, "-e", given], cwd=TREE, capture_output=True, text=True, check=False)
+    plain = os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
+    words = [*command, "-e", secret, "-e", given]
+    ran = subprocess.run(words, cwd=TREE, env=plain, capture_output=True, text=True, check=False)
     said = ran.stdout + ran.stderr
     assert message in said
     assert "unreachable=0    failed=1" in said

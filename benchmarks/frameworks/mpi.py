@@ -40,11 +40,10 @@ def in_job(work: Path, program: list[str]) -> tuple[float, float]:
     lines = [f"date +%s.%N > {times}", f"{MPI}/mpiexec {' '.join(program)}", "code=$?"]
     (work / "job.sh").write_text("\n".join([*lines, f"date +%s.%N >> {times}", "exit $code\n"]))
     number = batch(work, "qsub", "-l", f"nodes=1:ppn={CORES},walltime=600", "-j", "oe", "job.sh").partition(".")[0]
-    while True:
-        (job,) = json.loads(batch(work, "qstat", "-x", "--json", number))
-        if job["state"] == "C":
-            break
-        time.sleep(1)  # each look costs the program some time
+    while not times.exists() or len(times.read_text().split()) < 2:
+        time.sleep(0.05)  # `qstat` would take some of the program's time, each time
+    while (job := json.loads(batch(work, "qstat", "-x", "--json", number))[0])["state"] != "C":
+        pass
     if job["exit_status"]:
         raise SystemExit((work / f"job.sh.o{number}").read_text())
     first, last = map(float, times.read_text().split())

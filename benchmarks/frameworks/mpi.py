@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmarks.support import machine, master, median, private_broker, process, table
 
 CORES = os.cpu_count() or 1
+WALLTIME_S = 600
 MPI = Path(sys.prefix) / "bin"
 SOURCE = Path(__file__).parents[2] / "tests/support/mpi/solve.c"
 
@@ -39,8 +40,11 @@ def in_job(work: Path, program: list[str]) -> tuple[float, float]:
     times.unlink(missing_ok=True)
     lines = [f"date +%s.%N > {times}", f"{MPI}/mpiexec {' '.join(program)}", "code=$?"]
     (work / "job.sh").write_text("\n".join([*lines, f"date +%s.%N >> {times}", "exit $code\n"]))
-    number = batch(work, "qsub", "-l", f"nodes=1:ppn={CORES},walltime=600", "-j", "oe", "job.sh").partition(".")[0]
+    limits = f"nodes=1:ppn={CORES},walltime={WALLTIME_S}"
+    number = batch(work, "qsub", "-l", limits, "-j", "oe", "job.sh").partition(".")[0]
     while not times.exists() or len(times.read_text().split()) < 2:
+        if time.time() > began + WALLTIME_S:
+            raise SystemExit(f"job {number} has not ended within {WALLTIME_S} s")
         time.sleep(0.05)  # `qstat` would take some of the program's time, each time
     while (job := json.loads(batch(work, "qstat", "-x", "--json", number))[0])["state"] != "C":
         pass

@@ -21,7 +21,7 @@ from vm.qmp import Monitor
 from vm.running import SSH_OPTIONS, BootError, Running, free_port
 from vm.snapshot import Saved
 
-__all__ = ["FAULTS", "Cluster", "find_cluster", "kill", "on_all", "start", "wake"]
+__all__ = ["FAULTS", "Cluster", "find_cluster", "kill", "on_all", "start", "wake", "write_ssh_config"]
 
 _FIRST: Final = 11
 """The number of the first machine, and so the end of its address."""
@@ -47,6 +47,11 @@ class Cluster:
         """For Molecule: the same as its instance configuration."""
         reached = {"address": "127.0.0.1", "user": "root", "identity_file": str(self.key)}
         return [{"instance": name, "port": each.ssh_port, **reached} for name, each in self.machines.items()]
+
+    @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`: each machine by its name; it may be logged in to over one connection, over and over."""
+        return self.directory / "ssh_config"
 
     def guest(self, name: str) -> Running:
         """To run commands in it. Raises KeyError."""
@@ -90,6 +95,7 @@ def wake(directory: Path, image: Image, saved: Saved, names: Iterable[str]) -> C
     cluster = _cluster(directory, {name: free_port() for name in names}, image.directory)
     noted = {"ports": {name: each.ssh_port for name, each in cluster.machines.items()}, "image": str(image.directory)}
     (directory / "cluster.json").write_text(json.dumps(noted), encoding="utf-8")
+    write_ssh_config(cluster)
     try:
         _wake_all(cluster, saved)
     except BaseException:
@@ -115,6 +121,17 @@ def _cluster(directory: Path, ports: Mapping[str, int], image: Path) -> Cluster:
         for index, (name, port) in enumerate(ports.items())
     }
     return Cluster(directory, machines, base.key)
+
+
+def write_ssh_config(cluster: Cluster) -> None:
+    """Put it where the cluster says it is."""
+    hosts = [f"Host {name}\n  Port {each.ssh_port}\n" for name, each in cluster.machines.items()]
+    options = [word.replace("=", " ", 1) for word in SSH_OPTIONS if word != "-o"]
+    shared = ["ControlMaster auto", "ControlPersist 10m", "ControlPath ~/.ssh/vm-%C", "ServerAliveInterval 10"]
+    all_of_them = ["HostName 127.0.0.1", "User root", f'IdentityFile "{cluster.key}"', *options, *shared]
+    text = "".join(hosts) + "Host *\n" + "".join(f"  {line}\n" for line in all_of_them)
+    cluster.ssh_config.write_text(text, encoding="utf-8")
+    (Path.home() / ".ssh").mkdir(mode=0o700, exist_ok=True)  # for the sockets of connections that are shared
 
 
 def _wake_all(cluster: Cluster, saved: Saved) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.vm.test_tools import a_machine, options_of
 from vm import checkpoint
-from vm.cluster import FAULTS, find_cluster
+from vm.cluster import FAULTS, find_cluster, write_ssh_config
 from vm.command import TCG, command
 from vm.qmp import Monitor, MonitorError
 
@@ -190,3 +190,14 @@ def test_a_process_that_has_the_number_of_an_ended_machine_is_left_alone(tmp_pat
     finally:
         other.kill()
         other.wait()
+
+
+def test_ssh_knows_the_machines_by_their_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cluster = noted(tmp_path / "c", 2201, 2202)
+    write_ssh_config(cluster)
+    asked = ["ssh", "-G", "-F", str(cluster.ssh_config), "node2"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = {"hostname 127.0.0.1", "port 2202", "user root", "identityfile /i/id_ed25519", "batchmode yes"}
+    assert wanted <= set(said)
+    assert (tmp_path / ".ssh").stat().st_mode & 0o777 == 0o700

@@ -73,7 +73,13 @@ class Client:
 def clients(rabbitmq):
     """By user; each with its queue as our own programs declare it."""
     frameworks = [FRAMEWORK, OTHER_FRAMEWORK]
-    limits = (ROLE["rabbitmq_connections"], ROLE["rabbitmq_connections_per_user"])
+    limits = (
+        {"max-connections": ROLE["rabbitmq_connections"], "max-queues": ROLE["rabbitmq_queues"]},
+        {
+            "max-connections": ROLE["rabbitmq_connections_per_user"],
+            "max-channels": ROLE["rabbitmq_channels_per_user"],
+        },
+    )
     wanted = filters.rabbitmq_definitions(SECRET, VHOST, MASTER, [AGENT, OTHER_AGENT], frameworks, {}, *limits)
     file = rabbitmq.work / "role.json"
     file.write_text(json.dumps(wanted))

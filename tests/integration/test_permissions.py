@@ -223,7 +223,7 @@ def two_of(channel, queue):
 def test_no_letter_of_theirs_dies_into_another_queue(clients, user):
     for target in ("", BEACON_EXCHANGE, *BUILT_IN):
         arguments = {"x-dead-letter-exchange": target, "x-dead-letter-routing-key": QUEUES[OTHER_AGENT]}
-        name = f"{QUEUES[user]}.dead"
+        name = f"{QUEUES[user]}.letters"
         assert not clients[user].may(lambda channel, a=arguments, n=name: channel.queue_declare(n, arguments=a))
         alternate, out = {"alternate-exchange": target}, f"{QUEUES[user]}.out"
         if target:

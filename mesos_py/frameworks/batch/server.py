@@ -104,7 +104,8 @@ class Server:
         try:
             self._me = user_name(os.getuid())
         except KeyError:
-            raise ConfigError(f"user {os.getuid()} has no name here, so no agent would know whose its jobs are") from None
+            why = f"user {os.getuid()} has no name here, so no agent would know whose its jobs are"
+            raise ConfigError(why) from None
         self._framework = Framework(
             f"batch {options.name}",
             roles=[options.role],

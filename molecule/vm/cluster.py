@@ -21,11 +21,13 @@ from vm.qmp import Monitor
 from vm.running import SSH_OPTIONS, BootError, Running, free_port
 from vm.snapshot import Saved
 
-__all__ = ["FAULTS", "Cluster", "find_cluster", "kill", "on_all", "start", "wake", "write_ssh_config"]
+__all__ = ["FAULTS", "Cluster", "Settle", "find_cluster", "kill", "on_all", "start", "wake", "write_ssh_config"]
 
 _FIRST: Final = 11
 """The number of the first machine, and so the end of its address."""
 _WAKE_S: Final = 300.0
+
+Settle = Callable[[Running, Machine], None]
 
 _pause = threading.Event().wait
 
@@ -84,20 +86,22 @@ def find_cluster(directory: Path) -> Cluster | None:
     return _cluster(directory, noted["ports"], Path(noted["image"]))
 
 
-def wake(directory: Path, image: Image, saved: Saved, names: Iterable[str]) -> Cluster:
-    """Bring up machines of these names, each from the one that was saved. What ran in the directory is ended first.
+def wake(directory: Path, image: Image, saved: Mapping[str, Saved], settle: Settle | None = None) -> Cluster:
+    """Bring up machines of these names, each from what was saved. What ran in the directory is ended first.
+
+    Then each is told the time and, unless ``settle`` tells it something else, that it is somebody of its own.
 
     Raises BootError, CalledProcessError, MonitorError; then nothing is left.
     """
     if (old := find_cluster(directory)) is not None:
         old.down()
     directory.mkdir(parents=True)
-    cluster = _cluster(directory, {name: free_port() for name in names}, image.directory)
+    cluster = _cluster(directory, {name: free_port() for name in saved}, image.directory)
     noted = {"ports": {name: each.ssh_port for name, each in cluster.machines.items()}, "image": str(image.directory)}
     (directory / "cluster.json").write_text(json.dumps(noted), encoding="utf-8")
     write_ssh_config(cluster)
     try:
-        _wake_all(cluster, saved)
+        _wake_all(cluster, saved, settle or _become)
     except BaseException:
         cluster.down()
         raise
@@ -134,13 +138,13 @@ def write_ssh_config(cluster: Cluster) -> None:
     (Path.home() / ".ssh").mkdir(mode=0o700, exist_ok=True)  # for the sockets of connections that are shared
 
 
-def _wake_all(cluster: Cluster, saved: Saved) -> None:
+def _wake_all(cluster: Cluster, saved: Mapping[str, Saved], settle: Settle) -> None:
     machines = cluster.machines.values()
-    on_all(lambda machine: _load(machine, saved), machines)
+    on_all(lambda machine: _load(machine, saved[machine.name]), machines)
     for machine in machines:
         with Monitor(machine.monitor) as monitor:
             monitor("cont")
-    on_all(lambda machine: _settle(cluster.guest(machine.name), machine), machines)
+    on_all(lambda machine: settle(cluster.guest(machine.name), machine), machines)
 
 
 def on_all(act: Callable[[Machine], None], machines: Iterable[Machine]) -> None:
@@ -164,7 +168,7 @@ def start(machine: Machine, state: Path | None = None) -> None:
     subprocess.run(started, check=True, cwd=machine.directory, stdin=subprocess.DEVNULL)
 
 
-def _settle(guest: Running, machine: Machine) -> None:
+def _become(guest: Running, machine: Machine) -> None:
     """It has slept, and is a twin of all others: tell it the time, and who it is."""
     deadline = time.monotonic() + _WAKE_S
     who = (machine.name, machine.address, hardware_address(1, machine.number), secrets.token_hex(16))

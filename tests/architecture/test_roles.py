@@ -59,6 +59,13 @@ def test_playbooks_name_roles_there_are(playbook):
             assert (role if isinstance(role, str) else role["role"]) in names
 
 
+@pytest.mark.parametrize("playbook", PLAYBOOKS, ids=lambda path: path.name)
+def test_a_host_that_does_not_answer_stops_a_play_as_a_failure_does(playbook):
+    for play in read(playbook):  # any_errors_fatal alone lets the plays and batches after it go on
+        if "hosts" in play:
+            assert play.get("any_errors_fatal", False) == (play.get("max_fail_percentage") == 0), play["name"]
+
+
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
 def test_an_inventory_is_a_whole_cluster(inventory):
     everything = read(inventory / "hosts.yml")["all"]

@@ -25,7 +25,8 @@ demo: $(READY) ## Count the words of Python's own library on an embedded cluster
 
 test: fast integration ## Run the tests, the fast ones first
 
-fast: $(READY_TEST) ## Run the tests that need no broker and start no processes
+fast: $(READY_TEST) ## Run the tests that need no broker and start no processes; installs promtool if missing
+	@tools/ensure-promtool
 	@$(BIN)/python -m pytest -m "not integration" -n auto $(ARGS)
 
 integration: $(READY_TEST) ## Run the others; installs RabbitMQ, ZooKeeper and MPI from Debian's packages if missing

@@ -63,7 +63,9 @@ class Gate:
         return why_not(self.acls, Action.VIEW, asked.principal, asked.path)
 
     def why_not_read(self, principal: Principal | None, owner: str) -> str | None:
-        """Why somebody may not read a sandbox of this framework's principal."""
+        """Why somebody may not read a sandbox of this framework's principal; its own needs no rule."""
+        if principal is not None and principal == owner:
+            return None
         return why_not(self.acls, Action.READ_SANDBOXES, principal, owner)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 __all__ = [
     "FilterModule",
     "mesos_environment",
+    "mesos_http_line",
     "mesos_secret",
     "mesos_variables",
     "rabbitmq_definitions",
@@ -29,6 +30,11 @@ def mesos_secret(secret: str, *purpose: str) -> str:
     if len(secret) < _SHORTEST_SECRET:
         raise ValueError(f"mesos_cluster_secret is too short: it needs {_SHORTEST_SECRET} characters at least")
     return hmac.new(secret.encode(), "\0".join(purpose).encode(), hashlib.sha256).hexdigest()[:48]
+
+
+def mesos_http_line(principal: str, secret: str) -> str:
+    """The line of ``http_credentials`` for whoever has the principal's derived token."""
+    return f"{principal}:sha256:{hashlib.sha256(mesos_secret(secret, 'http', principal).encode()).hexdigest()}"
 
 
 def rabbitmq_hash(password: str, user: str) -> str:
@@ -64,10 +70,13 @@ def rabbitmq_definitions(
     agents: Sequence[str],
     frameworks: Sequence[str],
     passwords: Mapping[str, str],
-    connections: int,
-    connections_per_user: int,
+    vhost_limits: Mapping[str, int],
+    user_limits: Mapping[str, int],
 ) -> dict[str, Any]:
-    """What the broker is to know: who there is and what he may do, limits, and a policy for queues of frameworks."""
+    """What the broker is to know: who there is and what he may do, limits, and a policy for their queues.
+
+    Limits are RabbitMQ's, by name: of the virtual host, and of each user but the masters'.
+    """
     kinds = [(master, "master"), *((name, "agent") for name in agents), *((name, "framework") for name in frameworks)]
     names = [name for name, _ in kinds]
     if wrong := sorted({name for name in names if names.count(name) > 1 or not _NAME.fullmatch(name)}):
@@ -81,7 +90,7 @@ def rabbitmq_definitions(
                 "password_hash": rabbitmq_hash(password, name),
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": [],
-                "limits": {} if kind == "master" else {"max-connections": connections_per_user},
+                "limits": {} if kind == "master" else dict(user_limits),
             }
         )
         permissions.append({"user": name, "vhost": vhost} | _permissions(kind, name))
@@ -94,7 +103,7 @@ def rabbitmq_definitions(
         "permissions": permissions,
         "topic_permissions": topics,
         "policies": [policy | {"priority": 0, "definition": dict(_FRAMEWORK_QUEUES)}],
-        "parameters": [limits | {"value": {"max-connections": connections}}],
+        "parameters": [limits | {"value": dict(vhost_limits)}],
     }
 
 
@@ -126,6 +135,7 @@ class FilterModule:
         """The filters by name."""
         return {
             "mesos_environment": mesos_environment,
+            "mesos_http_line": mesos_http_line,
             "mesos_secret": mesos_secret,
             "mesos_variables": mesos_variables,
             "rabbitmq_definitions": rabbitmq_definitions,

@@ -73,7 +73,13 @@ class Client:
 def clients(rabbitmq):
     """By user; each with its queue as our own programs declare it."""
     frameworks = [FRAMEWORK, OTHER_FRAMEWORK]
-    limits = (ROLE["rabbitmq_connections"], ROLE["rabbitmq_connections_per_user"])
+    limits = (
+        {"max-connections": ROLE["rabbitmq_connections"], "max-queues": ROLE["rabbitmq_queues"]},
+        {
+            "max-connections": ROLE["rabbitmq_connections_per_user"],
+            "max-channels": ROLE["rabbitmq_channels_per_user"],
+        },
+    )
     wanted = filters.rabbitmq_definitions(SECRET, VHOST, MASTER, [AGENT, OTHER_AGENT], frameworks, {}, *limits)
     file = rabbitmq.work / "role.json"
     file.write_text(json.dumps(wanted))
@@ -217,7 +223,7 @@ def two_of(channel, queue):
 def test_no_letter_of_theirs_dies_into_another_queue(clients, user):
     for target in ("", BEACON_EXCHANGE, *BUILT_IN):
         arguments = {"x-dead-letter-exchange": target, "x-dead-letter-routing-key": QUEUES[OTHER_AGENT]}
-        name = f"{QUEUES[user]}.dead"
+        name = f"{QUEUES[user]}.letters"
         assert not clients[user].may(lambda channel, a=arguments, n=name: channel.queue_declare(n, arguments=a))
         alternate, out = {"alternate-exchange": target}, f"{QUEUES[user]}.out"
         if target:

@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -100,7 +101,11 @@ class Server:
         self._store = Store(options.work_dir)
         book = self._store.read()
         self._core = Batch(options.config, book, seed=secrets.token_hex(4))
-        self._me = user_name(os.getuid())
+        try:
+            self._me = user_name(os.getuid())
+        except KeyError:
+            why = f"user {os.getuid()} has no name here, so no agent would know whose its jobs are"
+            raise ConfigError(why) from None
         self._framework = Framework(
             f"batch {options.name}",
             roles=[options.role],
@@ -255,13 +260,17 @@ class Server:
 
     def _look(self) -> None:
         """What agents there are, and what is used of them, the master tells by HTTP."""
+        why_not = ""
         while not self._stop_looking.wait(_LOOK_S if self._core.agents else 0.2):
             if not self._master_url:
                 continue
             try:
                 seen = AgentsSeen(agents=_agents(self._master_url))
-            except (httpx.HTTPError, ValueError, KeyError, UserError):
+            except (httpx.HTTPError, ValueError, KeyError, UserError) as error:
+                if why_not != (why_not := str(error)):
+                    print(f"the master does not tell which agents there are: {why_not}", file=sys.stderr, flush=True)
                 continue
+            why_not = ""
             self._framework.call_later(0, self._handle, seen)
 
 

@@ -48,6 +48,15 @@ def test_rules_say_who_may_look(files):
         assert gate.access(asked(path)) is None
 
 
+def test_sandboxes_of_its_own_tasks_everybody_may_read(files):
+    (files / "acls.toml").write_text('[[rules]]\ndeny = ["read_sandboxes"]\n')
+    gate = Gate(MasterConfig(http_credentials=str(files / "credentials"), acl_file=str(files / "acls.toml")))
+    assert gate.why_not_read(Principal("shop"), "shop") is None
+    assert gate.why_not_read(Principal("shop"), "alice") is not None
+    assert gate.why_not_read(Principal("shop"), "") is not None
+    assert gate.why_not_read(None, "") is not None
+
+
 def test_what_is_read_anew_holds_unless_it_is_bad(files):
     config = MasterConfig(acl_file=str(files / "acls.toml"))
     gate = Gate(config)

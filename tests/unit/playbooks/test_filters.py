@@ -8,6 +8,7 @@ import pytest
 
 from mesos_py.adapters.topology import BEACON_EXCHANGE, MASTER_EXCHANGE, agent_queue, framework_queue, master_inboxes
 from mesos_py.adapters.topology import master_address as address
+from mesos_py.web.authentication import hash_token
 from tests.support.ansible import load
 
 filters = load("filter_plugins/mesos")
@@ -23,8 +24,8 @@ def definitions(**changed):
         "agents": AGENTS,
         "frameworks": FRAMEWORKS,
         "passwords": {},
-        "connections": 100,
-        "connections_per_user": 5,
+        "vhost_limits": {"max-connections": 100, "max-queues": 1000},
+        "user_limits": {"max-connections": 5, "max-channels": 20},
     }
     return filters.rabbitmq_definitions(**given | changed)
 
@@ -98,6 +99,18 @@ def test_secrets_of_different_purposes_differ():
     assert len(made) == 4
     with pytest.raises(ValueError, match="too short"):
         filters.mesos_secret("x" * 31, "a")
+
+
+def test_a_line_of_credentials_is_of_the_derived_token():
+    token = filters.mesos_secret(SECRET, "http", "shop")
+    assert filters.mesos_http_line("shop", SECRET) == f"shop:{hash_token(token)}"
+
+
+def test_masters_alone_are_without_limits():
+    limits = {user["name"]: user["limits"] for user in definitions()["users"]}
+    assert limits.pop("mesos-master") == {}
+    assert set(map(str, limits.values())) == {"{'max-connections': 5, 'max-channels': 20}"}
+    assert definitions()["parameters"][0]["value"] == {"max-connections": 100, "max-queues": 1000}
 
 
 def test_a_configuration_becomes_variables():

@@ -100,6 +100,13 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def likely(values: Sequence[float]) -> tuple[float, float]:
+    """Between which the true median is in 95 of 100 cases, however the values are spread (order statistics)."""
+    ordered = sorted(values)
+    lowest = max(0, int(len(ordered) / 2 - 0.98 * len(ordered) ** 0.5) - 1)
+    return ordered[lowest], ordered[-1 - lowest]
+
+
 def table(title: str, head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table in Markdown, so that it can be copied into docs/benchmarks.md."""
     print(f"\n{title}\n")

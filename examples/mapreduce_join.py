@@ -1,4 +1,4 @@
-"""Joins two files by their first field, with MapReduce: python mapreduce_join.py LEFT RIGHT OUTPUT
+"""Joins two files by their first field, with MapReduce: python examples/mapreduce_join.py LEFT RIGHT OUTPUT
 
 Lines are "key value"; mappers mark from which file a line came, so that the reducer can tell.
 """
@@ -6,7 +6,8 @@ Lines are "key value"; mappers mark from which file a line came, so that the red
 import os
 import sys
 
-from mesos_py.frameworks.mapreduce.api import Job, Settings, Shipped, run_job
+from mesos_py import MesosError
+from mesos_py.frameworks.mapreduce.api import Job, Settings, run_job
 
 MAP = r"""
 import os, sys
@@ -26,20 +27,23 @@ for key, group in itertools.groupby(rows, key=lambda row: row[0]):
         print(key, *pair)
 """
 
+if len(sys.argv) != 4 or "MESOS_BROKER" not in os.environ:
+    sys.exit(f"{__doc__}\nMESOS_BROKER must be the URL of the cluster's broker.")
 left, right, output = sys.argv[1:]
 job = Job(
     name="join",
     inputs=(left, right),
     output=output,
     mapper=(sys.executable, "-c", MAP),
-    reducer=(sys.executable, "reduce.py"),
+    reducer=(sys.executable, "-c", REDUCE),
     environment={"LEFT": os.path.basename(left)},
     reduces=2,
-    files=(Shipped(path=f"{output}.reduce.py", name="reduce.py"),),
     cpus=0.5,
     map_mem=64,
     reduce_mem=64,
 )
-with open(f"{output}.reduce.py", "w") as program:
-    program.write(REDUCE)
-print(run_job(job, Settings(broker=os.environ["MESOS_BROKER"])).counters["Map-Reduce Framework"])
+try:
+    result = run_job(job, Settings(broker=os.environ["MESOS_BROKER"]))
+except MesosError as error:
+    sys.exit(str(error))
+print(result.counters["Map-Reduce Framework"])

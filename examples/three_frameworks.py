@@ -2,8 +2,9 @@
 
 MESOS_BROKER=amqp://guest:guest@localhost/three python examples/three_frameworks.py --plot shares.svg
 
-The virtual host should have no other cluster. A master and agents are started for the run and ended with it. MapReduce
-comes first, then batch jobs, then a burst for Celery's workers, which is over first; at last MapReduce is alone again.
+It needs a RabbitMQ with a virtual host that has no other cluster, `pip install 'mesos_py[celery]'`, and mesos_py[plot]
+for --plot. A master and agents are started for the run and ended with it. MapReduce comes first, then batch jobs, then
+a burst for Celery's workers, which is over first; at last MapReduce is alone again.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pathlib import Path
 
 from celery import Celery
 
-from mesos_py.cli.plot import save_plot
+from mesos_py.cli.plot import save_plot, why_no_plot
 from mesos_py.testing.traces.run import FrameworkSeries, Series
 
 NAMES = ("mapreduce", "batch", "celery")
@@ -267,8 +268,13 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="write all samples there")
     parser.add_argument("--plot", type=Path, help="draw them into this .svg or .png")
     options = parser.parse_args()
+    broker = os.environ.get("MESOS_BROKER", "")
+    if not broker.startswith(("amqp", "pyamqp")):
+        parser.error("MESOS_BROKER must be the URL of a RabbitMQ, such as amqp://guest:guest@localhost/three")
+    if options.plot and (why := why_no_plot(options.plot)):
+        parser.error(why)
     work = Path(tempfile.mkdtemp(prefix="three-"))
-    run = Run(os.environ["MESOS_BROKER"], work, options.agents, options.cpus, free_port())
+    run = Run(broker, work, options.agents, options.cpus, free_port())
     with cluster(run):
         play(run, options.pause)
     shutil.rmtree(work, ignore_errors=True)

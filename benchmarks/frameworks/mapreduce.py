@@ -2,7 +2,7 @@
 
 The same mrjob program, unchanged, with as many processes at a time; in turns, so that other work on the machine hits
 both. Ours has a cluster of two agents in one process, made for each run, and mrjob's file copies are within its time as
-well. Aim: not slower.
+well. Aim: not slower. If PEERS_PYTHON has pyspark (and there is a Java), the same count by it is shown beside.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from subprocess import DEVNULL
 
 from benchmarks.support import machine, median, table
 
@@ -31,6 +32,17 @@ class Count(MRJob):
 if __name__ == "__main__":
     Count.run()
 """
+SPARK = """
+import json, sys
+from operator import add
+from pyspark import SparkContext
+source, output, cores = sys.argv[1:]
+with SparkContext(f"local[{cores}]", "count") as context:
+    context.setLogLevel("ERROR")
+    lines = context.textFile(source, int(cores))
+    counts = lines.flatMap(str.split).map(lambda word: (word, 1)).reduceByKey(add, int(cores))
+    counts.map(lambda pair: f"{json.dumps(pair[0])}\\t{pair[1]}").saveAsTextFile(output)
+"""
 
 
 def write_input(path: Path, mb: int) -> None:
@@ -41,56 +53,72 @@ def write_input(path: Path, mb: int) -> None:
             file.writelines(" ".join(some.choices(words, k=10)) + "\n" for _ in range(5000))
 
 
-def run(work: Path, runner: str) -> tuple[float, str]:
-    """Seconds, and the answer in order."""
-    words = [sys.executable, str(work / "count.py"), "-r", runner, str(work / "in.txt"), "--output-dir"]
-    hadoop = f"{sys.executable} -m mesos_py hadoop --local"
+def command(work: Path, runner: str) -> list[str]:
+    """What is to be run; the answer is in ``out``, that of hadoop in the store's."""
+    source = str(work / "in.txt")
+    if runner == "pyspark":
+        return [os.environ["PEERS_PYTHON"], str(work / "spark.py"), source, str(work / "out"), str(CORES)]
+    words = [sys.executable, str(work / "count.py"), source, "-r", runner, "--output-dir"]
+    if runner == "local":
+        return [*words, str(work / "out"), "--num-cores", str(CORES)]
     # as many maps at a time as there are cores, each with one part of the input, as the local runner makes them
     split = -(-(work / "in.txt").stat().st_size // CORES)
-    options = {
-        "local": [str(work / "out"), "--num-cores", str(CORES)],
-        "hadoop": [
-            "hdfs:///out", "--hadoop-bin", hadoop, "--hadoop-streaming-jar", "streaming.jar", "--python-bin",
-            sys.executable, "-D", f"mapreduce.job.reduces={CORES}", "-D", "mapreduce.map.cpu.vcores=2",
-            "-D", f"mapreduce.input.fileinputformat.split.maxsize={split}",
-        ],
-    }  # fmt: skip
+    return [
+        *words, "hdfs:///out", "--hadoop-bin", f"{sys.executable} -m mesos_py hadoop --local",
+        "--hadoop-streaming-jar", "streaming.jar", "--python-bin", sys.executable,
+        "-D", f"mapreduce.job.reduces={CORES}", "-D", "mapreduce.map.cpu.vcores=2",
+        "-D", f"mapreduce.input.fileinputformat.split.maxsize={split}",
+    ]  # fmt: skip
+
+
+def run(work: Path, runner: str) -> tuple[float, list[str]]:
+    """Seconds, and the answer in order."""
+    environment = os.environ | {"MESOS_STORE": str(work / "store")}
     start = time.perf_counter()
-    done = subprocess.run(
-        [*words, *options[runner]], env=os.environ | {"MESOS_STORE": str(work / "store")}, text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
+    done = subprocess.run(command(work, runner), env=environment, text=True, capture_output=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(done.stderr)
+    places = (work / "out", work / "store/out")
+    answer = [line for place in places for part in place.glob("part-*") for line in part.read_text().splitlines()]
     for left in (work / "out", work / "store"):
         shutil.rmtree(left, ignore_errors=True)
-    return seconds, "".join(sorted(done.stdout.splitlines(keepends=True)))
+    return seconds, sorted(answer)
+
+
+def has_spark() -> bool:
+    python = os.environ.get("PEERS_PYTHON", "")
+    return bool(python) and not subprocess.run([python, "-c", "import pyspark"], stderr=DEVNULL, check=False).returncode
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mb", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--mb", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    print(machine())
-    took: dict[str, list[float]] = {"local": [], "hadoop": []}
+    took: dict[str, list[float]] = {"hadoop": [], "local": []} | ({"pyspark": []} if has_spark() else {})
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         (work / "count.py").write_text(JOB)
+        (work / "spark.py").write_text(SPARK)
         write_input(work / "in.txt", options.mb)
         for _ in range(options.rounds):
-            answers = set()
+            answers = []
             for runner, seconds in took.items():
                 needed, answer = run(work, runner)
                 seconds.append(needed)
-                answers.add(answer)
-            if len(answers) != 1:
+                answers.append(answer)
+            if not answers[0] or any(answer != answers[0] for answer in answers):
                 raise SystemExit("the answers differ")
-    ours, theirs = median(took["hadoop"]), median(took["local"])
-    head = ["", "mesos mapreduce s", "mrjob local s", "ours / mrjob"]
-    row = [f"{options.mb} MB, {CORES} processes", f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}"]
-    table("word count", head, [row])
+    print(machine())
+    names = {"hadoop": "mesos mapreduce", "local": "mrjob's local runner", "pyspark": "pyspark, local"}
+    rows = []
+    for runner, seconds in took.items():
+        ratios = [ours / theirs for ours, theirs in zip(took["hadoop"], seconds, strict=True)]
+        compared = f"{median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]" if runner != "hadoop" else ""
+        rows.append([names[runner], f"{median(seconds):.1f} [{min(seconds):.1f}-{max(seconds):.1f}]", compared])
+    title = f"word count, {options.mb} MB, {CORES} processes, {options.rounds} times in turns"
+    table(title, ["", "s, median [min-max]", "ours takes x times as long"], rows)
 
 
 if __name__ == "__main__":

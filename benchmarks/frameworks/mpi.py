@@ -1,7 +1,8 @@
 """An MPI program in a job of `mesos batch` against the same by hand: `python -m benchmarks.frameworks.mpi [--size N]`.
 
 The program solves a system of N linear equations on all cores of this machine and checks the answer. In turns:
-`mpiexec` from here, and `mpiexec` in a job of one node, isolated as usual. Aim: under 4 % longer.
+`mpiexec` from here, and `mpiexec` in a job of one node, isolated as usual; many short turns rather than few long ones,
+as what else the machine does comes and goes. Aim: under 4 % longer.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.support import machine, master, median, private_broker, process, table
+from benchmarks.support import likely, machine, master, median, private_broker, process, table
 
 CORES = os.cpu_count() or 1
 WALLTIME_S = 600
@@ -56,8 +57,8 @@ def in_job(work: Path, program: list[str]) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--size", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=25)
     options = parser.parse_args()
     hand: list[float] = []
     ours: list[float] = []
@@ -73,19 +74,26 @@ def main() -> None:
         with master(broker.url()), process(*agent, "--no-private-tmp"), process(*serve):
             while not (work / "socket").exists() or "state = free" not in batch(work, "pbsnodes"):
                 time.sleep(0.5)
-            for _ in range(options.rounds):
-                hand.append(by_hand(program))
+            for number in range(options.rounds):
+                if number % 2:
+                    hand.append(by_hand(program))
                 took, with_start = in_job(work, program)
                 ours.append(took)
                 whole.append(with_start)
+                if not number % 2:
+                    hand.append(by_hand(program))
     longer = [100 * (mine / theirs - 1) for mine, theirs in zip(ours, hand, strict=True)]
     print(machine())
     rows = [
-        [name, f"{median(found):.2f}", f"{min(found):.2f}-{max(found):.2f}"]
+        [name, f"{median(found):.2f}", f"{min(found):.2f}-{max(found):.2f}", ""]
         for name, found in (("by hand, s", hand), ("in a job, s", ours), ("from qsub to the job's end, s", whole))
     ]
-    rows.append(["in a job: longer by, %", f"{median(longer):.1f}", f"{min(longer):.1f}-{max(longer):.1f}"])
-    table(f"{CORES} ranks, {options.size:,} equations, {options.rounds} times in turns", ["", "median", "range"], rows)
+    between = " to ".join(f"{bound:.1f}" for bound in likely(longer))
+    rows.append(["longer by, %, of pairs", f"{median(longer):.1f}", f"{min(longer):.1f}-{max(longer):.1f}", between])
+    best = 100 * (min(ours) / min(hand) - 1)
+    rows.append(["longer by, %, shortest of each", f"{best:.1f}", "", ""])
+    title = f"{CORES} ranks, {options.size:,} equations, {options.rounds} times in turns"
+    table(title, ["", "median", "range", "median, 95 %"], rows)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from logging import getLogger
 from typing import Final, TypeVar, assert_never
 
 from mesos_py.adapters.executor_client import ExecutorClient
-from mesos_py.driver.session import Timer, Timers
+from mesos_py.driver.timers import Timer, Timers
 from mesos_py.errors import ConfigError, MesosError, UserError
 from mesos_py.executor.core import Executor as Core
 from mesos_py.executor.core import ExecutorCoreConfig

@@ -16,8 +16,9 @@ from typing import Final, Self, TypeVar, assert_never
 
 from mesos_py.driver.calls import Calls
 from mesos_py.driver.saving import Saving
-from mesos_py.driver.session import Session, Timer, broker_url
+from mesos_py.driver.session import Session, broker_url
 from mesos_py.driver.state_file import StateFile
+from mesos_py.driver.timers import Timer
 from mesos_py.driver.waiting import Waiting
 from mesos_py.errors import UserError
 from mesos_py.messages.scheduler import (

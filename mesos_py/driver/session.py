@@ -1,7 +1,5 @@
 """A scheduler core living in a loop: joined to the broker on one side and to the user's code on the other."""
 
-import heapq
-import itertools
 import os
 import secrets
 from collections.abc import Callable, Sequence
@@ -9,6 +7,7 @@ from logging import INFO, WARNING, getLogger
 
 from mesos_py.adapters import topology
 from mesos_py.adapters.amqp import connect
+from mesos_py.driver.timers import Timers
 from mesos_py.errors import ConfigError, FrameworkEndedError, MesosError
 from mesos_py.messages.codec import MSGPACK, SCHEDULER_CALLS, SCHEDULER_EVENTS, Malformed
 from mesos_py.messages.scheduler import Call
@@ -24,50 +23,9 @@ from mesos_py.scheduler.core import Scheduler
 from mesos_py.scheduler.effects import Deliver, SchedulerEffect, SendToMaster, StopDriver, UserEvent
 from mesos_py.scheduler.events import BrokerConnected, BrokerLost, EventsMissed, MasterSaid, SchedulerEvent, Ticked
 
-__all__ = ["Session", "Timer", "Timers", "broker_url"]
+__all__ = ["Session", "broker_url"]
 
 _log = getLogger("mesos_py.framework")
-
-
-class Timer:
-    """A call that is to come."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self._call: Callable[[], object] | None = call
-
-    def cancel(self) -> None:
-        """Let it not come. Safe from any thread, and when it has come already."""
-        self._call = None
-
-    def fire(self) -> None:
-        """It has come."""
-        call, self._call = self._call, None
-        if call is not None:
-            call()
-
-
-class Timers:
-    """Calls that are to come; a resident of a loop."""
-
-    def __init__(self, guard: Callable[[Callable[[], object]], None]) -> None:
-        """``guard`` makes the calls."""
-        self._guard = guard
-        self._waiting: list[tuple[float, int, Timer]] = []
-        self._numbers = itertools.count()
-
-    def add(self, due: float, timer: Timer) -> None:
-        """In the loop's thread only."""
-        heapq.heappush(self._waiting, (due, next(self._numbers), timer))
-
-    def next_deadline(self) -> float | None:
-        """Part of Resident."""
-        return self._waiting[0][0] if self._waiting else None
-
-    def run_due(self, now: float) -> None:
-        """Part of Resident."""
-        while self._waiting and self._waiting[0][0] <= now:
-            _, _, timer = heapq.heappop(self._waiting)
-            self._guard(timer.fire)
 
 
 class Session:

@@ -105,6 +105,37 @@ def test_a_rank_that_dies_fails_the_job_and_nothing_is_left(batch, cluster, flav
     wait_for(lambda: not cluster.processes(), "nothing of the job is left")
 
 
+DSH = """
+pbsdsh sh -c 'echo "all $PBS_VNODENUM on $PBS_NODENUM: $1"; exit $PBS_VNODENUM' sh 'a  b'
+echo "code $?"
+pbsdsh -u sh -c 'echo "each $PBS_NODENUM"'
+pbsdsh -v -n 2 echo third
+pbsdsh -c 2 -s sh -c 'echo "first $PBS_VNODENUM"'
+pbsdsh -n 9 true; pbsdsh -n x true; pbsdsh; pbsdsh no-such-program
+echo "code $?"
+pbsdsh sleep 1000 &
+"""
+
+
+def test_a_program_in_each_slot_by_pbsdsh(batch, cluster):
+    number = batch.submit(DSH, "-N", "dsh", "-l", "nodes=2:ppn=2,walltime=60", "-j", "oe")
+    assert batch.wait_state(number)["exit_status"] == 0
+    lines = batch.read(f"dsh.o{number}").splitlines()
+    assert sorted(line for line in lines if line.startswith("all")) == [
+        f"all {slot} on {slot // 2}: a  b" for slot in range(4)
+    ]
+    assert [line for line in lines if line.startswith("code")] == ["code 3", "code 127"]
+    assert sorted(line for line in lines if line.startswith("each")) == ["each 0", "each 1"]
+    assert [line for line in lines if line.startswith("first")] == ["first 0", "first 1"]
+    assert lines.count("third") == 1
+    said = [line.removeprefix("pbsdsh: ") for line in lines if line.startswith("pbsdsh")]
+    assert said[0].startswith("echo third in slot 2, on host")
+    assert said[1] == f"job {number}.head has no such slot"
+    assert said[2].startswith("'x' is no number; usage: pbsdsh [-suvo]")
+    assert said[3].startswith("usage: pbsdsh [-suvo]")
+    wait_for(lambda: not cluster.processes(), "nothing of the job is left")
+
+
 def test_arrays_and_dependencies(batch):
     array = batch.submit("echo $PBS_ARRAYID\ntest $PBS_ARRAYID != 2\n", "-N", "a", "-t", "1-3%2")
     assert array == "1[]"

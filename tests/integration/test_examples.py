@@ -64,6 +64,19 @@ def test_without_the_library(example, cluster):
     assert [line.strip() for line in lines[1:]] == ["plain-1 RUNNING", "plain-1 FINISHED"]
 
 
+def test_a_join_with_mapreduce(example, tmp_path):
+    (tmp_path / "left").write_text("a 1\nb 2\nc 3\nb 4\n")
+    (tmp_path / "right").write_text("b x\na y z\nd u\n")
+    words = [str(tmp_path / name) for name in ("left", "right", "out")]
+    (counters,) = example("mapreduce_join.py", *words)
+    assert "'Map input records': 7" in counters
+    joined = "".join(part.read_text() for part in (tmp_path / "out").glob("part-*"))
+    assert sorted(joined.splitlines()) == ["a 1 y z", "b 2 x", "b 4 x"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["left", "out", "right"]
+    with pytest.raises(AssertionError, match="exists already"):
+        example("mapreduce_join.py", *words)
+
+
 def test_failover_framework(cluster, tmp_path):
     words = [sys.executable, ROOT / "examples/failover_framework.py", tmp_path]
 

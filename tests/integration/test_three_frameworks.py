@@ -19,7 +19,20 @@ def test_each_gets_its_share_and_who_is_alone_gets_all(rabbitmq, tmp_path):
     rabbitmq.ctl("add_vhost", "three")
     rabbitmq.ctl("set_permissions", "-p", "three", "guest", ".*", ".*", ".*")
     done = subprocess.run(
-        [sys.executable, EXAMPLE, "--agents", "3", "--cpus", "2", "--pause", "8", "--csv", tmp_path / "shares.csv"],
+        [
+            sys.executable,
+            EXAMPLE,
+            "--agents",
+            "3",
+            "--cpus",
+            "2",
+            "--pause",
+            "8",
+            "--csv",
+            tmp_path / "shares.csv",
+            "--plot",
+            tmp_path / "shares.svg",
+        ],
         env=environment(MESOS_BROKER=rabbitmq.url(vhost="three"), TMPDIR=str(tmp_path)),
         capture_output=True,
         text=True,
@@ -34,4 +47,25 @@ def test_each_gets_its_share_and_who_is_alone_gets_all(rabbitmq, tmp_path):
     header, *samples = (tmp_path / "shares.csv").read_text().splitlines()
     assert header == "s,mapreduce,batch,celery"
     assert len(samples) > 20
+    assert b"<svg" in (tmp_path / "shares.svg").read_bytes()
     assert "naps" not in rabbitmq.ctl("list_queues", "-p", "three", "name")
+
+
+@pytest.mark.parametrize(
+    ("broker", "words", "says"),
+    [
+        ("", [], "MESOS_BROKER must be the URL of a RabbitMQ"),
+        ("memory://local", [], "MESOS_BROKER must be the URL of a RabbitMQ"),
+        ("amqp://nobody", ["--plot", "shares.txt"], "a plot goes into a file named *.png or *.svg, not 'shares.txt'"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_starts(broker, words, says):
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, *words],
+        env=environment(MESOS_BROKER=broker),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert says in done.stderr.splitlines()[-1]

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from mesos_py.adapters.cgroups.base import Cgroups
 from mesos_py.adapters.isolators.base import Isolator
@@ -13,6 +13,9 @@ from mesos_py.types.ids import ContainerID
 from mesos_py.types.resources import Resources
 
 __all__ = ["CpuIsolator"]
+
+_LEAST: Final = 0.1
+"""Cpus that each container counts for: an executor without tasks must report their end, and end, on a busy host too."""
 
 
 class CpuIsolator(Isolator):
@@ -42,9 +45,9 @@ class CpuIsolator(Isolator):
 
     def update(self, container_id: ContainerID, resources: Resources, limits: Mapping[str, float]) -> None:
         """Part of Isolator."""
-        cpu = self._cgroups.cpu(container_id)
-        cpu.set_share(resources.cpus)
-        cpu.set_limit(float(limits.get("cpus", resources.cpus if self._hard_limit else math.inf)))
+        cpu, cpus = self._cgroups.cpu(container_id), max(resources.cpus, _LEAST)
+        cpu.set_share(cpus)
+        cpu.set_limit(float(limits.get("cpus", cpus if self._hard_limit else math.inf)))
 
     def measure(self, container_id: ContainerID, usage: ContainerUsage) -> None:
         """Part of Isolator."""

@@ -120,12 +120,13 @@ def _read(connection: socket.socket, length: int) -> bytes | None:
 
 
 def _read_line(connection: socket.socket) -> str:
+    """To its end and no further: frames may follow at once."""
     data = bytearray()
     while not data.endswith(b"\n"):
-        piece = connection.recv(1 if len(data) < 1 else 65536)
-        if not piece or len(data) > _MAX_LINE:
+        seen = connection.recv(65536, socket.MSG_PEEK)
+        if not seen or len(data) > _MAX_LINE:
             return ""
-        data += piece
+        data += connection.recv(seen.find(b"\n") + 1 or len(seen))
     return data.decode(errors="replace").rstrip("\n")
 
 

@@ -1,4 +1,4 @@
-"""What a job's processes find on each node: variables, the node file, and the launcher that mpiexec uses.
+"""What a job's processes find on each node: variables, the node file, and programs that start others.
 
 All files are in the sandbox of our executor. MPICH's mpiexec (Hydra) and that of Open MPI start processes on other
 hosts with a program like rsh; by these variables that is ours.
@@ -30,9 +30,11 @@ def prepare(order: NodeOrder, sandbox: Path) -> dict[str, str]:
     """Make the files; the variables that are to be set, whatever else is."""
     binaries = sandbox / BINARIES
     binaries.mkdir(exist_ok=True)
+    for name, module in (("pbs_tmrsh", "tmrsh"), ("pbsdsh", "dsh")):
+        program = binaries / name
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mesos_py.frameworks.batch.{module} "$@"\n')
+        program.chmod(0o755)
     launcher = binaries / "pbs_tmrsh"
-    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} -m mesos_py.frameworks.batch.tmrsh "$@"\n')
-    launcher.chmod(0o755)
     job_file = sandbox / "job.json"
     job_file.touch(mode=0o600)
     peers = [{name: getattr(peer, name) for name in peer.__struct_fields__} for peer in order.peers]

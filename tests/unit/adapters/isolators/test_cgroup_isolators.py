@@ -65,8 +65,9 @@ def prepared(isolator, resources, limits=None):
         ("cpus:2", {"cpus": math.inf}, True, "200", "max 100000"),
         ("cpus:2", {"cpus": "inf"}, True, "200", "max 100000"),
         ("cpus:0.5;cpus(ads):1", {}, False, "150", "max 100000"),
-        ("mem:1", {}, False, "1", "max 100000"),
-        ("mem:1", {}, True, "1", "1000 100000"),
+        ("mem:1", {}, False, "10", "max 100000"),  # an executor without tasks still has to end
+        ("mem:1", {}, True, "10", "10000 100000"),
+        ("cpus:0.001", {}, True, "10", "10000 100000"),
     ],
 )
 def test_cpu(cgroups, read, resources, limits, hard, weight, quota):

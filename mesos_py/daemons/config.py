@@ -284,6 +284,7 @@ def _converted(value: object, hint: Any, where: str) -> object:
 # Passwords
 
 _SECRET: Final = re.compile(r"^(\s*(?>(?:\w+://)?)[^:@/]*):.*@")
+_OTHER: Final = re.compile(r"(\?other=).*", re.DOTALL)
 _NOT_SHOWN: Final = "***"
 _URLS: Final = ("broker", "zookeeper")
 """Keys whose values may hold a password."""
@@ -291,7 +292,8 @@ _URLS: Final = ("broker", "zookeeper")
 
 def without_passwords(url: str) -> str:
     """A URL of the broker or of ZooKeeper to show: with stars for the passwords of its nodes."""
-    return ";".join(_SECRET.sub(rf"\1:{_NOT_SHOWN}@", node) for node in url.split(";"))
+    shown = ";".join(_SECRET.sub(rf"\1:{_NOT_SHOWN}@", node) for node in url.split(";"))
+    return _OTHER.sub(rf"\1{_NOT_SHOWN}", shown)
 
 
 def _check_password(name: str, url: object) -> None:

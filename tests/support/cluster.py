@@ -209,14 +209,14 @@ class Cluster:
 
     # Using it
 
-    def mesos(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def mesos(self, *words: str, patience_s: float = 60, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the command to its end."""
         return subprocess.run(
             [sys.executable, "-m", "mesos_py", *words],
             env=self.variables | variables,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience_s,
             check=False,
         )
 

@@ -1,7 +1,11 @@
-"""Reads where ZooKeeper is: ``zk://user:password@host1:2181,host2:2181/mesos``."""
+"""Reads where ZooKeeper is: ``zk://user:password@host1:2181,host2:2181/mesos``.
+
+While the password is changed ``?other=user:password``, percent-encoded, names another to whom nodes may belong.
+"""
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -9,7 +13,9 @@ from mesos_py.errors import ConfigError
 
 __all__ = ["ZookeeperAddress", "parse_address"]
 
-_FORM: Final = re.compile(r"zk://(?:(?P<login>.*)@)?(?P<hosts>[^@/]+)(?P<path>/[^@]*)?", re.DOTALL)
+_FORM: Final = re.compile(
+    r"zk://(?:(?P<login>.*)@)?(?P<hosts>[^@/]+)(?P<path>/[^@?]*)?(?:\?other=(?P<other>[^@?]*))?", re.DOTALL
+)
 _HOST: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?")
 _EXAMPLE: Final = "it must look like zk://host1:2181,host2:2181/mesos"
 
@@ -23,11 +29,13 @@ class ZookeeperAddress(Struct, frozen=True, gc=False):
     """Of the node below which everything is kept; not the root."""
     user: str = ""
     password: str = ""
+    other: str = ""
+    """``user:password`` of another to whom nodes may belong; what we make then belongs to both."""
 
     @property
-    def login(self) -> str:
-        """As the digest scheme wants it; empty if there is none."""
-        return f"{self.user}:{self.password}" if self.user else ""
+    def logins(self) -> list[str]:
+        """``user:password``, as the digest scheme wants it, ours first; none if nothing is protected."""
+        return [f"{self.user}:{self.password}", *filter(None, [self.other])] if self.user else []
 
 
 def parse_address(url: str) -> ZookeeperAddress:
@@ -48,4 +56,7 @@ def parse_address(url: str) -> ZookeeperAddress:
     user, colon, password = (form["login"] or "").partition(":")
     if form["login"] is not None and not (user and colon and password):
         raise ConfigError("zookeeper: before the @ there must be user:password")
-    return ZookeeperAddress(",".join(hosts), path, user, password)
+    other = unquote(form["other"] or "")
+    if form["other"] is not None and not (user and re.fullmatch(r"[^:]+:.+", other, re.DOTALL)):
+        raise ConfigError("zookeeper: after other= there must be user:password, and another before the @")
+    return ZookeeperAddress(",".join(hosts), path, user, password, other)

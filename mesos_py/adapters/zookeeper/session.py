@@ -19,7 +19,7 @@ from kazoo.exceptions import (
 )
 from kazoo.handlers.threading import SequentialThreadingHandler
 from kazoo.retry import KazooRetry
-from kazoo.security import make_digest_acl
+from kazoo.security import ACL, make_digest_acl
 
 from mesos_py.adapters.zookeeper.address import ZookeeperAddress
 from mesos_py.adapters.zookeeper.paths import Paths
@@ -79,12 +79,18 @@ def client_of(
     return KazooClient(
         address.hosts,
         timeout=timeout_s,
-        auth_data=[("digest", address.login)] if address.login else None,
-        default_acl=[make_digest_acl(address.user, address.password, all=True)] if address.login else None,
+        auth_data=[("digest", login) for login in address.logins] or None,
+        default_acl=[_all_of(login) for login in address.logins] or None,
         connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
         logger=silent,
         handler=handler,
     )
+
+
+def _all_of(login: str) -> ACL:
+    """Whoever proves to be this may do everything."""
+    user, _, password = login.partition(":")
+    return make_digest_acl(user, password, all=True)
 
 
 class Session:

@@ -11,7 +11,7 @@ MAX_ARRAY: Final = 10_000
 """Jobs in one array."""
 
 _UNITS: Final = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
-_SIZE: Final = re.compile(r"(\d+)(b|kb|mb|gb|tb|k|m|g|t)?", re.IGNORECASE)
+_SIZE: Final = re.compile(r"(\d{1,12})(b|kb|mb|gb|tb|k|m|g|t)?", re.IGNORECASE)
 _RANGE: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 _LONGEST_S: Final = 365 * 24 * 3600
 
@@ -45,7 +45,7 @@ def parse_mem(text: str) -> int:
 def parse_array(text: str) -> tuple[list[int], int]:
     """The indices of ``1-10,15`` and how many of them may run at once (``%2``; 0: all). Raises UserError."""
     ranges, percent, slots = text.partition("%")
-    if percent and not (slots.isascii() and slots.isdigit() and int(slots) > 0):
+    if percent and not (slots.isascii() and slots.isdigit() and len(slots) < 9 and int(slots) > 0):
         raise UserError(f"{text!r} is no array: after % comes how many may run at once")
     indices: set[int] = set()
     for part in ranges.split(","):

@@ -9,6 +9,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from mesos_py.errors import UserError
 from mesos_py.frameworks.batch.amounts import parse_array, parse_mem, parse_time
 from mesos_py.frameworks.batch.requests import Condition, Dependency, JobRequest, parse_job_id
@@ -93,11 +95,16 @@ def parse_submission(
     if (per_process := fields.pop("pmem_mb", None)) is not None:
         fields["mem_mb"] = per_process * fields.get("nodes", 1) * fields.get("ppn", 1)
     environment = _environment(environ, exports, everything=everything)
-    if len(script.encode()) > MAX_SCRIPT:
+    if len(script.encode(errors="replace")) > MAX_SCRIPT:
         raise UserError(f"the script has more than {MAX_SCRIPT // 1024} kB")
     if sum(len(key) + len(value.encode(errors="replace")) for key, value in environment.items()) > MAX_SCRIPT:
         raise UserError(f"the environment has more than {MAX_SCRIPT // 1024} kB: name what is needed with -v")
-    return JobRequest(script=script, work_dir=work_dir, environment=environment, **fields), list(dict.fromkeys(notes))
+    request = JobRequest(script=script, work_dir=work_dir, environment=environment, **fields)
+    try:
+        msgspec.json.encode(request)
+    except UnicodeEncodeError:
+        raise UserError("names, paths and values must be text in UTF-8") from None
+    return request, list(dict.fromkeys(notes))
 
 
 def _directives(script: str, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -122,11 +129,17 @@ def _directives(script: str, prefix: str) -> Iterator[tuple[str, str, str]]:
 def _environment(environ: Mapping[str, str], exports: Mapping[str, str | None], *, everything: bool) -> dict[str, str]:
     result = {}
     if everything:
-        result = {name: value for name, value in environ.items() if _VARIABLE.fullmatch(name)}
+        # bash's functions and what is no text stay behind, as nobody named them
+        result = {name: value for name, value in environ.items() if _VARIABLE.fullmatch(name) and _is_text(value)}
     for name, value in exports.items():
         if value is not None or name in environ:
             result[name] = environ[name] if value is None else value
     return result | {f"PBS_O_{name}": environ[name] for name in _PASSED_ON if name in environ}
+
+
+def _is_text(value: str) -> bool:
+    """Bytes that are no UTF-8 come as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _variables(text: str) -> dict[str, str | None]:

@@ -32,7 +32,7 @@ def current_names(conf: Mapping[str, str]) -> dict[str, str]:
     return old | {name: value for name, value in conf.items() if name not in _RENAMED}
 
 
-def number(conf: Mapping[str, str], name: str, default: float, least: float = 0) -> float:
+def number(conf: Mapping[str, str], name: str, default: float, least: float = 0, most: float = 1e9) -> float:
     """A property that is a number. Raises UserError."""
     text = conf.get(name)
     if text is None:
@@ -41,8 +41,8 @@ def number(conf: Mapping[str, str], name: str, default: float, least: float = 0)
         value = float(text)
     except ValueError:
         value = least - 1
-    if not value >= least:
-        raise UserError(f"-D {name}={text}: that is no number from {least:g} up")
+    if not least <= value <= most:
+        raise UserError(f"-D {name}={text}: that is no number from {least:g} to {most:g}")
     return value
 
 

@@ -28,6 +28,8 @@ _PARTITIONERS: Final = ("KeyFieldBasedPartitioner", "HashPartitioner")
 _INPUT_FORMATS: Final = ("TextInputFormat", "KeyValueTextInputFormat", "NLineInputFormat")
 _KEY: Final = re.compile(r"-k(\d+)(?:\.(\d+))?([nr]*)(?:,(\d+)(?:\.(\d+))?([nr]*))?")
 _MB: Final = 1 << 20
+_MOST_REDUCES: Final = 100_000
+"""Each has a part of every map's output."""
 
 
 def parse_streaming(words: Sequence[str], resolve: Resolve = str) -> Job:
@@ -52,7 +54,7 @@ def parse_streaming(words: Sequence[str], resolve: Resolve = str) -> Job:
         conf=conf,
         keys=_keys(options, conf),
         lines_per_map=_lines_per_map(options, conf),
-        split_bytes=int(number(conf, "mapreduce.input.fileinputformat.split.maxsize", 32 * _MB, 1)),
+        split_bytes=int(number(conf, "mapreduce.input.fileinputformat.split.maxsize", 32 * _MB, 1, 2**63)),
         cpus=number(conf, "mapreduce.map.cpu.vcores", 1.0, 0.001),
         map_mem=number(conf, "mapreduce.map.memory.mb", 256, 32),
         reduce_mem=number(conf, "mapreduce.reduce.memory.mb", 256, 32),
@@ -92,6 +94,8 @@ def parse_sort_keys(text: str) -> tuple[SortKey, ...]:
 
 
 def _collect(words: Sequence[str]) -> dict[str, list[str]]:
+    if not all(map(_is_text, words)):
+        raise UserError("names, paths and values must be text in UTF-8")
     options: dict[str, list[str]] = {name: [] for name in (*_LISTS, *_REPEATED, *_SINGLE, *_SWITCHES)}
     rest = iter(words)
     for word in rest:
@@ -108,6 +112,11 @@ def _collect(words: Sequence[str]) -> dict[str, list[str]]:
         else:
             raise UserError(f"{word} is no option of a streaming job")
     return options
+
+
+def _is_text(word: str) -> bool:
+    """Bytes that are no UTF-8 come as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _pair(word: str, option: str) -> tuple[str, str]:
@@ -161,7 +170,7 @@ def _reduces(options: dict[str, list[str]], conf: dict[str, str]) -> int:
         return 0
     if options["-numReduceTasks"]:
         conf = {**conf, "mapreduce.job.reduces": options["-numReduceTasks"][-1]}
-    return int(number(conf, "mapreduce.job.reduces", 1))
+    return int(number(conf, "mapreduce.job.reduces", 1, most=_MOST_REDUCES))
 
 
 def _shipped(options: dict[str, list[str]], resolve: Resolve) -> list[Shipped]:

@@ -262,6 +262,8 @@ def ask(world, url, method="GET"):
 def test_the_password_is_not_printed():
     config = MasterConfig(zookeeper="zk://me:s3cret@h1:2181,h2:2181/mesos")
     assert 'zookeeper = "zk://me:***@h1:2181,h2:2181/mesos"' in print_config(config).splitlines()
+    config = MasterConfig(zookeeper="zk://me:s3cret@h1/mesos?other=me:0ld")
+    assert 'zookeeper = "zk://me:***@h1/mesos?other=***"' in print_config(config).splitlines()
     with pytest.raises(ConfigError, match=r"^zookeeper: .* stands for a password"):
         load(MasterConfig, environ={}, flags={"zookeeper": "zk://me:***@h1/mesos"})
 

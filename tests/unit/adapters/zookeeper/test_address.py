@@ -13,6 +13,7 @@ from mesos_py.errors import ConfigError
         ("zk://h1,h2:2182,[::1]:2183/a/b/", ZookeeperAddress("h1,h2:2182,[::1]:2183", "/a/b")),
         ("zk://me:pass@h1/mesos", ZookeeperAddress("h1", "/mesos", "me", "pass")),
         ("zk://me:p:a/s@s@h1/mesos", ZookeeperAddress("h1", "/mesos", "me", "p:a/s@s")),
+        ("zk://me:new@h1/mesos?other=me:p%40s", ZookeeperAddress("h1", "/mesos", "me", "new", "me:p@s")),
     ],
 )
 def test_what_is_meant(url, address):
@@ -20,8 +21,9 @@ def test_what_is_meant(url, address):
 
 
 def test_the_login_as_zookeeper_wants_it():
-    assert parse_address("zk://me:pa:ss@h1/mesos").login == "me:pa:ss"
-    assert parse_address("zk://h1/mesos").login == ""
+    assert parse_address("zk://me:pa:ss@h1/mesos").logins == ["me:pa:ss"]
+    assert parse_address("zk://me:new@h1/mesos?other=me:old").logins == ["me:new", "me:old"]
+    assert parse_address("zk://h1/mesos").logins == []
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,9 @@ def test_the_login_as_zookeeper_wants_it():
         ("zk://h1:/mesos", "is no host and port"),
         ("zk://h1,,h2/mesos", "'' is no host and port"),
         ("zk://me:s3cret@h 1/mesos", "is no host and port"),
+        ("zk://me:new@h1/mesos?other=s3cret", "after other= there must be user:password"),
+        ("zk://h1/mesos?other=me:s3cret", "and another before the @"),
+        ("zk://h1/mesos?also=me:s3cret", "must look like"),
         ("zk://me@h1/mesos", "there must be user:password"),
         ("zk://:s3cret@h1/mesos", "there must be user:password"),
         ("zk://me:@h1/mesos", "there must be user:password"),

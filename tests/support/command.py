@@ -1,3 +1,5 @@
+"""The `mesos` command in the test's own process."""
+
 import pytest
 
 from mesos_py.cli.main import main

@@ -149,6 +149,8 @@ class AgentConfig(DaemonConfig, frozen=True, kw_only=True, forbid_unknown_fields
     """Namespaces that each container has of its own: pid, mount, ipc, uts, network."""
     private_tmp: bool = True
     """Give each container a /tmp of its own, which is kept in its sandbox."""
+    task_uids: str = "1000-60000,65534"
+    """Ids of users that tasks may run as, if the agent is root, besides root: by default not those of the system."""
     rlimits: dict[str, str] = field(default_factory=dict)
     """Limits for tasks that name none, such as nofile=1024:4096,core=0: soft and hard, or both at once."""
     volumes: dict[str, str] = field(default_factory=dict)

@@ -20,9 +20,10 @@ from mesos_py.adapters.isolators.ports import PortsIsolator
 from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
 from mesos_py.adapters.isolators.rlimits import RlimitsIsolator, parse_rlimits
 from mesos_py.adapters.isolators.unserved import UnservedIsolator
-from mesos_py.adapters.isolators.user import UserIsolator
+from mesos_py.adapters.isolators.user import UserIsolator, parse_uids
 from mesos_py.adapters.isolators.volumes import VolumesIsolator, parse_volumes
 from mesos_py.adapters.tracking import CgroupTracker, SessionTracker, Tracker
+from mesos_py.agent.paths import all_sandboxes
 from mesos_py.daemons.config import AgentConfig
 from mesos_py.errors import ConfigError
 from mesos_py.types.ids import ContainerID
@@ -106,7 +107,7 @@ def _makers(
 ) -> dict[str, Callable[[], Isolator]]:
     """In the order in which they prepare: who it is comes first, and what hides the host last."""
     return {
-        "user": UserIsolator,
+        "user": lambda: UserIsolator(parse_uids(config.task_uids)),
         "no_new_privs": PrivilegesIsolator,
         "rlimits": lambda: RlimitsIsolator(parse_rlimits(config.rlimits)),
         "cpu": lambda: CpuIsolator(cgroups, hard_limit=config.cpu_hard_limit),
@@ -119,7 +120,10 @@ def _makers(
         "ports": lambda: PortsIsolator(pids, enforce=config.enforce_ports, interval_s=config.ports_watch_interval_s),
         "volumes": lambda: VolumesIsolator(parse_volumes(config.volumes)),
         "namespaces": lambda: NamespacesIsolator(
-            _namespaces(config.namespaces), private_tmp=config.private_tmp, kept=[str(socket_dir)]
+            _namespaces(config.namespaces),
+            private_tmp=config.private_tmp,
+            kept=[str(socket_dir)],
+            sandboxes=all_sandboxes(str(Path(config.work_dir).absolute())),
         ),
     }
 

@@ -425,7 +425,9 @@ def test_the_least_recently_used_goes(site, sandbox, tmp_path):
 @pytest.fixture(name="containers")
 def _containers(tmp_path):
     loop = Loop()
-    it = ProcessContainerizer(loop, tmp_path / "run", fetcher=SandboxFetcher(), isolators=[UserIsolator()])
+    it = ProcessContainerizer(
+        loop, tmp_path / "run", fetcher=SandboxFetcher(), isolators=[UserIsolator([range(65535)])]
+    )
     containers = Containers(loop, it, tmp_path)
     yield containers
     containers.it.close()

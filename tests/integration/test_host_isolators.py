@@ -73,7 +73,7 @@ def test_rlimits_are_set(make):
 
 @as_root
 def test_an_ordinary_user_has_its_groups_and_no_capabilities(make):
-    containers = make(UserIsolator(), PrivilegesIsolator())
+    containers = make(UserIsolator([range(65535)]), PrivilegesIsolator())
     line = "id -u; id -g; grep -E '^(Groups|CapPrm|CapBnd|NoNewPrivs)' /proc/self/status; echo $PWD > own"
     nobody = pwd.getpwnam("nobody")
     uid, gid, groups, *rest = out_of(containers, line, user="nobody")
@@ -85,10 +85,30 @@ def test_an_ordinary_user_has_its_groups_and_no_capabilities(make):
 
 @as_root
 def test_an_unknown_user_leaves_nothing_behind(make):
-    containers = make(UserIsolator())
+    containers = make(UserIsolator([range(65535)]))
     reason, message = containers.failure_of(containers.sh("true", user="no-such-user"))
     assert (reason, message) == (Reason.CONTAINER_LAUNCH_FAILED, "user 'no-such-user' does not exist on this host")
     assert containers.it.running() == {}
+
+
+@as_root
+@pytest.mark.parametrize("private_tmp", [False, True])
+def test_a_container_sees_no_sandbox_but_its_own(make, tmp_path, private_tmp):
+    """Whoever it runs as, and wherever the agent's files are."""
+    sandboxes = tmp_path / "sandboxes"
+    containers = make(NamespacesIsolator(["pid", "mount"], private_tmp=private_tmp, sandboxes=str(sandboxes)))
+    first = containers.sh("echo mine > secret; cat secret")
+    assert containers.end_of(first).exit_code == 0
+    line = f"find {sandboxes} -type f; cat {first.sandbox}/secret || echo none; echo new > made; cat $PWD/made"
+    second = containers.sh(line)
+    assert containers.end_of(second).exit_code == 0
+    found = output(second)
+    assert [line for line in found if first.sandbox in line] == []
+    assert f"{second.sandbox}/stdout" in found
+    assert found[-2:] == ["none", "new"]
+    assert Path(second.sandbox, "made").read_text() == "new\n"
+    assert Path(first.sandbox, "secret").read_text() == "mine\n"
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
 @as_root

@@ -21,7 +21,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change use
 @pytest.fixture(params=["posix", "isolated"])
 def containers(request, tmp_path):
     if request.param == "posix":
-        yield from make_containers(tmp_path, isolators=[UserIsolator()])
+        yield from make_containers(tmp_path, isolators=[UserIsolator([range(65535)])])
         return
     if os.geteuid() != 0:
         pytest.skip("only root can isolate containers")

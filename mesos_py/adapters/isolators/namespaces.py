@@ -1,7 +1,8 @@
-"""What a container does not see of the host: its processes, its mounts, its /tmp, its shared memory.
+"""What a container does not see of the host: its processes, its mounts, its /tmp, its shared memory, other sandboxes.
 
-A private /tmp would hide the sandbox, and the agent's socket, where the agent keeps its files below /tmp: then these,
-and nothing else, are mounted into it at their own paths.
+What hides the sandboxes of others, which tasks of the same user could else read and change, is a directory in which
+only its own is, at its own path. A private /tmp would hide the sandbox, and the agent's socket, where the agent keeps
+its files below /tmp: then these, and nothing else, are mounted into it at their own paths.
 """
 
 import contextlib
@@ -22,6 +23,8 @@ NAMESPACES: Final = ("pid", "mount", "ipc", "uts", "network")
 
 _TMP: Final = ".tmp"
 """In the sandbox."""
+_SANDBOXES: Final = ".sandboxes"
+"""In the sandbox, too."""
 _HIDDEN: Final = ("/tmp", "/var/tmp")  # noqa: S108 - no file is made there
 _SYS_ADMIN: Final = 21
 _PATIENCE_S: Final = 10.0
@@ -32,13 +35,19 @@ class NamespacesIsolator(Isolator):
 
     name: ClassVar[str] = "namespaces"
 
-    def __init__(self, namespaces: Sequence[str], *, private_tmp: bool = True, kept: Sequence[str] = ()) -> None:
-        """Some of NAMESPACES; ``kept`` are directories of the host that containers must see in a private /tmp, too."""
+    def __init__(
+        self, namespaces: Sequence[str], *, private_tmp: bool = True, kept: Sequence[str] = (), sandboxes: str = ""
+    ) -> None:
+        """Some of NAMESPACES; ``kept`` are directories of the host that containers must see in a private /tmp, too.
+
+        Of what is below ``sandboxes`` a container with mounts of its own sees its own sandbox only.
+        """
         self._namespaces = list(namespaces)
         if ("pid" in namespaces or private_tmp) and "mount" not in namespaces:
             self._namespaces.append("mount")
         self._private_tmp = private_tmp
         self._kept = kept
+        self._sandboxes = sandboxes
 
     def why_not(self) -> str:
         """Part of Isolator."""
@@ -54,6 +63,8 @@ class NamespacesIsolator(Isolator):
         launch.namespaces += [name for name in self._namespaces if name not in launch.namespaces]
         if self._private_tmp:
             launch.mounts += self._tmp_mounts(launch.sandbox)
+        if self._sandboxes and "mount" in self._namespaces:
+            launch.mounts += self._sandbox_mounts(launch.sandbox)
         if "ipc" in self._namespaces and "mount" in self._namespaces:
             launch.mounts.append(Mount(target="/dev/shm", type="tmpfs", options="mode=1777"))  # noqa: S108
         if "pid" in self._namespaces:
@@ -73,6 +84,16 @@ class NamespacesIsolator(Isolator):
                     os.makedirs(target, mode=0o755, exist_ok=True)
                     mounts.append(Mount(source=path, target=target, readonly=readonly))
         return mounts + [Mount(source=tmp, target=hidden) for hidden in _HIDDEN if os.path.isdir(hidden)]
+
+    def _sandbox_mounts(self, sandbox: str) -> list[Mount]:
+        root, own = os.path.realpath(self._sandboxes), os.path.realpath(sandbox)
+        is_hidden = self._private_tmp and root.startswith(tuple(f"{hidden}/" for hidden in _HIDDEN))
+        if is_hidden or not own.startswith(f"{root}/"):
+            return []
+        cover = f"{sandbox}/{_SANDBOXES}"
+        target = cover + own.removeprefix(root)
+        os.makedirs(target, mode=0o755, exist_ok=True)
+        return [Mount(source=own, target=target), Mount(source=cover, target=root)]
 
 
 @cache

@@ -1,14 +1,34 @@
-"""Whom a container runs as: the user its task names, with all groups of that user."""
+"""Whom a container runs as: the user its task names, with all groups of that user, if tasks may be that user.
+
+Users of the system are none: a task that runs as the user of a daemon reads what that daemon keeps secret.
+"""
 
 import os
 import pwd
-from typing import ClassVar
+import re
+from collections.abc import Sequence
+from typing import ClassVar, Final
 
 from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.launch import Credentials, Launch, LaunchError
+from mesos_py.errors import ConfigError
 from mesos_py.types.containers import ContainerSpec
 
-__all__ = ["UserIsolator", "user_of"]
+__all__ = ["UserIsolator", "parse_uids", "user_of"]
+
+_UIDS: Final = re.compile(r"(\d{1,10})(?:-(\d{1,10}))?")
+
+
+def parse_uids(text: str) -> list[range]:
+    """From ids and pairs of them, such as ``1000-60000,65534``. Raises ConfigError."""
+    found = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        match = _UIDS.fullmatch(part)
+        if match is None:
+            raise ConfigError(f"task_uids: {part!r:.50} is neither an id nor two of them, such as 1000-60000")
+        first = int(match[1])
+        found.append(range(first, int(match[2] or first) + 1))
+    return found
 
 
 class UserIsolator(Isolator):
@@ -16,8 +36,9 @@ class UserIsolator(Isolator):
 
     name: ClassVar[str] = "user"
 
-    def __init__(self, *, euid: int | None = None) -> None:
-        """``euid`` is the agent's own user id."""
+    def __init__(self, uids: Sequence[range], *, euid: int | None = None) -> None:
+        """Tasks may run as users with these ids, and as the agent's own, which is ``euid``."""
+        self._uids = uids
         self._euid = os.geteuid() if euid is None else euid
 
     def why_not(self) -> str:
@@ -37,6 +58,10 @@ class UserIsolator(Isolator):
             return
         if self._euid != 0:
             raise LaunchError(f"cannot run as user {spec.user!r}: the agent does not run as root")
+        if not any(user.pw_uid in some for some in self._uids):
+            raise LaunchError(
+                f"cannot run as user {spec.user!r}: its id, {user.pw_uid}, is none that tasks may have here"
+            )
         groups = os.getgrouplist(user.pw_name, user.pw_gid)
         launch.credentials = Credentials(uid=user.pw_uid, gid=user.pw_gid, groups=groups)
 

@@ -121,18 +121,12 @@ class Program:
         """What it writes: lines without their ends, and how many bytes they are. Raises ProgramError."""
         stdout = self._process.stdout
         assert stdout is not None
-        rest = b""
-        while piece := os.read(stdout.fileno(), _PIECE):
-            whole = rest + piece
-            lines = whole.split(b"\n")
-            rest = lines.pop()
-            if len(rest) > _LONGEST_LINE:
-                self._process.kill()
-                raise ProgramError(f"{self._what} writes a line of more than {_LONGEST_LINE >> 20} MB: is that text?")
-            if lines:
-                yield lines, len(whole) - len(rest)
-        if rest:
-            yield [rest], len(rest)
+        descriptor = stdout.fileno()
+        try:
+            yield from cat(iter(lambda: os.read(descriptor, _PIECE), b""))
+        except ProgramError as error:
+            self._process.kill()
+            raise ProgramError(f"{self._what} writes {error}", final=True) from None
 
     def finish(self, *, exit_matters: bool = True) -> None:
         """Wait for its end. Raises ProgramError, and whatever went wrong while it was fed."""
@@ -148,16 +142,22 @@ class Program:
 
 
 def cat(pieces: Iterable[bytes]) -> Iterator[tuple[list[bytes], int]]:
-    """As the lines of a program that passes on what it gets."""
-    rest = b""
+    """As the lines of a program that passes on what it gets. Raises ProgramError for what cannot be lines."""
+    rest: list[bytes] = []
+    held = 0
     for piece in pieces:
-        whole = rest + piece
-        lines = whole.split(b"\n")
-        rest = lines.pop()
-        if lines:
-            yield lines, len(whole) - len(rest)
-    if rest:
-        yield [rest], len(rest)
+        end = piece.rfind(b"\n")
+        if end < 0:
+            rest.append(piece)  # joined once only, however long the line becomes
+            held += len(piece)
+            if held > _LONGEST_LINE:
+                raise ProgramError(f"a line of more than {_LONGEST_LINE >> 20} MB: is that text?", final=True)
+            continue
+        whole = b"".join((*rest, piece[:end]))
+        rest, held = [piece[end + 1 :]], len(piece) - end - 1
+        yield whole.split(b"\n"), len(whole) + 1
+    if held:
+        yield [b"".join(rest)], held
 
 
 def _found(argv: Sequence[str], environment: Mapping[str, str], directory: Path) -> list[str]:

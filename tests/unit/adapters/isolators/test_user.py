@@ -6,11 +6,14 @@ import pytest
 from mesos_py.adapters.isolators.launch import Credentials, LaunchError
 from mesos_py.adapters.isolators.privileges import PrivilegesIsolator
 from mesos_py.adapters.isolators.unserved import UnservedIsolator
-from mesos_py.adapters.isolators.user import UserIsolator
+from mesos_py.adapters.isolators.user import UserIsolator, parse_uids
+from mesos_py.daemons.config import AgentConfig
+from mesos_py.errors import ConfigError
 from mesos_py.types.host import RLimit, Volume
 from tests.unit.adapters.isolators.support import a_launch, a_spec
 
 NOBODY = pwd.getpwnam("nobody")
+UIDS = parse_uids(AgentConfig().task_uids)
 
 
 def prepared(user, *isolators):
@@ -22,7 +25,7 @@ def prepared(user, *isolators):
 
 
 def test_a_task_runs_as_its_user_with_all_its_groups():
-    credentials = prepared("nobody", UserIsolator(euid=0)).credentials
+    credentials = prepared("nobody", UserIsolator(UIDS, euid=0)).credentials
     groups = os.getgrouplist("nobody", NOBODY.pw_gid)
     assert credentials == Credentials(uid=NOBODY.pw_uid, gid=NOBODY.pw_gid, groups=groups)
     assert credentials.uid != 0
@@ -31,25 +34,46 @@ def test_a_task_runs_as_its_user_with_all_its_groups():
 
 @pytest.mark.parametrize(("user", "euid"), [("", 0), ("root", 0), ("", 1000), ("nobody", NOBODY.pw_uid)])
 def test_nothing_changes_for_the_agents_own_user(user, euid):
-    assert prepared(user, UserIsolator(euid=euid)).credentials is None
+    assert prepared(user, UserIsolator(UIDS, euid=euid)).credentials is None
 
 
 @pytest.mark.parametrize("user", ["no-such-user-here", "0", "a\0b", "nobody:x"])
 def test_an_unknown_user_is_a_clear_failure(user):
     with pytest.raises(LaunchError, match="does not exist on this host"):
-        prepared(user, UserIsolator(euid=0))
+        prepared(user, UserIsolator(UIDS, euid=0))
+
+
+@pytest.mark.parametrize("user", ["daemon", "www-data", "mail"])
+def test_nobody_becomes_a_user_of_the_system(user):
+    """Or a task that named the user of a daemon could read that daemon's secrets."""
+    with pytest.raises(LaunchError, match=f"cannot run as user '{user}': its id, [0-9]+, is none that tasks may have"):
+        prepared(user, UserIsolator(UIDS, euid=0))
+    assert prepared(user, UserIsolator([range(1000)], euid=0)).credentials.uid == pwd.getpwnam(user).pw_uid
+
+
+@pytest.mark.parametrize(
+    ("text", "uids"), [("", []), ("7", [range(7, 8)]), (" 1000-1002, 7,", [range(1000, 1003), range(7, 8)])]
+)
+def test_ids_are_written_one_by_one_or_from_one_to_another(text, uids):
+    assert parse_uids(text) == uids
+
+
+@pytest.mark.parametrize("text", ["x", "1-", "-1", "1-2-3", "nobody"])
+def test_what_is_no_id_is_refused(text):
+    with pytest.raises(ConfigError, match=r"task_uids: '.*' is neither an id nor two of them"):
+        parse_uids(text)
 
 
 def test_only_root_can_become_somebody_else():
     with pytest.raises(LaunchError, match="cannot run as user 'nobody': the agent does not run as root"):
-        prepared("nobody", UserIsolator(euid=12345))
+        prepared("nobody", UserIsolator(UIDS, euid=12345))
 
 
 def test_it_says_what_it_does():
-    assert UserIsolator(euid=0).why_not() == ""
-    assert UserIsolator(euid=0).describe() == "tasks run as the user they name"
-    assert UserIsolator(euid=NOBODY.pw_uid).why_not() == "the agent is not root: all tasks run as nobody"
-    assert UserIsolator(euid=4_000_000).describe() == "tasks run as user 4000000"
+    assert UserIsolator(UIDS, euid=0).why_not() == ""
+    assert UserIsolator(UIDS, euid=0).describe() == "tasks run as the user they name"
+    assert UserIsolator(UIDS, euid=NOBODY.pw_uid).why_not() == "the agent is not root: all tasks run as nobody"
+    assert UserIsolator(UIDS, euid=4_000_000).describe() == "tasks run as user 4000000"
 
 
 # Without the isolator
@@ -81,7 +105,7 @@ def test_wishes_that_nobody_serves_are_refused():
 
 
 def privileges(user, euid):
-    launch = prepared(user, UserIsolator(euid=euid), PrivilegesIsolator(euid=euid))
+    launch = prepared(user, UserIsolator(UIDS, euid=euid), PrivilegesIsolator(euid=euid))
     return launch.no_new_privs, launch.drop_capabilities
 
 

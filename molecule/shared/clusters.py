@@ -24,7 +24,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_READY: Final = "curl -s --max-time 10 --cacert /etc/mesos/pki/ca.pem https://$(hostname):{port}/health/ready"
+_READY: Final = "curl -s --max-time 60 --cacert /etc/mesos/pki/ca.pem https://$(hostname):{port}/health/ready"
 _PORTS: Final = {"master": 5050, "agent": 5051}
 
 

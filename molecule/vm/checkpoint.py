@@ -57,19 +57,31 @@ def kept_directory(cache: Path, name: str, tree: Path, snapshot: Saved) -> Path:
 
 
 def keep(cluster: Cluster, directory: Path) -> None:
-    """Save it there, where it outlives its machines, unless it is there. What was kept of other trees is removed."""
+    """Save it there, where it outlives its machines, unless it is there. What was kept of other trees is removed.
+
+    What Ansible has put beside the machines for itself, such as their CA, goes with them.
+    """
     with being_made(directory) as made:
         if made is None:
             return
         for old in directory.parent.glob(f"{directory.name.rpartition('-')[0]}-{'[0-9a-f]' * 16}"):
             shutil.rmtree(old)
-        save(cluster, made)
+        save(cluster, made / "machines")
+        if _controller(cluster.directory).is_dir():
+            shutil.copytree(_controller(cluster.directory), _controller(made))
 
 
 def wake_kept(directory: Path, image: Image, kept: Path) -> Cluster:
     """Machines as they were kept, with the right time. Raises BootError, CalledProcessError, MonitorError."""
-    saved = {path.name: Saved(path) for path in sorted(kept.iterdir())}
-    return wake(directory, image, saved, _tell_time)
+    saved = {path.name: Saved(path) for path in sorted((kept / "machines").iterdir())}
+    cluster = wake(directory, image, saved, _tell_time)
+    if _controller(kept).is_dir():
+        shutil.copytree(_controller(kept), _controller(directory))
+    return cluster
+
+
+def _controller(directory: Path) -> Path:
+    return directory / "controller"
 
 
 def _saved(directory: Path, name: str) -> Saved:

@@ -153,6 +153,8 @@ def test_all_machines_stand_still_before_one_is_saved_and_go_on_after_the_last(t
 def test_one_cluster_of_a_name_is_kept_that_of_the_last_tree(tmp_path, qemu):
     [machine] = (cluster := noted(tmp_path / "c", 2201)).machines.values()
     machine.disk.write_text("converged")
+    (cluster.directory / "controller").mkdir()
+    (cluster.directory / "controller/ca.key").write_text("its CA's")
     completed = {"query-migrate": ({"return": {"status": "completed"}},)}
     served = qemu(completed, machine.monitor, connections=6)
     before, now = (tmp_path / f"checkpoint-c-{digit * 16}" for digit in "ab")
@@ -161,7 +163,8 @@ def test_one_cluster_of_a_name_is_kept_that_of_the_last_tree(tmp_path, qemu):
     checkpoint.keep(cluster, now)  # is there, and is not made again
     assert [each for each, _ in served.asked].count("migrate") == 2
     assert not before.exists()
-    assert (now / "node1/disk.qcow2").read_text() == "converged"
+    assert (now / "machines/node1/disk.qcow2").read_text() == "converged"
+    assert (now / "controller/ca.key").read_text() == "its CA's"
 
 
 def test_what_is_kept_is_of_this_tree_only(tmp_path):

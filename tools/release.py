@@ -99,7 +99,7 @@ def _fill(tree: Path, place: Path, prefix: str) -> None:
     target = ["--target", str(packages)]
     _run([*pip, *target, "--no-deps", "-r", str(tree / "requirements/run.txt")])
     _run([*pip, *target, "--no-deps", "--upgrade", str(tree)])
-    shutil.rmtree(packages / "bin", ignore_errors=True)
+    _leave_out(packages)
     (place / "bin").mkdir()
     (place / "bin/python").symlink_to(f"/usr/bin/python{_PYTHON}")
     command = place / "bin/mesos"
@@ -109,6 +109,15 @@ def _fill(tree: Path, place: Path, prefix: str) -> None:
     shutil.copytree(tree / "systemd", place / "systemd")
     compiled = ["-q", "-j0", "--invalidation-mode", "unchecked-hash", "-s", str(place), "-p", prefix]
     _run([sys.executable, "-m", "compileall", *compiled, str(place / "lib")])
+
+
+def _leave_out(packages: Path) -> None:
+    """Others' commands, and what makes examples for litestar's OpenAPI, which we do not ask it for.
+
+    These are two fifths of all files, and an emulated or a small machine is long at unpacking them.
+    """
+    for name in ("bin", "faker", "polyfactory"):
+        shutil.rmtree(packages / name)
 
 
 def _pack(place: Path, archive: Path) -> None:

@@ -18,7 +18,8 @@ from vm.snapshot import find_snapshot
 
 __all__ = ["main"]
 
-_PLACE: Final = Path(__file__).resolve().parents[2] / ".make" / "vm"
+_TREE: Final = Path(__file__).resolve().parents[2]
+_PLACE: Final = _TREE / ".make" / "vm"
 _LOOK: Final = (
     "systemctl --no-pager --failed; systemctl --no-pager status 'mesos-*' rabbitmq-server zookeeper | head -80; "
     "journalctl --no-pager -o short-monotonic -n 150 -u 'mesos-*' -u rabbitmq-server -u zookeeper"
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--cluster", default="people", help="its name (%(default)s)")
         if name == "up":
             command.add_argument("--nodes", type=int, default=1, help="how many (%(default)s)")
+            command.add_argument("--like", metavar="NAME", help="as the cluster of that name was kept, if it was")
         if name == "fault":
             command.add_argument("kind", choices=FAULTS)
         if name in {"fault", "ssh"}:
@@ -66,8 +68,9 @@ _COMMANDS: Final = {
     "up": "wake machines node1, node2, ...; prints an inventory for Ansible",
     "down": "end them, and leave nothing",
     "ssh": "log in to one, or run the words that follow",
-    "save": "keep all of them as they are now, beside them",
-    "resume": "go back to what was kept",
+    "save": "save all of them as they are now, beside them",
+    "resume": "go back to what was saved",
+    "keep": "save them where others can be woken like them when they are gone, as long as the tree stays as it is",
     "fault": "hurt one, or mend it",
     "log": "print what explains a failure: consoles, units that failed, and the journal of ours",
     "instances": "print Molecule's instance configuration",
@@ -79,7 +82,7 @@ def _act(options: argparse.Namespace, words: list[str]) -> int:
         return suite.run(options, words)
     directory = _PLACE / options.cluster
     if options.command == "up":
-        return _up(directory, options.nodes)
+        return _up(directory, options.nodes, options.like)
     cluster = find_cluster(directory)
     if cluster is None:
         print(f"vm: no machines are up as {options.cluster}", file=sys.stderr)
@@ -92,9 +95,12 @@ def _act(options: argparse.Namespace, words: list[str]) -> int:
         case "fault":
             FAULTS[options.kind](cluster.machines[options.node])
         case "save":
-            checkpoint.save(cluster)
+            checkpoint.save(cluster, directory / "saved")
         case "resume":
-            checkpoint.resume(cluster)
+            checkpoint.resume(cluster, directory / "saved")
+        case "keep":
+            _image, snapshot = find_snapshot(cache_directory())
+            checkpoint.keep(cluster, checkpoint.kept_directory(cache_directory(), options.cluster, _TREE, snapshot))
         case "log":
             _log(cluster)
         case "instances":
@@ -102,9 +108,13 @@ def _act(options: argparse.Namespace, words: list[str]) -> int:
     return 0
 
 
-def _up(directory: Path, nodes: int) -> int:
+def _up(directory: Path, nodes: int, like: str | None) -> int:
     image, saved = find_snapshot(cache_directory())
-    cluster = wake(directory, image, saved, [f"node{number}" for number in range(1, nodes + 1)])
+    kept = like and checkpoint.kept_directory(cache_directory(), like, _TREE, saved)
+    if kept and kept.is_dir():
+        cluster = checkpoint.wake_kept(directory, image, kept)
+    else:
+        cluster = wake(directory, image, {f"node{number}": saved for number in range(1, nodes + 1)})
     inventory = json.dumps(cluster.inventory(), indent=2)
     (directory / "inventory.json").write_text(inventory, encoding="utf-8")
     print(inventory)

@@ -21,11 +21,13 @@ from vm.qmp import Monitor
 from vm.running import SSH_OPTIONS, BootError, Running, free_port
 from vm.snapshot import Saved
 
-__all__ = ["FAULTS", "Cluster", "find_cluster", "kill", "on_all", "start", "wake"]
+__all__ = ["FAULTS", "Cluster", "Settle", "find_cluster", "kill", "on_all", "start", "wake", "write_ssh_config"]
 
 _FIRST: Final = 11
 """The number of the first machine, and so the end of its address."""
 _WAKE_S: Final = 300.0
+
+Settle = Callable[[Running, Machine], None]
 
 _pause = threading.Event().wait
 
@@ -47,6 +49,11 @@ class Cluster:
         """For Molecule: the same as its instance configuration."""
         reached = {"address": "127.0.0.1", "user": "root", "identity_file": str(self.key)}
         return [{"instance": name, "port": each.ssh_port, **reached} for name, each in self.machines.items()]
+
+    @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`: each machine by its name; it may be logged in to over one connection, over and over."""
+        return self.directory / "ssh_config"
 
     def guest(self, name: str) -> Running:
         """To run commands in it. Raises KeyError."""
@@ -79,19 +86,22 @@ def find_cluster(directory: Path) -> Cluster | None:
     return _cluster(directory, noted["ports"], Path(noted["image"]))
 
 
-def wake(directory: Path, image: Image, saved: Saved, names: Iterable[str]) -> Cluster:
-    """Bring up machines of these names, each from the one that was saved. What ran in the directory is ended first.
+def wake(directory: Path, image: Image, saved: Mapping[str, Saved], settle: Settle | None = None) -> Cluster:
+    """Bring up machines of these names, each from what was saved. What ran in the directory is ended first.
+
+    Then each is told the time and, unless ``settle`` tells it something else, that it is somebody of its own.
 
     Raises BootError, CalledProcessError, MonitorError; then nothing is left.
     """
     if (old := find_cluster(directory)) is not None:
         old.down()
     directory.mkdir(parents=True)
-    cluster = _cluster(directory, {name: free_port() for name in names}, image.directory)
+    cluster = _cluster(directory, {name: free_port() for name in saved}, image.directory)
     noted = {"ports": {name: each.ssh_port for name, each in cluster.machines.items()}, "image": str(image.directory)}
     (directory / "cluster.json").write_text(json.dumps(noted), encoding="utf-8")
+    write_ssh_config(cluster)
     try:
-        _wake_all(cluster, saved)
+        _wake_all(cluster, saved, settle or _become)
     except BaseException:
         cluster.down()
         raise
@@ -117,13 +127,24 @@ def _cluster(directory: Path, ports: Mapping[str, int], image: Path) -> Cluster:
     return Cluster(directory, machines, base.key)
 
 
-def _wake_all(cluster: Cluster, saved: Saved) -> None:
+def write_ssh_config(cluster: Cluster) -> None:
+    """Put it where the cluster says it is."""
+    hosts = [f"Host {name}\n  Port {each.ssh_port}\n" for name, each in cluster.machines.items()]
+    options = [word.replace("=", " ", 1) for word in SSH_OPTIONS if word != "-o"]
+    shared = ["ControlMaster auto", "ControlPersist 10m", "ControlPath ~/.ssh/vm-%C", "ServerAliveInterval 10"]
+    all_of_them = ["HostName 127.0.0.1", "User root", f'IdentityFile "{cluster.key}"', *options, *shared]
+    text = "".join(hosts) + "Host *\n" + "".join(f"  {line}\n" for line in all_of_them)
+    cluster.ssh_config.write_text(text, encoding="utf-8")
+    (Path.home() / ".ssh").mkdir(mode=0o700, exist_ok=True)  # for the sockets of connections that are shared
+
+
+def _wake_all(cluster: Cluster, saved: Mapping[str, Saved], settle: Settle) -> None:
     machines = cluster.machines.values()
-    on_all(lambda machine: _load(machine, saved), machines)
+    on_all(lambda machine: _load(machine, saved[machine.name]), machines)
     for machine in machines:
         with Monitor(machine.monitor) as monitor:
             monitor("cont")
-    on_all(lambda machine: _settle(cluster.guest(machine.name), machine), machines)
+    on_all(lambda machine: settle(cluster.guest(machine.name), machine), machines)
 
 
 def on_all(act: Callable[[Machine], None], machines: Iterable[Machine]) -> None:
@@ -147,7 +168,7 @@ def start(machine: Machine, state: Path | None = None) -> None:
     subprocess.run(started, check=True, cwd=machine.directory, stdin=subprocess.DEVNULL)
 
 
-def _settle(guest: Running, machine: Machine) -> None:
+def _become(guest: Running, machine: Machine) -> None:
     """It has slept, and is a twin of all others: tell it the time, and who it is."""
     deadline = time.monotonic() + _WAKE_S
     who = (machine.name, machine.address, hardware_address(1, machine.number), secrets.token_hex(16))

@@ -11,9 +11,10 @@ import pytest
 
 from tests.vm.test_tools import a_machine, options_of
 from vm import checkpoint
-from vm.cluster import FAULTS, find_cluster
+from vm.cluster import FAULTS, find_cluster, write_ssh_config
 from vm.command import TCG, command
 from vm.qmp import Monitor, MonitorError
+from vm.snapshot import Saved
 
 
 def noted(directory, *ports):
@@ -143,10 +144,43 @@ def test_all_machines_stand_still_before_one_is_saved_and_go_on_after_the_last(t
     for machine in cluster.machines.values():
         machine.disk.write_text(f"of {machine.name}")
         qemu({"query-migrate": ({"return": {"status": "completed"}},)}, machine.monitor, connections=3, told=told)
-    checkpoint.save(cluster)
+    checkpoint.save(cluster, tmp_path / "saved")
     words = [word for word in told if word in {"stop", "migrate", "cont"}]
     assert words == ["stop", "stop", "migrate", "migrate", "cont", "cont"]
-    assert (cluster.directory / "node2/saved/disk.qcow2").read_text() == "of node2"
+    assert (tmp_path / "saved/node2/disk.qcow2").read_text() == "of node2"
+
+
+def test_one_cluster_of_a_name_is_kept_that_of_the_last_tree(tmp_path, qemu):
+    [machine] = (cluster := noted(tmp_path / "c", 2201)).machines.values()
+    machine.disk.write_text("converged")
+    (cluster.directory / "controller").mkdir()
+    (cluster.directory / "controller/ca.key").write_text("its CA's")
+    completed = {"query-migrate": ({"return": {"status": "completed"}},)}
+    served = qemu(completed, machine.monitor, connections=6)
+    before, now = (tmp_path / f"checkpoint-c-{digit * 16}" for digit in "ab")
+    checkpoint.keep(cluster, before)
+    checkpoint.keep(cluster, now)
+    checkpoint.keep(cluster, now)  # is there, and is not made again
+    assert [each for each, _ in served.asked].count("migrate") == 2
+    assert not before.exists()
+    assert (now / "machines/node1/disk.qcow2").read_text() == "converged"
+    assert (now / "controller/ca.key").read_text() == "its CA's"
+
+
+def test_what_is_kept_is_of_this_tree_only(tmp_path):
+    tree = tmp_path / "tree"
+    for place in ("roles/pki", "docs", "molecule/c"):
+        (tree / place).mkdir(parents=True)
+    files = [tree / name for name in ("docs/x.md", "roles/pki/x.yml", "molecule/c/molecule.yml")]
+    for file in files:
+        file.write_text("1")
+    subprocess.run(["git", "init", "-q", str(tree)], check=True)
+    places = [checkpoint.kept_directory(tmp_path, "c", tree, Saved(tmp_path / "snapshot-1"))]
+    for file in files:
+        file.write_text("2")
+        places.append(checkpoint.kept_directory(tmp_path, "c", tree, Saved(tmp_path / "snapshot-1")))
+    assert places[0] == places[1]  # the page changes nothing
+    assert len(set(places)) == 3
 
 
 def test_machines_that_were_not_saved_are_left_alone(tmp_path):
@@ -155,7 +189,7 @@ def test_machines_that_were_not_saved_are_left_alone(tmp_path):
     try:
         cluster.machines["node1"].pid_file.write_text(f"{running.pid}\n")
         with pytest.raises(FileNotFoundError, match="saved"):
-            checkpoint.resume(cluster)
+            checkpoint.resume(cluster, tmp_path / "saved")
         assert running.poll() is None
     finally:
         running.kill()
@@ -190,3 +224,14 @@ def test_a_process_that_has_the_number_of_an_ended_machine_is_left_alone(tmp_pat
     finally:
         other.kill()
         other.wait()
+
+
+def test_ssh_knows_the_machines_by_their_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    cluster = noted(tmp_path / "c", 2201, 2202)
+    write_ssh_config(cluster)
+    asked = ["ssh", "-G", "-F", str(cluster.ssh_config), "node2"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = {"hostname 127.0.0.1", "port 2202", "user root", "identityfile /i/id_ed25519", "batchmode yes"}
+    assert wanted <= set(said)
+    assert (tmp_path / ".ssh").stat().st_mode & 0o777 == 0o700

@@ -40,7 +40,7 @@ def registry(verb: str, file: str | None, zookeeper: str, replace: bool) -> None
       mesos registry protect
     """
     from mesos_py.adapters.zookeeper.address import parse_address  # noqa: PLC0415  (slow)
-    from mesos_py.adapters.zookeeper.archive import Archivist  # noqa: PLC0415
+    from mesos_py.adapters.zookeeper.archive import Archivist  # noqa: PLC0415  (slow)
 
     if (file is None) != (verb == "protect"):
         raise click.UsageError("protect takes no file" if file else f"say which file to {verb}")
@@ -71,7 +71,7 @@ def _save(archivist: "Archivist", file: str) -> None:
 
 
 def _restore(archivist: "Archivist", file: str, replace: bool) -> None:
-    from mesos_py.adapters.zookeeper.archive import Archive  # noqa: PLC0415
+    from mesos_py.adapters.zookeeper.archive import Archive  # noqa: PLC0415  (slow)
 
     try:
         archive = msgspec.json.decode(read_text(file), type=Archive)

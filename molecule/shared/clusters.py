@@ -29,9 +29,9 @@ _PORTS: Final = {"master": 5050, "agent": 5051}
 
 
 def readiness(host: Any, daemon: str) -> str:
-    """What a master or an agent says of itself; empty if it does not answer, or its host does not."""
+    """What a master or an agent says of itself; empty if it is not ready or does not answer, or its host does not."""
     said = _answer(host, _READY.format(port=_PORTS[daemon]))
-    return str(json.loads(said)["status"]) if said else ""
+    return str(json.loads(said).get("status", "")) if said else ""
 
 
 def leader_of(hosts: Mapping[str, Any]) -> str | None:

@@ -34,6 +34,12 @@ def by_hand(program: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def look_again(number: str, began: float) -> None:
+    if time.time() > began + WALLTIME_S:
+        raise SystemExit(f"job {number} has not ended within {WALLTIME_S} s")
+    time.sleep(0.05)
+
+
 def in_job(work: Path, program: list[str]) -> tuple[float, float]:
     """Seconds of the program, and of the job from its submission to its end."""
     began = time.time()
@@ -44,11 +50,9 @@ def in_job(work: Path, program: list[str]) -> tuple[float, float]:
     limits = f"nodes=1:ppn={CORES},walltime={WALLTIME_S}"
     number = batch(work, "qsub", "-l", limits, "-j", "oe", "job.sh").partition(".")[0]
     while not times.exists() or len(times.read_text().split()) < 2:
-        if time.time() > began + WALLTIME_S:
-            raise SystemExit(f"job {number} has not ended within {WALLTIME_S} s")
-        time.sleep(0.05)  # `qstat` would take some of the program's time, each time
+        look_again(number, began)  # `qstat` would take some of the program's time, each time
     while (job := json.loads(batch(work, "qstat", "-x", "--json", number))[0])["state"] != "C":
-        pass
+        look_again(number, began)
     if job["exit_status"]:
         raise SystemExit((work / f"job.sh.o{number}").read_text())
     first, last = map(float, times.read_text().split())

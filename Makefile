@@ -94,7 +94,7 @@ lock: $(READY_TEST) ## Lock the dependencies anew
 	@$(BIN)/uv pip compile -q --universal --no-header --no-emit-index-url --no-annotate --extra molecule -c requirements/run.txt pyproject.toml -o requirements/molecule.txt
 
 bench: $(READY_TEST) ## Run the benchmarks (minutes); each is also `python -m benchmarks.NAME`
-	@for name in allocation launch_rate processes containers recovery idle failover simulation frameworks.mpi frameworks.celery frameworks.mapreduce; do $(BIN)/python -m benchmarks.$$name; done
+	@for name in allocation launch_rate processes containers recovery idle readers failover simulation frameworks.mpi frameworks.celery frameworks.mapreduce; do $(BIN)/python -m benchmarks.$$name; done
 
 SEEDS ?= 10000..11000
 soak: $(READY_TEST) ## Run the simulation for longer: `make soak SEEDS=1..100000` (an hour is some thousands of seeds)

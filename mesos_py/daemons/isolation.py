@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from mesos_py.adapters.cgroups.hierarchy import Cgroups, find_cgroups
+from mesos_py.adapters.cgroups.hierarchy import DEFAULT_ROOT, Cgroups, find_cgroups
 from mesos_py.adapters.isolators.base import Isolator
 from mesos_py.adapters.isolators.blkio import IOIsolator
 from mesos_py.adapters.isolators.cpu import CpuIsolator
@@ -32,7 +32,7 @@ __all__ = ["Isolation", "IsolatorState", "gpus_of", "is_posix", "isolation_state
 
 _ALL: Final = "all"
 _BY_CGROUPS: Final = {"cpu", "memory", "pids", "io", "devices"}
-"""With any of these containers are held together by their cgroups, which nothing escapes; else by sessions."""
+"""With any of these containers are held together by their cgroups, which nothing escapes."""
 _WALLS: Final = ("cpu", "memory", "pids", "namespaces")
 """Without all of these a task can harm its neighbours."""
 
@@ -81,8 +81,9 @@ def make_isolation(config: AgentConfig, socket_dir: Path, pids: Callable[[Contai
             IsolatorState(name, is_on=not why_not, detail=why_not or isolator.describe(), is_lacking=bool(why_not))
         )
     on.insert(0, UnservedIsolator([state.name for state in states if not state.is_on]))
-    by_cgroups = {isolator.name for isolator in on} & _BY_CGROUPS
-    tracker = CgroupTracker(cgroups) if by_cgroups and not cgroups.why_not() else SessionTracker()
+    by_cgroups = not _BY_CGROUPS.isdisjoint(isolator.name for isolator in on)
+    is_held = config.cgroups_root != DEFAULT_ROOT  # by another unit: in the agent's own they would end with it
+    tracker = CgroupTracker(cgroups) if (by_cgroups or is_held) and not cgroups.why_not() else SessionTracker()
     return Isolation(on, tracker, states)
 
 

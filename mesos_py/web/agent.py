@@ -22,7 +22,7 @@ from mesos_py.web.access import Access, allow_all, asks
 from mesos_py.web.app import Problem, health, make_app, may_fail, problem, version
 from mesos_py.web.authentication import Authenticate, nobody
 from mesos_py.web.containers import ContainerView, container_views
-from mesos_py.web.encode import encode_in_pieces
+from mesos_py.web.encode import AcceptEncoding, whole
 from mesos_py.web.files import (
     FileEntry,
     FileError,
@@ -136,12 +136,9 @@ class _AgentSite:
             ),
         ]
 
-    async def state(self) -> Response[bytes]:
+    async def state(self, accept_encoding: AcceptEncoding = "") -> Response[bytes]:
         """Frameworks, executors, tasks and their sandboxes."""
-        snapshot = await self._reader.snapshot("state", self._view)
-        if snapshot.body is None:
-            snapshot.body = await encode_in_pieces(snapshot.value)
-        return Response(snapshot.body, media_type=MediaType.JSON)
+        return await whole(self._reader, await self._reader.snapshot("state", self._view), accept_encoding)
 
     async def containers(self, limit: Limit = 100, offset: Offset = 0) -> ContainerPage:
         """Each container that runs, its tasks, and what it uses: a custom executor's tasks share one container."""

@@ -1,10 +1,9 @@
 """The master's HTTP API; this module has what shows the cluster, ``operating``, ``roles``, ``maintenance`` more."""
 
-import time
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from litestar import Litestar, MediaType, Response, get
+from litestar import Litestar, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import Parameter, QueryParameter
@@ -38,7 +37,7 @@ from mesos_py.web.access import Access, allow_all
 from mesos_py.web.app import health, make_app, may_fail, problem, version
 from mesos_py.web.asking import Asker, Operate
 from mesos_py.web.authentication import Authenticate, nobody
-from mesos_py.web.encode import encode_in_pieces
+from mesos_py.web.encode import AcceptEncoding, whole
 from mesos_py.web.leading import Leading, MasterView, NotLeading, elsewhere
 from mesos_py.web.maintenance import MaintenanceSite
 from mesos_py.web.metrics import metrics
@@ -168,14 +167,10 @@ class _MasterSite:
 
     # Looking
 
-    async def state(self) -> Response[bytes]:
+    async def state(self, accept_encoding: AcceptEncoding = "") -> Response[bytes]:
         """Everything in one value; for a large cluster the lists are the better way."""
         snapshot = await self._snapshot("state", lambda master: state_view(master.state, master.shares()))
-        if snapshot.body is None:
-            start = time.monotonic()
-            snapshot.body = await encode_in_pieces(snapshot.value)
-            self._reader.charge(snapshot, time.monotonic() - start)
-        return Response(snapshot.body, media_type=MediaType.JSON)
+        return await whole(self._reader, snapshot, accept_encoding)
 
     async def agents(
         self, limit: Limit = 100, offset: Offset = 0, node: NodeFilter = None, statuses: StatusFilter = None

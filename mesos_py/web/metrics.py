@@ -1,6 +1,5 @@
 """Shows figures in Prometheus's text format, with those of the process itself."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 from litestar import Response, get
@@ -24,14 +23,13 @@ _KINDS = {"gauge": GaugeMetricFamily, "counter": CounterMetricFamily}
 def metrics(reader: Reader, prefix: str, read: Callable[[], Sequence[Metric]]) -> HTTPRouteHandler:
     """The route; ``read`` is called in the loop's thread."""
 
+    async def page(figures: Sequence[Metric]) -> bytes:
+        return generate_latest(_Page(prefix, figures))
+
     async def read_metrics() -> Response[bytes]:
         """Figures for Prometheus; a moment old, as all that is read here."""
         snapshot = await reader.snapshot("metrics", read)
-        if snapshot.body is None:
-            start = time.monotonic()
-            snapshot.body = generate_latest(_Page(prefix, snapshot.value))
-            reader.charge(snapshot, time.monotonic() - start)
-        return Response(snapshot.body, media_type=CONTENT_TYPE_LATEST)
+        return Response(await reader.once(snapshot, "text", page), media_type=CONTENT_TYPE_LATEST)
 
     text = {200: ResponseSpec(str, description="Text format of Prometheus", media_type="text/plain")}
     return get("/metrics", summary="Figures", tags=["daemon"], responses=text | may_fail(403, 503))(read_metrics)

@@ -1,14 +1,14 @@
 """How the web's thread learns what a core knows: it asks the loop, and never often enough to slow the core.
 
 A plain ``read`` is for what costs nothing. Lists go through ``snapshot``: one value is made for all who ask, and made
-again only when twenty times as long has passed as all kept snapshots took to make. So all readers together cost the
-core at most a twentieth of its time, however many there are and however large the cluster is.
+again only when forty times as long has passed as all kept snapshots took to make. So all readers together cost the
+core at most a fortieth of its time, however many there are and however large the cluster is.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Generic, TypeVar
 
 from mesos_py.errors import MesosError
@@ -20,7 +20,7 @@ __all__ = ["BusyError", "Reader", "Snapshot"]
 T = TypeVar("T")
 
 _MIN_AGE_S: Final = 0.05
-_REST: Final = 20
+_REST: Final = 40
 """Between two snapshots the core is left alone for so many times what they cost."""
 _FORGET_S: Final = 60.0
 """A snapshot nobody asked for in this time is dropped, and no longer counts."""
@@ -33,7 +33,7 @@ class BusyError(MesosError):
 class Snapshot(Generic[T]):
     """A value made from a core's state at one moment."""
 
-    __slots__ = ("asked", "body", "cost_s", "taken", "value")
+    __slots__ = ("asked", "cost_s", "made", "taken", "value")
 
     def __init__(self, value: T, taken: float, cost_s: float) -> None:
         """``taken`` is when it was begun: whatever the core knew before is in it."""
@@ -41,8 +41,8 @@ class Snapshot(Generic[T]):
         self.taken = taken
         self.cost_s = cost_s
         self.asked = taken
-        self.body: bytes | None = None
-        """The value as JSON, once somebody needed it."""
+        self.made: dict[str, asyncio.Task[bytes]] = {}
+        """What was made of the value, such as JSON, once somebody needed it."""
 
 
 class Reader:
@@ -113,9 +113,19 @@ class Reader:
         self._snapshots.clear()
         self._making.clear()
 
-    def charge(self, snapshot: Snapshot[Any], seconds: float) -> None:
-        """Count work on a snapshot in the web's thread too: both threads share one interpreter lock."""
-        snapshot.cost_s += seconds
+    async def once(self, snapshot: Snapshot[T], key: str, make: Callable[[T], Awaitable[bytes]]) -> bytes:
+        """What ``make`` makes of a snapshot, once for all who ask; its time counts, as threads share an interpreter."""
+        making = snapshot.made.get(key)
+        if making is None:
+            making = snapshot.made[key] = asyncio.create_task(self._charged(snapshot, make))
+        return await asyncio.shield(making)
+
+    async def _charged(self, snapshot: Snapshot[T], make: Callable[[T], Awaitable[bytes]]) -> bytes:
+        start = self._clock()
+        try:
+            return await make(snapshot.value)
+        finally:
+            snapshot.cost_s += self._clock() - start
 
     async def _make(self, key: str, build: Callable[[], T], changes: int) -> Snapshot[T]:
         clock = self._clock

@@ -13,6 +13,7 @@ from vm.cluster import FAULTS, Cluster, find_cluster
 __all__ = [
     "agents",
     "fault",
+    "is_whole",
     "leader_of",
     "machines",
     "readiness",
@@ -38,6 +39,17 @@ def leader_of(hosts: Mapping[str, Any]) -> str | None:
     """Name of the host whose master leads."""
     leading = [name for name, host in hosts.items() if readiness(host, "master").startswith("leading epoch")]
     return leading[0] if len(leading) == 1 else None
+
+
+def is_whole(hosts: Mapping[str, Any]) -> bool:
+    """Three hosts do everything: one leads, the others stand by; the ensemble is complete; all agents are there."""
+    if (leader := leader_of(hosts)) is None:
+        return False
+    masters = [readiness(host, "master") for name, host in hosts.items() if name != leader]
+    modes = sorted(zookeeper_mode(host) for host in hosts.values())
+    joined = [readiness(host, "agent").startswith("registered") for host in hosts.values()]
+    stand_by = all(said.startswith(f"standing by for https://{leader}:") for said in masters)
+    return stand_by and modes == ["follower", "follower", "leader"] and all(joined)
 
 
 def zookeeper_mode(host: Any) -> str:

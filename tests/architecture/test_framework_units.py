@@ -26,7 +26,11 @@ def unit(tmp_path):
 
     def make(**entry):
         template = environment.from_string((ROLE / "templates/framework.service.j2").read_text())
-        given = {"_mesos_framework_hardening": HARDENING, "mesos_framework_certificates": "/etc/mesos/pki"}
+        given = {
+            "_mesos_framework_hardening": HARDENING,
+            "_mesos_framework_ca": {"stat": {}},
+            "mesos_framework_certificates": "/etc/mesos/pki",
+        }
         file = tmp_path / f"mesos-framework-{entry['name']}.service"
         file.write_text(template.render(item=entry, **given))
         return file

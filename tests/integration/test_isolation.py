@@ -388,6 +388,22 @@ def test_what_lives_in_other_cgroups_can_still_be_stopped(host):
     host.crash()
 
 
+def test_without_isolation_containers_are_still_in_the_cgroup_that_is_named(host):
+    """Where a unit of systemd holds them, while the agent's own ends with it."""
+    containers = host.agent(isolation="none", cgroups_root="mesos-tests-other")
+    spec = containers.sh("setsid sh -c 'sleep 100 & wait' & sleep 100", resources=SMALL)
+    cgroups = find_cgroups(host.root, "mesos-tests-other")
+    containers.until(lambda: len(cgroups.pids(spec.container_id)) >= 3)
+    host.crash()
+    containers = host.agent(isolation="none", cgroups_root="mesos-tests-other")
+    assert {type(fate) for fate in containers.it.recover([spec]).values()} == {ContainerLives}
+    containers.started[spec.container_id] = 0
+    containers.it.destroy(spec.container_id)
+    assert containers.end_of(spec).signal == signal.SIGKILL
+    containers.until(lambda: not cgroups.containers())
+    host.crash()
+
+
 @pytest.mark.parametrize("user", ["", "nobody"])
 def test_what_was_prepared_and_not_begun_is_prepared_anew(host, user):
     containers = host.agent()

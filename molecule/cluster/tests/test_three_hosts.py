@@ -5,12 +5,12 @@ import time
 from shared.clusters import (
     agents,
     fault,
+    is_whole,
     leader_of,
     readiness,
     start_job,
     task_processes,
     until_there_is,
-    zookeeper_mode,
 )
 from shared.hosts import done, mesos, until
 
@@ -18,17 +18,6 @@ NAMES = ("node1", "node2", "node3")
 BROKER = "node1"
 TASK = "sleep 86397"
 EACH = ("--instances", "3", "--constraint", "@hostname:UNIQUE")
-
-
-def is_whole(hosts):
-    """One leads, the others stand by for it; the ensemble is complete; all agents are registered."""
-    if (leader := leader_of(hosts)) is None:
-        return False
-    masters = [readiness(host, "master") for name, host in hosts.items() if name != leader]
-    modes = sorted(zookeeper_mode(host) for host in hosts.values())
-    joined = [readiness(host, "agent").startswith("registered") for host in hosts.values()]
-    stand_by = all(said.startswith(f"standing by for https://{leader}:") for said in masters)
-    return stand_by and modes == ["follower", "follower", "leader"] and all(joined)
 
 
 def test_the_cluster_is_whole(hosts):

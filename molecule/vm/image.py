@@ -153,7 +153,7 @@ def _mmdebstrap(root: Path, key: Path) -> list[str]:
     return [
         *_ALONE,
         *("mmdebstrap", "--quiet", "--variant=minbase", "--format=directory", f"--include={','.join(_INCLUDE)}"),
-        *('--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'),
+        *("--skip=cleanup/apt/lists", '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Languages "none"'),
         *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
         f'--essential-hook=mkdir -p {initramfs}/conf.d"',
         f"--essential-hook=printf '{_escaped(_INITRD_CONFIG)}' >{initramfs}/conf.d/vm\"",

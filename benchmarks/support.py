@@ -3,6 +3,7 @@
 import contextlib
 import os
 import platform
+import signal
 import socket
 import statistics
 import subprocess
@@ -19,7 +20,8 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @contextlib.contextmanager
 def private_broker() -> Iterator[RabbitMQ]:
-    """RabbitMQ on free loopback ports, ended with the block."""
+    """RabbitMQ on free loopback ports, ended with the block; the block is left by TERM, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="bench-rabbitmq-") as directory:
         work = Path(directory)
         if os.geteuid() == 0:

@@ -53,7 +53,7 @@ class Process:
         self._read = output.stat().st_size if output.exists() else 0
         with output.open("ab") as file:
             self.popen = subprocess.Popen(
-                ["setpriv", "--pdeathsig", last_signal, *words],
+                ["env", "--default-signal=INT", "setpriv", "--pdeathsig", last_signal, *words],
                 stdout=file,
                 stderr=file,
                 stdin=subprocess.DEVNULL,

@@ -315,7 +315,7 @@ class _JobRun:
         work = self._plan.work_of(status.task_id)
         if status.state is TaskState.FINISHED and work is not None:
             self._counters[work] = outcome.counters
-        own_fault = status.state in (TaskState.FAILED, TaskState.ERROR) and bool(outcome.failure)
+        own_fault = status.state in (TaskState.FAILED, TaskState.ERROR)  # also if its executor took too much memory
         why = outcome.failure or status.message or f"it is {status.state}"
         if own_fault and not outcome.lost:
             self._watcher.failed(status.task_id, why)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["Combine", "Run", "Sorter", "lines_of", "merged"]
+__all__ = ["Combine", "Run", "Sorter", "lines_of", "merged", "needed"]
 
 Order = Callable[[bytes], Any]
 Lines = Iterable[list[bytes]]
@@ -15,7 +15,10 @@ Combine = Callable[[Lines], Lines]
 
 _PER_LINE: Final = 57
 """What Python needs for a line besides its bytes."""
+_PER_BYTE: Final = 16
+"""Short lines take so many times their size once they are apart."""
 _PIECE: Final = 1 << 20
+_SMALLEST_PIECE: Final = 1 << 12
 _AT_ONCE: Final = 64
 """Runs that are merged in one go."""
 
@@ -33,9 +36,14 @@ class Run:
         start = self.ends[partition - 1] if partition else 0
         return start, self.ends[partition] - start
 
-    def lines(self, partition: int) -> Iterator[list[bytes]]:
-        """A partition's lines."""
-        return lines_of(self.path, *self.range(partition))
+    def lines(self, partition: int, piece: int = _PIECE) -> Iterator[list[bytes]]:
+        """A partition's lines, those of so many bytes at a time."""
+        return lines_of(self.path, *self.range(partition), piece)
+
+    def count(self) -> int:
+        """How many lines there are in all partitions."""
+        with self.path.open("rb") as file:
+            return sum(piece.count(b"\n") for piece in iter(lambda: file.read(_PIECE), b""))
 
 
 class Sorter:
@@ -49,13 +57,19 @@ class Sorter:
         partitions: int,
         limit: int,
         combine: Combine | None = None,
+        *,
+        key_room: int = 0,
     ) -> None:
-        """Run files go below ``directory``; at about ``limit`` bytes of memory the lines go to disk."""
+        """Run files go below ``directory``; at about ``limit`` bytes of memory the lines go to disk.
+
+        ``key_room`` is how many bytes what ``order`` makes of a line takes; that of one partition is held at a time.
+        """
         self._directory = directory
         self._order = order
         self._partition = partition
         self._lines: list[list[bytes]] = [[] for _ in range(partitions)]
         self._limit = limit
+        self._key_room = key_room // partitions
         self._combine = combine
         self._held = 0
         self.runs: list[Run] = []
@@ -68,7 +82,7 @@ class Sorter:
             partition, parts = self._partition, self._lines
             for line in lines:
                 parts[partition(line)].append(line)
-        self._held += size + _PER_LINE * len(lines)
+        self._held += needed(size, len(lines), self._key_room)
         if self._held >= self._limit:
             self._spill()
 
@@ -80,7 +94,8 @@ class Sorter:
             return self.runs[0]
         count = len(self._lines)
         path = self._directory / "merged"
-        ends = _write(path, count, (merged(self.runs, p, self._order, self._directory) for p in range(count)))
+        partitions = (merged(self.runs, p, self._order, self._directory, self._limit) for p in range(count))
+        ends = _write(path, count, partitions)
         for run in self.runs:
             run.path.unlink()
         return Run(path, ends)
@@ -112,13 +127,18 @@ class Sorter:
         self._lines = combined
 
 
-def lines_of(path: Path, start: int = 0, length: int | None = None) -> Iterator[list[bytes]]:
-    """The lines in a part of a file that begins and ends with whole lines."""
+def needed(size: int, lines: int, key_room: int) -> int:
+    """Bytes of memory in which lines of this size together can be sorted."""
+    return size + lines * (_PER_LINE + key_room)
+
+
+def lines_of(path: Path, start: int = 0, length: int | None = None, size: int = _PIECE) -> Iterator[list[bytes]]:
+    """The lines in a part of a file that begins and ends with whole lines, those of ``size`` bytes at a time."""
     left = os.stat(path).st_size - start if length is None else length
     with path.open("rb") as file:
         file.seek(start)
         rest = b""
-        while left > 0 and (piece := file.read(min(_PIECE, left))):
+        while left > 0 and (piece := file.read(min(size, left))):
             left -= len(piece)
             lines = (rest + piece).split(b"\n")
             rest = lines.pop()
@@ -127,31 +147,35 @@ def lines_of(path: Path, start: int = 0, length: int | None = None) -> Iterator[
             yield [rest]
 
 
-def merged(runs: Sequence[Run], partition: int, order: Order, directory: Path) -> Lines:
-    """A partition's lines of several runs, in order; of equal lines those of earlier runs first."""
+def merged(runs: Sequence[Run], partition: int, order: Order, directory: Path, room: int) -> Lines:
+    """A partition's lines of several runs, in order; of equal lines those of earlier runs first.
+
+    It takes about ``room`` bytes of memory, or as little as it can.
+    """
     runs = list(runs)
     number = 0
     while len(runs) > _AT_ONCE:
         path = directory / f"merge{partition}.{number}"
         number += 1
-        ends = _write(path, 1, [_merge(runs[:_AT_ONCE], partition, order)])
+        ends = _write(path, 1, [_merge(runs[:_AT_ONCE], partition, order, room)])
         earliest = Run(path, [0] * partition + ends)
         runs = [earliest, *runs[_AT_ONCE:]]
-    return _merge(runs, partition, order)
+    return _merge(runs, partition, order, room)
 
 
-def _merge(runs: Sequence[Run], partition: int, order: Order) -> Lines:
+def _merge(runs: Sequence[Run], partition: int, order: Order, room: int) -> Lines:
     filled = [run for run in runs if run.range(partition)[1]]
+    piece = min(_PIECE, max(_SMALLEST_PIECE, room // _PER_BYTE // (len(filled) + 1)))
     if len(filled) == 1:
-        yield from filled[0].lines(partition)
+        yield from filled[0].lines(partition, piece)
         return
-    streams = [_singly(run.lines(partition)) for run in filled]
+    streams = [_singly(run.lines(partition, piece)) for run in filled]
     held: list[bytes] = []
     size = 0
     for line in heapq.merge(*streams, key=order):
         held.append(line)
         size += len(line)
-        if size >= _PIECE:
+        if size >= piece:
             yield held
             held, size = [], 0
     if held:

@@ -18,11 +18,11 @@ from typing import IO, Final, cast
 import msgspec
 
 from mesos_py.errors import MesosError
-from mesos_py.frameworks.mapreduce.keys import order_of, partition_of, to_reducers
+from mesos_py.frameworks.mapreduce.keys import key_room, order_of, partition_of, to_reducers
 from mesos_py.frameworks.mapreduce.orders import Order, Outcome, Progress, hadoop_attempt, hadoop_task
 from mesos_py.frameworks.mapreduce.programs import Program, ProgramError, Reports, cat
 from mesos_py.frameworks.mapreduce.reading import InputError, numbered, read_split
-from mesos_py.frameworks.mapreduce.sorting import Lines, Run, Sorter, merged
+from mesos_py.frameworks.mapreduce.sorting import Lines, Run, Sorter, merged, needed
 from mesos_py.frameworks.mapreduce.transfer import TransferError, download
 
 __all__ = ["Worker"]
@@ -93,6 +93,7 @@ class Worker:
             job.reduces,
             job.sort_bytes,
             self._combine if job.combiner is not None else None,
+            key_room=key_room(job.keys),
         )
         rewritten = to_reducers(job.keys)
         for lines, size in self._through("mapper", job.mapper, pieces):
@@ -126,14 +127,15 @@ class Worker:
 
     def _reduce(self) -> None:
         runs = self._fetch()
-        order = order_of(self._job.keys)
+        order, room = order_of(self._job.keys), self._job.sort_bytes
         self._share = 1 / 3
-        if sum(run.range(0)[1] for run in runs) < self._job.sort_bytes:
+        size = sum(run.range(0)[1] for run in runs)
+        if size < room and needed(size, sum(run.count() for run in runs), key_room(self._job.keys)) < room:
             lines = [line for run in runs for piece in run.lines(0) for line in piece]
             lines.sort(key=order)
             given: Lines = [lines]
         else:
-            given = merged(runs, 0, order, self._directory.parent)
+            given = merged(runs, 0, order, self._directory.parent, room)
         self._write_output("reducer", self._job.reducer, self._told(given))
         for run in runs:
             run.path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesos_py.frameworks.mapreduce.job import KeyRules, SortKey
-from mesos_py.frameworks.mapreduce.keys import order_of, partition_of, to_reducers
+from mesos_py.frameworks.mapreduce.keys import key_room, order_of, partition_of, to_reducers
 from mesos_py.frameworks.mapreduce.sorting import Sorter
 from mesos_py.frameworks.mapreduce.streaming import parse_sort_keys
 
@@ -44,6 +45,26 @@ def test_more_runs_than_are_merged_at_once(tmp_path):
     assert len(sorter.runs) == 200
     assert run_of(sorter, 2) == [sorted((x for x in lines if len(x) % 2 == odd), key=order) for odd in (0, 1)]
     assert not list(tmp_path.glob("run*"))
+
+
+@pytest.mark.parametrize(("form", "options"), [(b"%d", ""), (b"%d\t1", ""), (b"%d\t1", "-k1,1nr")])
+def test_it_takes_about_as_much_memory_as_it_may(tmp_path, form, options):
+    """Also of lines so short that Python needs ten times their size for them, and when 16 runs are merged."""
+    limit = 2 << 20
+    rules = KeyRules(sort=parse_sort_keys(options))
+    tracemalloc.start()
+    try:
+        sorter = Sorter(tmp_path, order_of(rules), lambda _line: 0, 1, limit, key_room=key_room(rules))
+        for start in range(0, 200_000, 1000):
+            lines = [form % (number * 7919 % 99_991) for number in range(start, start + 1000)]
+            sorter.add(lines, sum(map(len, lines)) + 1000)
+        run = sorter.finish()
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(sorter.runs) >= 10
+    assert run.count() == 200_000
+    assert peak < 1.5 * limit
 
 
 def test_the_combiner_sees_each_key_together_once_per_run(tmp_path):

@@ -235,7 +235,7 @@ def test_a_node_dies_in_the_middle(cluster, text, tmp_path, when):
     ]  # fmt: skip
     kind = "_m_" if when == "map" else "_r_"
     with node_dies(cluster) as die, cluster.running(*job) as process:
-        [note, *_] = wait_for(lambda: list(notes.glob(f"agent*{kind}*")), f"a {when} runs")
+        [note, *_] = wait_for(lambda: list(notes.glob(f"agent*{kind}*")), f"a {when} runs", PATIENCE_S)
         die(int(note.name.partition(".")[0].removeprefix("agent")))
         (notes / "wait").unlink(missing_ok=True)
         assert process.wait(PATIENCE_S) == 0, process.text()

@@ -125,7 +125,7 @@ for key, group in itertools.groupby(rows, key=lambda row: row[0]):
 def test_a_join_of_packed_files_with_programs_that_are_shipped(mapreduce, tmp_path):
     some = random.Random(5)
     for side in ("left", "right"):
-        rows = [f"k{some.randint(0, int(600 * MB)):07d} {side}{number}" for number in range(int(1800 * MB))]
+        rows = [f"k{some.randint(0, int(9_000 * MB)):07d} {side}{number}" for number in range(int(27_000 * MB))]
         (tmp_path / side).write_text("\n".join(sorted(rows, key=lambda row: row.split()[0])) + "\n")
     plain(f"cd {tmp_path} && gzip -k left && bzip2 -k right")
     (tmp_path / "map.py").write_text(f"#!{sys.executable}\n{JOIN}")

@@ -164,6 +164,15 @@ def test_nothing_goes_without_cpus_or_memory_that_are_kept(world):
     assert offered(world) == {"F1": bag("cpus:4;mem:200")}
 
 
+def test_what_is_left_once_the_cpus_are_gone_goes_to_those_who_are_sure_of_it(world):
+    quotas(world, ads="cpus:4", eng="mem:100")
+    world.framework("F2", "eng")
+    world.agent("A1", "cpus:4;mem:200")
+    assert world.offers() == []
+    world.framework("F1", "ads")
+    assert offered(world) == {"F1": bag("cpus:4;mem:100"), "F2": bag("mem:100")}
+
+
 def test_what_is_free_on_an_inactive_agent_is_no_headroom(world):
     quotas(world, ads="cpus:2")
     world.framework("F2", "eng")

@@ -100,6 +100,12 @@ def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
     before = rss(cluster)
     unreachable = counters(cluster).get("agents_unreachable", 0)
     said = len(cluster.daemon("master").text())
+
+    def blamed():
+        lines = json_lines(cluster.daemon("master").text()[said:])
+        whys = [line["why"] for line in lines if line["event"] == "messages are lost" and "principal" in line["why"]]
+        return {why.split()[2] for why in whys}
+
     rabbitmq.ensure_user("quiet", "secret")
     with contextlib.ExitStack() as stack:
         flooders = []
@@ -107,6 +113,7 @@ def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
             rabbitmq.ensure_user(user, "secret")
             host = cluster.broker.partition("@")[2].partition("/")[0]
             flooders.append(stack.enter_context(cluster.running_python(FLOOD, user, host)))
+        wait_for(lambda: blamed() == {"flooder1", "flooder2"}, "both send more than the master can handle")
         wait_for(lambda: counters(cluster).get("framework_bodies_dropped", 0) > 1000, "the master is flooded")
         began = time.monotonic()
         words = ("--instances", "4", "--cpus", "0.05", "--mem", "16", "--", "sleep 1")
@@ -119,9 +126,7 @@ def test_a_flood_keeps_no_other_framework_waiting(cluster, rabbitmq):
     print(f"done after {took_s:.1f} s, {dropped} bodies dropped, the master grew by {grown / MB:.1f} MB")
     assert counters(cluster).get("agents_unreachable", 0) == unreachable
     assert grown < GROWTH
-    lines = json_lines(cluster.daemon("master").text()[said:])
-    blamed = {line["why"] for line in lines if line["event"] == "messages are lost" and "principal" in line["why"]}
-    assert {why.split()[2] for why in blamed} == {"flooder1", "flooder2"}
+    assert blamed() == {"flooder1", "flooder2"}
 
 
 def counters(cluster):

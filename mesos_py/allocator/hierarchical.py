@@ -270,11 +270,7 @@ class HierarchicalAllocator:
             withheld, server.withheld = server.withheld, {}
             server.serve(self._not_declined(withheld), _EVERYBODY, made)
         if fresh & self._sorter.eligible():
-            before = len(made)
             server.serve(self._not_declined(self._accounts.idle), fresh, made)
-            if self._quotas.roles:  # with what one has taken gone, another may be let have the rest
-                taken = {self._accounts.agents[one.agent_id]: None for one in made[before:]}
-                server.serve(self._not_declined(taken), _EVERYBODY, made)
         if self._quotas.roles:
             self._quotas.note_openness()
         return made

@@ -43,29 +43,49 @@ class Server:
         """Agents with something free that a quota kept from somebody in line."""
 
     def serve(self, agents: Collection[Agent], clients: int, made: list[Allocation]) -> None:
-        """Offer what is free on these agents to these clients: first what roles lack to their guarantees."""
+        """Offer what is free on these agents to these clients: first what roles lack to their guarantees.
+
+        With quotas, what one of them leaves of an agent is for everybody: it may be open to others only now.
+        """
         sure = 0
+        begun: set[Agent] = set()
         for role in self._quotas.hungry():
             sure |= self._sorter.eligible_within(role)
         if sure:
-            self._offer(agents, clients & sure, made, sure=True)
-        self._offer(agents, clients, made)
+            self._offer(agents, clients & sure, sure, begun, made, sure=True)
+        self._offer(agents, clients, ~0, begun, made)
 
-    def _offer(self, agents: Iterable[Agent], clients: int, made: list[Allocation], *, sure: bool = False) -> None:
-        """Stop when none of them is eligible any more."""
+    def _offer(
+        self,
+        agents: Iterable[Agent],
+        clients: int,
+        everybody: int,
+        begun: set[Agent],
+        made: list[Allocation],
+        *,
+        sure: bool = False,
+    ) -> None:
+        """Stop when none of them is eligible any more; agents that are ``begun`` are for everybody."""
         sorter, idle, quotas = self._sorter, self._accounts.idle, self._quotas
         for agent in agents:
-            waiting = clients & sorter.eligible()
+            waiting = (everybody if agent in begun else clients) & sorter.eligible()
             if not waiting:
+                if begun:
+                    continue
                 return
+            tried = 0
             quotas.cut = False
             while agent in idle and (open_ := self._open(agent, waiting, sure)):
                 claim = sorter.first(open_)
+                tried |= claim.mask
                 waiting &= ~claim.mask
                 plain = claim.appetite is None and not agent.size.reserved_to and not quotas.roles
                 offer = agent.free if plain else self._portion(agent, claim, sure)
                 if offer:
                     self._accounts.charge(agent, claim, offer)
+                    if quotas.roles:
+                        begun.add(agent)
+                        waiting = everybody & sorter.eligible() & ~tried
                     made.append(
                         Allocation(
                             framework_id=claim.framework_id,

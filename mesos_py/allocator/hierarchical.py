@@ -20,7 +20,7 @@ from mesos_py.allocator.base import Allocation, AllocatorConfig, RoleShare
 from mesos_py.allocator.demand import Appetite, Minima
 from mesos_py.allocator.filters import OfferFilters
 from mesos_py.allocator.refusals import Refusals
-from mesos_py.allocator.serving import Server, merged
+from mesos_py.allocator.serving import EVERYBODY, Server, merged
 from mesos_py.allocator.sorter import RoleOrder, Sorter
 from mesos_py.errors import ConfigError, InvariantError, UserError
 from mesos_py.types.ids import AgentID, FrameworkID, Role
@@ -31,9 +31,6 @@ from mesos_py.types.resources import EMPTY, Resources
 from mesos_py.types.roles import why_not_a_weight
 
 __all__ = ["HierarchicalAllocator"]
-
-_EVERYBODY = -1
-"""As a mask of clients."""
 
 
 class _Framework:
@@ -265,10 +262,10 @@ class HierarchicalAllocator:
         fresh, self._fresh = self._fresh, 0
         self._sorter.refresh()
         made: list[Allocation] = []
-        server.serve(due, _EVERYBODY, made)
+        server.serve(due, EVERYBODY, made)
         if self._quotas.roles and self._quotas.has_reopened():
             withheld, server.withheld = server.withheld, {}
-            server.serve(self._not_declined(withheld), _EVERYBODY, made)
+            server.serve(self._not_declined(withheld), EVERYBODY, made)
         if fresh & self._sorter.eligible():
             server.serve(self._not_declined(self._accounts.idle), fresh, made)
         if self._quotas.roles:

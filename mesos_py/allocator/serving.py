@@ -13,7 +13,10 @@ from mesos_py.allocator.sorter import Sorter
 from mesos_py.types.ids import AgentID, FrameworkID, Role
 from mesos_py.types.resources import EMPTY, Resources
 
-__all__ = ["Server", "merged"]
+__all__ = ["EVERYBODY", "Server", "merged"]
+
+EVERYBODY = -1
+"""As a mask of clients."""
 
 _ANY_OTHER = Role("")
 """Stands for every role that nothing is reserved to and that has no quota."""
@@ -53,7 +56,7 @@ class Server:
             sure |= self._sorter.eligible_within(role)
         if sure:
             self._offer(agents, clients & sure, sure, begun, made, sure=True)
-        self._offer(agents, clients, ~0, begun, made)
+        self._offer(agents, clients, EVERYBODY, begun, made)
 
     def _offer(
         self,

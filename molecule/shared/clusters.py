@@ -11,12 +11,14 @@ from shared.hosts import COMMAND, done, mesos, until
 from vm.cluster import FAULTS, Cluster, find_cluster
 
 __all__ = [
+    "EACH",
     "agents",
     "fault",
     "is_whole",
     "leader_of",
     "machines",
     "readiness",
+    "run_on_each",
     "start_job",
     "task_processes",
     "until_there_is",
@@ -26,6 +28,8 @@ __all__ = [
 T = TypeVar("T")
 
 _READY: Final = "curl -s --max-time 60 --cacert /etc/mesos/pki/ca.pem https://$(hostname):{port}/health/ready"
+EACH: Final = ("--instances", "3", "--constraint", "@hostname:UNIQUE")
+"""Of `mesos run`: one task on each of three hosts."""
 _PORTS: Final = {"master": 5050, "agent": 5051}
 
 
@@ -68,6 +72,11 @@ def _answer(host: Any, script: str) -> str:
 def agents(host: Any) -> dict[str, dict[str, Any]]:
     """What the masters know of the agents, by name of their hosts; asked on a host with a master."""
     return {each["hostname"]: each for each in json.loads(mesos(host, "agents", "--json"))}
+
+
+def run_on_each(host: Any, *command: str) -> str:
+    """What this says on each of three hosts, run by an operator on one of them."""
+    return mesos(host, "run", "--user", "nobody", "--cpus", "0.1", "--mem", "32", *EACH, "--", *command)
 
 
 def start_job(host: Any, unit: str, *words: str) -> None:

@@ -152,6 +152,14 @@ def test_what_cannot_go_well_is_said_in_one_line_and_nothing_is_left(mapreduce, 
     assert says in mapreduce(*words, code=1).splitlines()[-1]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can bound memory")
+def test_a_job_that_takes_too_much_memory_is_given_up(mapreduce):
+    """Its executor is ended for it: that counts as the attempt's own failure, or it would be tried for ever."""
+    hog = f"{sys.executable} -c 'x = bytearray(10**9)'"
+    said = mapreduce("-input", "/etc/hosts", "-mapper", hog, code=1).splitlines()[-1]
+    assert "failed 4 times: memory limit of " in said
+
+
 def test_an_output_that_exists_is_not_touched(cluster, tmp_path):
     (tmp_path / "out").mkdir()
     done = cluster.mesos("mapreduce", "-input", "/etc/hosts", "-mapper", "cat", "-output", f"{tmp_path}/out")

@@ -3,11 +3,13 @@
 import time
 
 from shared.clusters import (
+    EACH,
     agents,
     fault,
     is_whole,
     leader_of,
     readiness,
+    run_on_each,
     start_job,
     task_processes,
     until_there_is,
@@ -17,7 +19,6 @@ from shared.hosts import done, mesos, until
 NAMES = ("node1", "node2", "node3")
 BROKER = "node1"
 TASK = "sleep 86397"
-EACH = ("--instances", "3", "--constraint", "@hostname:UNIQUE")
 
 
 def test_the_cluster_is_whole(hosts):
@@ -25,7 +26,7 @@ def test_the_cluster_is_whole(hosts):
 
 
 def test_a_job_runs_on_every_host(hosts):
-    said = mesos(hosts["node2"], "run", "--user", "nobody", "--cpus", "0.1", "--mem", "32", *EACH, "--", "hostname")
+    said = run_on_each(hosts["node2"], "hostname")
     assert {name for name in NAMES if name in said.split()} == set(NAMES)
 
 
@@ -60,4 +61,4 @@ def test_when_the_leaders_host_loses_power_another_leads_and_tasks_go_on(hosts):
     print(f"the cluster is whole after {time.monotonic() - began:.0f} s")
     assert {name: task_processes(host, TASK) for name, host in rest.items()} == before
     assert {name for name, agent in agents(asker).items() if agent["connected"]} == set(NAMES)
-    mesos(asker, "run", "--user", "nobody", "--cpus", "0.1", "--mem", "32", *EACH, "--", "true")
+    run_on_each(asker, "true")

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.clusters import fault, is_whole, leader_of, start_job, task_processes
-from shared.hosts import done, mesos, until
+from shared.clusters import EACH, fault, is_whole, leader_of, run_on_each, start_job, task_processes
+from shared.hosts import done, until
 
 TREE = Path(__file__).resolve().parents[3]
 TASK = "sleep 86393"
-EACH = ("--instances", "3", "--constraint", "@hostname:UNIQUE")
 
 
 class Play:
@@ -72,7 +71,7 @@ def no_worse(hosts, job, survivors):
     until(lambda: is_whole(hosts), 600.0)
     after = {name: task_processes(hosts[name], TASK) for name in survivors}
     assert after == {name: before[name] for name in survivors}
-    mesos(hosts["node1"], "run", "--user", "nobody", "--cpus", "0.1", "--mem", "32", *EACH, "--", "true")
+    run_on_each(hosts["node1"], "true")
 
 
 def test_a_full_disk(hosts):

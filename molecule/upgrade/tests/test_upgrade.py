@@ -1,25 +1,11 @@
 """No task was lost or begun twice while all daemons went to another release and back; prints how long it was quiet."""
 
-import pytest
-
 from shared.hosts import done
 from shared.loads import Record
 
-LONGEST_S = 60.0
-"""Without offers, on emulated machines; the leader changes twice."""
 
-
-@pytest.fixture(scope="module")
-def record(hosts):
-    return Record(hosts)
-
-
-def test_each_task_was_begun_once_and_none_was_lost(record):
-    record.check_tasks()
-
-
-def test_offers_came_again_soon(record):
-    assert record.longest_without_offers_s() < LONGEST_S
+def test_the_load_came_to_no_harm(hosts):
+    Record(hosts).check()
 
 
 def test_all_daemons_run_the_old_release_again(hosts):

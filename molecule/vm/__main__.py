@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text)
         command.add_argument("--cluster", default="people", help="its name (%(default)s)")
         if name == "up":
-            command.add_argument("--nodes", type=int, default=1, help="how many (%(default)s)")
+            command.add_argument("--nodes", type=int, help="how many (1, or as many as were kept)")
             command.add_argument("--like", metavar="NAME", help="as the cluster of that name was kept, if it was")
         if name == "fault":
             command.add_argument("kind", choices=FAULTS)
@@ -108,13 +108,13 @@ def _act(options: argparse.Namespace, words: list[str]) -> int:
     return 0
 
 
-def _up(directory: Path, nodes: int, like: str | None) -> int:
+def _up(directory: Path, nodes: int | None, like: str | None) -> int:
     image, saved = find_snapshot(cache_directory())
     kept = like and checkpoint.kept_directory(cache_directory(), like, _TREE, saved)
     if kept and kept.is_dir():
-        cluster = checkpoint.wake_kept(directory, image, kept)
+        cluster = checkpoint.wake_kept(directory, image, kept, nodes)
     else:
-        cluster = wake(directory, image, {f"node{number}": saved for number in range(1, nodes + 1)})
+        cluster = wake(directory, image, {f"node{number}": saved for number in range(1, (nodes or 1) + 1)})
     inventory = json.dumps(cluster.inventory(), indent=2)
     (directory / "inventory.json").write_text(inventory, encoding="utf-8")
     print(inventory)

@@ -71,9 +71,14 @@ def keep(cluster: Cluster, directory: Path) -> None:
             shutil.copytree(_controller(cluster.directory), _controller(made))
 
 
-def wake_kept(directory: Path, image: Image, kept: Path) -> Cluster:
-    """Machines as they were kept, with the right time. Raises BootError, CalledProcessError, MonitorError."""
+def wake_kept(directory: Path, image: Image, kept: Path, nodes: int | None = None) -> Cluster:
+    """Machines as they were kept, with the right time.
+
+    Raises BootError, also where there are not as many as wanted; CalledProcessError, MonitorError.
+    """
     saved = {path.name: Saved(path) for path in sorted((kept / "machines").iterdir())}
+    if nodes not in (None, len(saved)):
+        raise BootError(f"{len(saved)} machines were kept, not {nodes}")
     cluster = wake(directory, image, saved, _tell_time)
     if _controller(kept).is_dir():
         shutil.copytree(_controller(kept), _controller(directory))

@@ -13,7 +13,9 @@ from tests.vm.test_tools import a_machine, options_of
 from vm import checkpoint
 from vm.cluster import FAULTS, find_cluster, write_ssh_config
 from vm.command import TCG, command
+from vm.image import Image
 from vm.qmp import Monitor, MonitorError
+from vm.running import BootError
 from vm.snapshot import Saved
 
 
@@ -165,6 +167,14 @@ def test_one_cluster_of_a_name_is_kept_that_of_the_last_tree(tmp_path, qemu):
     assert not before.exists()
     assert (now / "machines/node1/disk.qcow2").read_text() == "converged"
     assert (now / "controller/ca.key").read_text() == "its CA's"
+
+
+def test_others_than_were_kept_cannot_be_woken(tmp_path):
+    for name in ("node1", "node2"):
+        (tmp_path / "kept/machines" / name).mkdir(parents=True)
+    with pytest.raises(BootError, match="2 machines were kept, not 3"):
+        checkpoint.wake_kept(tmp_path / "c", Image(tmp_path), tmp_path / "kept", 3)
+    assert not (tmp_path / "c").exists()
 
 
 def test_what_is_kept_is_of_this_tree_only(tmp_path):

@@ -85,7 +85,8 @@ class _Zookeeper:
     def run_due(self, _now: float) -> None:
         """Part of Resident."""
         self._patient_until = None
-        self._log.warning("zookeeper is not reached; it is tried on", zookeeper=self._where)
+        why = self._session.why_unreached
+        self._log.warning("zookeeper is not reached; it is tried on", zookeeper=self._where, why=why)
 
     def connection(self, state: Connection) -> None:
         """Part of SessionListener."""

@@ -284,7 +284,7 @@ def _converted(value: object, hint: Any, where: str) -> object:
 # Passwords
 
 _SECRET: Final = re.compile(r"^(\s*(?>(?:\w+://)?)[^:@/]*):.*@")
-_OTHER: Final = re.compile(r"(\?other=).*", re.DOTALL)
+_OTHER: Final = re.compile(r"([?&]other=).*", re.DOTALL)
 _NOT_SHOWN: Final = "***"
 _URLS: Final = ("broker", "zookeeper")
 """Keys whose values may hold a password."""

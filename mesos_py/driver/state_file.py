@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import msgspec
 from msgspec import Struct
 
-from mesos_py.adapters.zookeeper.address import parse_address
+from mesos_py.adapters.zookeeper.address import is_address, parse_address
 from mesos_py.adapters.zookeeper.document import ZookeeperDocument
 from mesos_py.errors import ConfigError
 from mesos_py.types.ids import FrameworkID, why_not_an_id
@@ -51,7 +51,7 @@ class StateFile:
     def __init__(self, place: str | os.PathLike[str]) -> None:
         """A path (which need not be there yet; its directory must), or ``zk://host:port/path``. Raises ConfigError."""
         self._document: _Document
-        if str(place).startswith("zk://"):
+        if is_address(str(place)):
             self._document = ZookeeperDocument(parse_address(str(place)))
         else:
             self._document = _File(Path(place))

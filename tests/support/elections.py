@@ -140,7 +140,7 @@ class ZookeeperPeer(Peer):
     def __init__(self, name: str, bench: "ZookeeperBench", lifeline: str = "") -> None:
         super().__init__(name)
         self.us = Candidate(self.us.url, lifeline)
-        self.proxy = Proxy(bench.zookeeper.servers[0].port)
+        self.proxy = Proxy(bench.zookeeper.port)
         self.session = Session(parse_address(bench.url(self.proxy.port)), bench.loop, SESSION_S)
         self.election = ZookeeperElection(self.session, bench.loop, self.us)
 

@@ -73,7 +73,7 @@ class RabbitMQ:
     def start(self) -> None:
         """Start the node and wait until it listens."""
         self._write_settings()
-        self._make_certificate()
+        make_certificate(self.certificate, self.work / "key.pem")
         environment = self._environment()
         if self._epmd is None:
             epmd = shutil.which("epmd") or "epmd"
@@ -173,16 +173,6 @@ class RabbitMQ:
         (self.work / "rabbitmq.conf").write_text("".join(lines))
         (self.work / "enabled_plugins").write_text("[].\n")
 
-    def _make_certificate(self) -> None:
-        if self.certificate.exists():
-            return
-        command = (
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
-        )
-        names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        files = ["-keyout", str(self.work / "key.pem"), "-out", str(self.certificate)]
-        subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
-
     def _environment(self) -> dict[str, str]:
         work = str(self.work)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
@@ -234,6 +224,16 @@ def free_ports(count: int) -> list[int]:
         if len(ports) == count:
             return ports
     raise RuntimeError("no free ports on 127.0.0.1")
+
+
+def make_certificate(certificate: Path, key: Path) -> None:
+    """One for this host's loopback that signs itself, unless it is there."""
+    if certificate.exists():
+        return
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost"
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command.split(), *names, *files], check=True, capture_output=True)
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

@@ -9,14 +9,16 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.rabbitmq import free_ports
+from tests.support.rabbitmq import free_ports, make_certificate
 
 JAR = Path("/usr/share/java/zookeeper.jar")
+NETTY = Path("/usr/share/java/netty-codec.jar")
+"""Which TLS takes, and Debian's zookeeper.jar does not name."""
 TICK_MS = 500
 _PATIENCE_S = 60.0
 _pause = threading.Event().wait
@@ -32,8 +34,9 @@ log4j.appender.CONSOLE.layout.ConversionPattern=%d{ISO8601} %p %c: %m%n
 class Server:
     """One server of an ensemble."""
 
-    def __init__(self, work: Path, number: int, port: int, peers: str) -> None:
+    def __init__(self, work: Path, number: int, port: int, peers: str, more: Mapping[str, object]) -> None:
         self.port = port
+        self._more = more
         self._number = number
         self._work = work / f"server{number}"
         self._peers = peers
@@ -56,12 +59,13 @@ class Server:
             "admin.enableServer": "false",
             "maxClientCnxns": 0,
             "4lw.commands.whitelist": "srvr",
+            **self._more,
         }
         lines = [f"{name}={value}\n" for name, value in settings.items()]
         (self._work / "zoo.cfg").write_text("".join(lines) + self._peers)
         java = "exec java -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dzookeeper.forceSync=no -cp"
         main = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
-        command = f"{java} {self._work}:{JAR} {main} {self._work}/zoo.cfg"
+        command = f"{java} {self._work}:{JAR}:{NETTY} {main} {self._work}/zoo.cfg"
         with (self._work / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "sh", "-c", command],
@@ -117,7 +121,12 @@ class Zookeeper:
         if servers > 1:
             pairs = zip(numbers, ports[servers : 2 * servers], ports[2 * servers :], strict=True)
             peers = "".join(f"server.{number}=127.0.0.1:{one}:{two}\n" for number, one, two in pairs)
-        self.servers = [Server(work, number, ports[number - 1], peers) for number in numbers]
+        self.servers = [Server(work, number, ports[number - 1], peers, {}) for number in numbers]
+
+    @property
+    def port(self) -> int:
+        """Where the first server takes clients."""
+        return self.servers[0].port
 
     def url(self, path: str, login: str = "", port: int | None = None) -> str:
         ports = [port] if port else [server.port for server in self.servers]
@@ -134,6 +143,46 @@ class Zookeeper:
         """All servers, with -9; what they had stays, so that they can be started again."""
         for server in self.servers:
             server.kill()
+
+
+class SecureZookeeper(Zookeeper):
+    """One server that also speaks TLS, with those who show a certificate; ``url()`` is where it does."""
+
+    def __init__(self, work: Path) -> None:
+        super().__init__(work)
+        self.work = work
+        [self._secure_port] = free_ports(1)
+        settings = {
+            "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+            "secureClientPortAddress": "127.0.0.1",
+            "secureClientPort": self._secure_port,
+            "ssl.keyStore.location": self.bundle,
+            "ssl.trustStore.location": self.certificate,
+        }
+        self.servers = [Server(work, 1, self.servers[0].port, "", settings)]
+
+    @property
+    def port(self) -> int:
+        return self._secure_port
+
+    @property
+    def certificate(self) -> Path:
+        """Its own, which signs itself."""
+        return self.work / "certificate.pem"
+
+    @property
+    def bundle(self) -> Path:
+        """The same with its key."""
+        return self.work / "bundle.pem"
+
+    def start(self) -> None:
+        make_certificate(self.certificate, self.work / "key.pem")
+        self.bundle.write_text((self.work / "key.pem").read_text() + self.certificate.read_text())
+        super().start()
+
+    def url(self, path: str, login: str = "", port: int | None = None) -> str:
+        files = f"cacertfile={self.certificate}&certfile={self.bundle}"
+        return f"{super().url(path, login, port or self.port).replace('zk', 'zks', 1)}?{files}"
 
 
 def installed() -> None:

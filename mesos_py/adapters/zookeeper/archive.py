@@ -10,7 +10,7 @@ from kazoo.handlers.threading import KazooTimeoutError
 
 from mesos_py.adapters.zookeeper.address import ZookeeperAddress
 from mesos_py.adapters.zookeeper.paths import Paths
-from mesos_py.adapters.zookeeper.session import client_of
+from mesos_py.adapters.zookeeper.session import client_of, why_unreached
 from mesos_py.errors import ConfigError, MesosError
 
 __all__ = ["Archive", "Archivist"]
@@ -41,13 +41,13 @@ class Archivist:
         """Connects."""
         self._base = address.path
         self._paths = Paths(address.path)
-        self._name = f"zk://{address.hosts}{address.path}"
+        self._name = address.name
         self._client = client_of(address, _SESSION_S)
         try:
             self._client.start(timeout=_PATIENCE_S)
         except KazooTimeoutError:
             self.close()
-            raise ConfigError(f"{self._name}: ZooKeeper does not answer") from None
+            raise ConfigError(f"{self._name}: {why_unreached(self._client)}") from None
 
     def close(self) -> None:
         """End the session."""
@@ -141,7 +141,7 @@ class Archivist:
         except NoNodeError as error:
             raise ConfigError(f"{self._name}: there is no registry of masters") from error
         except KazooTimeoutError:
-            raise ConfigError(f"{self._name}: ZooKeeper does not answer") from None
+            raise ConfigError(f"{self._name}: {why_unreached(self._client)}") from None
         except KazooException as error:
             raise ConfigError(f"{self._name}: {type(error).__name__} {error}".rstrip()) from error
 

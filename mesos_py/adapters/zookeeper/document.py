@@ -11,7 +11,7 @@ from kazoo.retry import KazooRetry
 from kazoo.security import make_acl
 
 from mesos_py.adapters.zookeeper.address import ZookeeperAddress
-from mesos_py.adapters.zookeeper.session import client_of
+from mesos_py.adapters.zookeeper.session import client_of, why_unreached
 from mesos_py.errors import ConfigError
 
 __all__ = ["ZookeeperDocument"]
@@ -28,7 +28,7 @@ class ZookeeperDocument:
 
     def __init__(self, address: ZookeeperAddress) -> None:
         """Nothing is connected before the first call."""
-        self.name = f"zk://{address.hosts}{address.path}"
+        self.name = address.name
         self._address = address
         self._client: KazooClient | None = None
         self._retry = KazooRetry(max_tries=-1, delay=0.05, max_delay=1.0, deadline=_PATIENCE_S)
@@ -87,8 +87,8 @@ class ZookeeperDocument:
             return self._retry(call, self._connect())
         except NoNodeError:
             raise
-        except KazooTimeoutError:
-            raise ConfigError(f"{self.name} cannot be {what}: ZooKeeper does not answer") from None
+        except KazooTimeoutError as error:
+            raise ConfigError(f"{self.name} cannot be {what}: {error}") from None
         except NoAuthError:
             why = "it or what it stands in belongs to another user"
             raise ConfigError(f"{self.name} cannot be {what}: {why}") from None
@@ -102,6 +102,6 @@ class ZookeeperDocument:
                 client.start(timeout=_PATIENCE_S)
             except KazooTimeoutError:
                 client.close()
-                raise
+                raise KazooTimeoutError(why_unreached(client)) from None
             self._client = client
         return self._client

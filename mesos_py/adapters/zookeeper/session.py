@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import ssl
 import threading
 from collections.abc import Callable
 from enum import StrEnum
@@ -26,7 +27,7 @@ from mesos_py.adapters.zookeeper.paths import Paths
 from mesos_py.errors import ConfigError, MesosError
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["Connection", "Done", "Session", "SessionListener", "client_of", "is_lost", "refused"]
+__all__ = ["Connection", "Done", "Session", "SessionListener", "client_of", "is_lost", "refused", "why_unreached"]
 
 Done = Callable[[Any, Exception | None], None]
 """Told (result, None) or (None, why not), in the loop's thread."""
@@ -63,19 +64,39 @@ def refused(error: Exception | None) -> NoReturn:
     raise MesosError(f"ZooKeeper refuses us: {type(error).__name__} {error}") from error
 
 
-class _InOrder(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
+class _Handler(SequentialThreadingHandler):  # type: ignore[misc]  # kazoo has no types
+    """Remembers what kazoo keeps to itself: why TLS failed with the server that was tried last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trouble = ""
+
+    def create_connection(self, *args: Any, **options: Any) -> Any:
+        try:
+            connected = super().create_connection(*args, **options)
+        except (ssl.SSLError, ConnectionResetError) as error:
+            why = getattr(error, "verify_message", "") or getattr(error, "reason", "") or error
+            self.trouble = f"TLS with {options.get('hostname')} failed: {why}" if options.get("use_ssl") else ""
+            raise
+        self.trouble = ""
+        return connected
+
+
+class _InOrder(_Handler):
     """Gives what is watched and what is answered to one thread, so that all comes in the order of ZooKeeper's news."""
 
     def dispatch_callback(self, callback: Any) -> None:
         self.completion_queue.put(lambda: callback.func(*callback.args))
 
 
-def client_of(
-    address: ZookeeperAddress, timeout_s: float, handler: SequentialThreadingHandler | None = None
-) -> KazooClient:
-    """A client that is not started yet, and never gives up to connect; ``timeout_s`` is that of the session."""
+def client_of(address: ZookeeperAddress, timeout_s: float, handler: _Handler | None = None) -> KazooClient:
+    """A client that is not started yet, and never gives up to connect; ``timeout_s`` is that of the session.
+
+    Raises ConfigError for files that TLS cannot use.
+    """
     silent = logging.getLogger("mesos_py.kazoo")
     silent.setLevel(logging.CRITICAL)  # what matters is told by whoever listens
+    _try_files(address)
     return KazooClient(
         address.hosts,
         timeout=timeout_s,
@@ -83,8 +104,31 @@ def client_of(
         default_acl=[_all_of(login) for login in address.logins] or None,
         connection_retry=KazooRetry(max_tries=-1, delay=0.05, max_delay=_LONGEST_PAUSE_S),
         logger=silent,
-        handler=handler,
+        handler=handler or _Handler(),
+        use_ssl=address.secure,
+        ca=address.cacertfile or None,
+        certfile=address.certfile or None,
+        keyfile=address.keyfile or address.certfile or None,
+        verify_certs=address.verify_peer,
+        check_hostname=address.verify_peer,
     )
+
+
+def _try_files(address: ZookeeperAddress) -> None:
+    """Kazoo reads them at every connection, and would try for ever."""
+    context = ssl.create_default_context()
+    try:
+        if file := address.cacertfile:
+            context.load_verify_locations(file)
+        if file := address.certfile:
+            context.load_cert_chain(file, address.keyfile or None)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(f"zookeeper: {file} cannot be used: {error.strerror or error}") from None
+
+
+def why_unreached(client: KazooClient) -> str:
+    """Of a client that has waited in vain, for people."""
+    return getattr(client.handler, "trouble", "") or "ZooKeeper does not answer"
 
 
 def _all_of(login: str) -> ACL:
@@ -110,6 +154,11 @@ class Session:
         """As the listeners have been told."""
         self._client = client_of(address, timeout_s, _InOrder())
         self._client.add_listener(self._changed)
+
+    @property
+    def why_unreached(self) -> str:
+        """For people, while it is not connected."""
+        return why_unreached(self._client)
 
     # Life
 

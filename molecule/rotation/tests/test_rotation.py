@@ -28,7 +28,7 @@ def test_the_broker_knows_none_of_the_old_passwords(hosts, file):
             assert (answer.rc == 0) == is_good, (name, place)
 
 
-@pytest.mark.parametrize("port", [5050, 5051, 5671])
+@pytest.mark.parametrize("port", [2281, 5050, 5051, 5671])
 def test_no_host_shows_a_certificate_of_the_old_ca(hosts, port):
     for name, host in hosts.items():
         where = "node1:5671" if port == 5671 else f"{name}:{port}"

@@ -264,6 +264,8 @@ def test_the_password_is_not_printed():
     assert 'zookeeper = "zk://me:***@h1:2181,h2:2181/mesos"' in print_config(config).splitlines()
     config = MasterConfig(zookeeper="zk://me:s3cret@h1/mesos?other=me:0ld")
     assert 'zookeeper = "zk://me:***@h1/mesos?other=***"' in print_config(config).splitlines()
+    config = MasterConfig(zookeeper="zks://me:s3cret@h1/mesos?cacertfile=/ca.pem&other=me:0ld")
+    assert 'zookeeper = "zks://me:***@h1/mesos?cacertfile=/ca.pem&other=***"' in print_config(config).splitlines()
     with pytest.raises(ConfigError, match=r"^zookeeper: .* stands for a password"):
         load(MasterConfig, environ={}, flags={"zookeeper": "zk://me:***@h1/mesos"})
 
@@ -274,6 +276,7 @@ def test_the_password_is_not_printed():
         ({"zookeeper": "zk://h1:2181"}, "the path of a node is missing"),
         ({"zookeeper": "h1:2181/mesos"}, "must look like"),
         ({"zookeeper": "zk://me:s3cret@h1:port/mesos"}, "no host and port"),
+        ({"zookeeper": "zks://me:s3cret@h1/mesos?cacertfile=/nowhere"}, "/nowhere cannot be used: No such file"),
         ({"zookeeper": "zk://h1/mesos", "allocator": "fair"}, "there is no allocator 'fair'"),
         ({"zookeeper": "zk://h1/mesos", "broker": "http://x"}, "broker"),
     ],

@@ -14,6 +14,18 @@ from mesos_py.errors import ConfigError
         ("zk://me:pass@h1/mesos", ZookeeperAddress("h1", "/mesos", "me", "pass")),
         ("zk://me:p:a/s@s@h1/mesos", ZookeeperAddress("h1", "/mesos", "me", "p:a/s@s")),
         ("zk://me:new@h1/mesos?other=me:p%40s", ZookeeperAddress("h1", "/mesos", "me", "new", "me:p@s")),
+        ("zks://h1/mesos", ZookeeperAddress("h1", "/mesos", secure=True)),
+        (
+            "zks://me:new@h1/m?other=me:a%26b&cacertfile=/c%20a.pem&certfile=/c.pem&keyfile=/k.pem&verify=verify_none",
+            ZookeeperAddress(
+                *("h1", "/m", "me", "new", "me:a&b"),
+                secure=True,
+                cacertfile="/c a.pem",
+                certfile="/c.pem",
+                keyfile="/k.pem",
+                verify_peer=False,
+            ),
+        ),
     ],
 )
 def test_what_is_meant(url, address):
@@ -45,7 +57,12 @@ def test_the_login_as_zookeeper_wants_it():
         ("zk://me:s3cret@h 1/mesos", "is no host and port"),
         ("zk://me:new@h1/mesos?other=s3cret", "after other= there must be user:password"),
         ("zk://h1/mesos?other=me:s3cret", "and another before the @"),
-        ("zk://h1/mesos?also=me:s3cret", "must look like"),
+        ("zk://h1/mesos?also=me:s3cret", "options of zk:// are other, as NAME=VALUE"),
+        ("zk://h1/mesos?s3cret", "as NAME=VALUE"),
+        ("zk://h1/mesos?", "as NAME=VALUE"),
+        ("zk://h1/mesos?cacertfile=/ca.pem", "options of zk:// are other"),
+        ("zks://h1/mesos?verify=s3cret", "verify must be verify_peer or verify_none"),
+        ("zks://h1/mesos?keyfile=/a&keyfile=/b", "keyfile is given twice"),
         ("zk://me@h1/mesos", "there must be user:password"),
         ("zk://:s3cret@h1/mesos", "there must be user:password"),
         ("zk://me:@h1/mesos", "there must be user:password"),

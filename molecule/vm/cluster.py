@@ -120,6 +120,7 @@ def _cluster(directory: Path, ports: Mapping[str, int], image: Path) -> Cluster:
             initrd=base.initrd,
             ssh_port=port,
             number=_FIRST + index,
+            cpus=accelerator().cpus,
             segment=segment,
         )
         for index, (name, port) in enumerate(ports.items())

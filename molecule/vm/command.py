@@ -23,13 +23,16 @@ class Accelerator:
     name: str
     cpu: str
     options: str = ""
+    cpus: int = 2
+    """Of each machine of a cluster."""
 
 
 KVM: Final = Accelerator("kvm", "host")
 """As fast as the host."""
 
-TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256")
-"""Newer processors take longer to emulate; without a size in MB, translated code takes up to 1 GB of each machine."""
+TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256", cpus=1)
+"""Newer processors take longer to emulate; without a size in MB, translated code takes up to 1 GB of each machine.
+Several processors of one machine wait for each other where a host has fewer than they are together."""
 
 
 def accelerator(cpuinfo: str | None = None, device: str = "/dev/kvm") -> Accelerator:

@@ -70,6 +70,7 @@ def _make(image: Image, saved: Saved) -> None:
             kernel=image.kernel,
             initrd=image.initrd,
             ssh_port=free_port(),
+            cpus=accelerator().cpus,
             segment=_SEGMENT,
         )
         with running(machine, image, _BOOT_S) as guest:

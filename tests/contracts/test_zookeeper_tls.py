@@ -1,5 +1,7 @@
 """ZooKeeper reached by TLS: what works, and what is said where it does not."""
 
+from contextlib import closing
+
 import pytest
 
 from mesos_py import ConfigError
@@ -73,7 +75,8 @@ def test_who_cannot_be_believed_is_told_apart_from_who_is_silent(zookeeper, monk
 
 def test_whom_nobody_checks_is_believed(zookeeper):
     trusting = f"zks://127.0.0.1:{zookeeper.port}/x?verify=verify_none&certfile={zookeeper.bundle}"
-    assert StateFile(trusting).read() is None
+    with closing(StateFile(trusting)) as there:
+        assert there.read() is None
 
 
 def test_where_no_tls_is_spoken_that_is_what_failed(zookeeper, monkeypatch):

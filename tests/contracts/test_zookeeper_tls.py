@@ -11,7 +11,7 @@ from mesos_py.adapters.zookeeper.archive import Archivist
 from mesos_py.driver.state_file import StateFile
 from tests.support.elections import ZookeeperBench
 from tests.support.rabbitmq import make_certificate
-from tests.support.zookeeper import SecureZookeeper, installed
+from tests.support.zookeeper import SecureZookeeper, running
 
 pytestmark = pytest.mark.integration
 
@@ -19,16 +19,10 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def zookeeper(tmp_path_factory):
     """It asks for a certificate, as ZooKeeper does unless it is told not to."""
-    installed()
-    ensemble = SecureZookeeper(tmp_path_factory.mktemp("secure"))
-    try:
-        ensemble.start()
-        yield ensemble
-    finally:
-        ensemble.kill()
+    yield from running(SecureZookeeper(tmp_path_factory.mktemp("secure")))
 
 
-def told(zookeeper, monkeypatch, url):
+def told(monkeypatch, url):
     """What somebody is told who can do nothing with this."""
     monkeypatch.setattr(document, "_PATIENCE_S", 3.0)
     with pytest.raises(ConfigError) as said:
@@ -66,11 +60,11 @@ def test_who_cannot_be_believed_is_told_apart_from_who_is_silent(zookeeper, monk
     another = tmp_path / "another.pem"
     make_certificate(another, tmp_path / "key.pem")
     stranger = url.replace(str(zookeeper.certificate), str(another))
-    said = told(zookeeper, monkeypatch, stranger)
+    said = told(monkeypatch, stranger)
     assert "TLS with 127.0.0.1 failed: self-signed certificate" in said
     assert "secret" not in said
     same = url.replace("127.0.0.1", "127.1")  # an address that its certificate does not name
-    assert "TLS with 127.1 failed: Hostname mismatch" in told(zookeeper, monkeypatch, same)
+    assert "TLS with 127.1 failed: Hostname mismatch" in told(monkeypatch, same)
 
 
 def test_whom_nobody_checks_is_believed(zookeeper):
@@ -81,15 +75,16 @@ def test_whom_nobody_checks_is_believed(zookeeper):
 
 def test_where_no_tls_is_spoken_that_is_what_failed(zookeeper, monkeypatch):
     plain = zookeeper.url("/x", port=zookeeper.servers[0].port)
-    assert "TLS with 127.0.0.1 failed" in told(zookeeper, monkeypatch, plain)
+    assert "TLS with 127.0.0.1 failed" in told(monkeypatch, plain)
     secure = zookeeper.url("/x").partition("?")[0].replace("zks", "zk")
-    assert "ZooKeeper does not answer" in told(zookeeper, monkeypatch, secure)
+    assert "ZooKeeper does not answer" in told(monkeypatch, secure)
 
 
 @pytest.mark.parametrize("option", ["cacertfile", "certfile"])
-def test_files_that_cannot_be_used_are_named_at_once(tmp_path, option):
-    for file, why in ((tmp_path / "nothing.pem", "No such file"), (tmp_path / "wrong.pem", "PEM|CERTIFICATE")):
-        if why != "No such file":
-            file.write_text("no certificate")
-        with pytest.raises(ConfigError, match=f"zookeeper: {file} cannot be used: .*({why})"):
-            Archivist(parse_address(f"zks://h1/mesos?{option}={file}"))
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("no certificate", "PEM|CERTIFICATE")])
+def test_files_that_cannot_be_used_are_named_at_once(tmp_path, option, text, why):
+    file = tmp_path / "ca.pem"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=f"zookeeper: {file} cannot be used: .*({why})"):
+        Archivist(parse_address(f"zks://h1/mesos?{option}={file}"))

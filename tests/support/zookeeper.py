@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -145,6 +146,9 @@ class Zookeeper:
             server.kill()
 
 
+E = TypeVar("E", bound=Zookeeper)
+
+
 class SecureZookeeper(Zookeeper):
     """One server that also speaks TLS, with those who show a certificate; ``url()`` is where it does."""
 
@@ -193,13 +197,17 @@ def installed() -> None:
         pytest.skip("needs ZooKeeper: install the package zookeeper (Debian) for these tests")
 
 
-@pytest.fixture(scope="session")
-def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zookeeper]:
-    """A running server, shared by the tests of one process; whoever stops it starts it again."""
+def running(ensemble: E) -> Iterator[E]:
+    """For fixtures: it serves until they are done."""
     installed()
-    ensemble = Zookeeper(tmp_path_factory.mktemp("zookeeper"))
     try:
         ensemble.start()
         yield ensemble
     finally:
         ensemble.kill()
+
+
+@pytest.fixture(scope="session")
+def zookeeper(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zookeeper]:
+    """A running server, shared by the tests of one process; whoever stops it starts it again."""
+    yield from running(Zookeeper(tmp_path_factory.mktemp("zookeeper")))

@@ -84,24 +84,24 @@ class ZookeeperDocument:
 
     def _do(self, what: str, call: Callable[[KazooClient], Any]) -> Any:
         try:
-            return self._retry(call, self._connect())
+            return self._retry(call, self._connect(what))
         except NoNodeError:
             raise
-        except KazooTimeoutError as error:
-            raise ConfigError(f"{self.name} cannot be {what}: {error}") from None
+        except KazooTimeoutError:
+            raise ConfigError(f"{self.name} cannot be {what}: ZooKeeper does not answer") from None
         except NoAuthError:
             why = "it or what it stands in belongs to another user"
             raise ConfigError(f"{self.name} cannot be {what}: {why}") from None
         except KazooException as error:
             raise ConfigError(f"{self.name} cannot be {what}: {type(error).__name__} {error}".rstrip()) from error
 
-    def _connect(self) -> KazooClient:
+    def _connect(self, what: str) -> KazooClient:
         if self._client is None:
             client = client_of(self._address, _SESSION_S)
             try:
                 client.start(timeout=_PATIENCE_S)
             except KazooTimeoutError:
                 client.close()
-                raise KazooTimeoutError(why_unreached(client)) from None
+                raise ConfigError(f"{self.name} cannot be {what}: {why_unreached(client)}") from None
             self._client = client
         return self._client

@@ -127,8 +127,9 @@ def _try_files(address: ZookeeperAddress) -> None:
 
 
 def why_unreached(client: KazooClient) -> str:
-    """Of a client that has waited in vain, for people."""
-    return getattr(client.handler, "trouble", "") or "ZooKeeper does not answer"
+    """Of one of ``client_of`` that has waited in vain, for people."""
+    trouble: str = client.handler.trouble
+    return trouble or "ZooKeeper does not answer"
 
 
 def _all_of(login: str) -> ACL:

@@ -124,7 +124,7 @@ def cluster(run: Run) -> Iterator[None]:
         stack.enter_context(running(run, "master", *words))
         for number in range(1, run.agents + 1):
             resources = (
-                f"cpus:{run.cpus};mem:{run.cpus * 512};disk:1024;ports:[{33000 + 50 * number}-{33049 + 50 * number}]"
+                f"cpus:{run.cpus};mem:{run.cpus * 256};ports:[{33000 + 50 * number}-{33049 + 50 * number}]"
             )
             words = ["agent", *common, "--work-dir", str(run.work / f"agent{number}"), "--name", f"agent{number}"]
             words += ["--http-port", "0", "--resources", resources, "--no-private-tmp"]

@@ -25,7 +25,7 @@ def test_each_gets_its_share_and_who_is_alone_gets_all(rabbitmq, tmp_path):
             "--agents",
             "3",
             "--cpus",
-            "2",
+            "4",
             "--pause",
             "8",
             "--csv",

@@ -10,10 +10,12 @@ from mesos_py.frameworks.batch.requests import Dependency
 from mesos_py.types.ids import AgentID, TaskID
 from mesos_py.types.resources import Resources
 
-__all__ = ["NODE_RESOURCES", "TERMINATED", "Book", "Job", "JobState", "Queue", "Share", "chunk_of", "wish_of"]
+__all__ = ["LEAST", "NODE_RESOURCES", "TERMINATED", "Book", "Job", "JobState", "Queue", "Share", "chunk_of", "wish_of"]
 
 NODE_RESOURCES: Final = Resources.of(mem=48)
 """Of our executor, which is once on each agent of a job."""
+LEAST: Final = NODE_RESOURCES + Resources.of(cpus=1)
+"""No job can begin with less of an agent."""
 TERMINATED: Final = 256 + 15
 """Exit status of a job that was ended by TERM, as PBS tells it: 256 and the signal."""
 

@@ -20,7 +20,7 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from mesos_py import Error, Framework, Registered, Resources, TaskStatus
+from mesos_py import Error, Framework, OfferFilter, Registered, Resources, TaskStatus
 from mesos_py.errors import ConfigError, MesosError, UserError
 from mesos_py.frameworks.batch.config import BatchConfig
 from mesos_py.frameworks.batch.core import Batch
@@ -42,6 +42,7 @@ from mesos_py.frameworks.batch.events import (
     Ticked,
     WantOffers,
 )
+from mesos_py.frameworks.batch.jobs import LEAST
 from mesos_py.frameworks.batch.requests import JobRequest, Request
 from mesos_py.frameworks.batch.store import Store
 from mesos_py.frameworks.batch.tasks import Submission, task_of
@@ -109,6 +110,7 @@ class Server:
         self._framework = Framework(
             f"batch {options.name}",
             roles=[options.role],
+            filters={options.role: OfferFilter(least=LEAST)},
             failover_timeout_s=_FAILOVER_S,
             state_file=self._store.framework_file,
             refuse_seconds=_REFUSE_S,

@@ -27,6 +27,7 @@ from mesos_py import (
     Framework,
     MessageReceived,
     Offer,
+    OfferFilter,
     Resources,
     TaskInfo,
     TaskQueue,
@@ -119,7 +120,13 @@ class _JobRun:
         self._plan = plan.JobPlan(len(self._splits), job.reduces, policy)
         self._output = Output(job.output, self._job_id, job.compress)
         self._server = JobServer(job, self._splits, self._order, settings.address or own_address(settings.broker))
-        self._framework = Framework(f"mapreduce {job.name}", roles=[settings.role], refuse_seconds=_REFUSE_S)
+        least = Resources.of(cpus=job.cpus, mem=min(job.map_mem, job.reduce_mem))
+        self._framework = Framework(
+            f"mapreduce {job.name}",
+            roles=[settings.role],
+            filters={settings.role: OfferFilter(least=least)},
+            refuse_seconds=_REFUSE_S,
+        )
         self._queue = TaskQueue()
         self._delay = Delay(settings.delay, time.monotonic())
         self._blacklist = Blacklist(settings.blacklist)

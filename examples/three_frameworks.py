@@ -123,9 +123,7 @@ def cluster(run: Run) -> Iterator[None]:
         words = ["master", *common, "--work-dir", str(run.work / "master"), "--http-port", str(run.port)]
         stack.enter_context(running(run, "master", *words))
         for number in range(1, run.agents + 1):
-            resources = (
-                f"cpus:{run.cpus};mem:{run.cpus * 256};ports:[{33000 + 50 * number}-{33049 + 50 * number}]"
-            )
+            resources = f"cpus:{run.cpus};mem:{run.cpus * 256};ports:[{33000 + 50 * number}-{33049 + 50 * number}]"
             words = ["agent", *common, "--work-dir", str(run.work / f"agent{number}"), "--name", f"agent{number}"]
             words += ["--http-port", "0", "--resources", resources, "--no-private-tmp"]
             stack.enter_context(running(run, f"agent{number}", *words, end=signal.SIGUSR1))

@@ -5,6 +5,7 @@ import secrets
 import click
 
 from mesos_py.cli.command import command
+from mesos_py.daemons.rules import read_acl_file
 from mesos_py.errors import ConfigError
 from mesos_py.types.acls import OBJECTS, Action
 from mesos_py.types.ids import Principal
@@ -25,8 +26,6 @@ def acl(verb: str, file: str, principal: str | None, action: str | None, on: str
       mesos acl check /etc/mesos/acls.toml
       mesos acl check acls.toml --principal ci --action subscribe --object web
     """
-    from mesos_py.daemons.gate import read_acl_file  # noqa: PLC0415  (slow)
-
     if action is None and (principal is not None or on):
         raise click.UsageError("say with --action what it is to be asked about")
     acls = read_acl_file(file)

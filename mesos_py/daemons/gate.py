@@ -3,28 +3,20 @@
 from typing import Final
 
 from mesos_py.daemons.config import DaemonConfig
+from mesos_py.daemons.rules import read_acl_file
 from mesos_py.errors import ConfigError
-from mesos_py.runtime.files import read_text, read_toml
-from mesos_py.types.acls import ALLOW_ALL, Acls, Action, read_acls, why_not
+from mesos_py.runtime.files import read_text
+from mesos_py.types.acls import ALLOW_ALL, Acls, Action, why_not
 from mesos_py.types.ids import Principal
 from mesos_py.web.access import Asked
 from mesos_py.web.authentication import Authenticate, Authenticator, Credentials, nobody, parse_credentials
 from mesos_py.web.server import Tls
 
-__all__ = ["Gate", "read_acl_file"]
+__all__ = ["Gate"]
 
 _OPEN: Final = frozenset({"/health", "/health/live", "/health/ready", "/version"})
 """Whatever the rules are: whoever watches over a daemon needs no credentials."""
 _SANDBOXES: Final = "/files/"
-
-
-def read_acl_file(path: str) -> Acls:
-    """The rules in a TOML file. Raises ConfigError."""
-    values = read_toml(path)
-    try:
-        return read_acls(values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
 
 
 class Gate:

@@ -113,6 +113,7 @@ def _up(directory: Path, nodes: int | None, like: str | None) -> int:
     kept = like and checkpoint.kept_directory(cache_directory(), like, _TREE, saved)
     if kept and kept.is_dir():
         cluster = checkpoint.wake_kept(directory, image, kept, nodes)
+        (directory / "woken").touch()  # whoever makes clusters of machines need not do so
     else:
         cluster = wake(directory, image, {f"node{number}": saved for number in range(1, (nodes or 1) + 1)})
     inventory = json.dumps(cluster.inventory(), indent=2)

@@ -1,8 +1,9 @@
-"""A framework that works while its cluster is upgraded: a long task for each host, and a short one twice a second.
+"""A framework that works while its cluster is upgraded: a long task for each host, and short ones, one after the other.
 
-``python load.py DIRECTORY HOST...``, with MESOS_BROKER. Each task notes in ``DIRECTORY/effects`` of its host that it
-begins and that it ends; ``DIRECTORY/journal`` has what the framework asked for and heard. When ``DIRECTORY/finish`` is
-there it begins no more short tasks, kills the long ones, and leaves ``DIRECTORY/finished`` when all have ended.
+``python load.py DIRECTORY SECONDS HOST...``, with MESOS_BROKER. Every so many seconds a short task begins. Each task
+notes in ``DIRECTORY/effects`` of its host that it begins and that it ends; ``DIRECTORY/journal`` has what the framework
+asked for and heard. When ``DIRECTORY/finish`` is there it begins no more short tasks, kills the long ones, and leaves
+``DIRECTORY/finished`` when all have ended.
 """
 
 import json
@@ -25,7 +26,6 @@ from mesos_py import (
     parse_constraint,
 )
 
-_EVERY_S: Final = 0.5
 _AT_ONCE: Final = 20
 """No more short tasks wait or run."""
 
@@ -33,8 +33,9 @@ _AT_ONCE: Final = 20
 class Load:
     """Nothing is ever tried again: a task that is lost stays lost, and is seen."""
 
-    def __init__(self, directory: Path, hosts: Sequence[str]) -> None:
+    def __init__(self, directory: Path, every_s: float, hosts: Sequence[str]) -> None:
         self._directory = directory
+        self._every_s = every_s
         self._journal = (directory / "journal").open("a", buffering=1)
         self._queue = TaskQueue()
         self._living: set[str] = set()
@@ -47,7 +48,7 @@ class Load:
         self.framework.on_disconnected(lambda reason: self._note("disconnected", why=reason))
         for host in hosts:
             self._add(f"long-{host}", "sleep 86396", f"@hostname:IS:{host}")
-        self.framework.call_later(_EVERY_S, self._go_on)
+        self.framework.call_later(self._every_s, self._go_on)
 
     def _note(self, what: str, **more: Any) -> None:
         self._journal.write(json.dumps({"at": time.time(), "what": what, **more}) + "\n")
@@ -70,7 +71,7 @@ class Load:
         if len(self._living) < _AT_ONCE:
             self._add(f"short-{self._shorts}", "sleep 0.2")
             self._shorts += 1
-        self.framework.call_later(_EVERY_S, self._go_on)
+        self.framework.call_later(self._every_s, self._go_on)
 
     def _registered(self, event: Registered) -> None:
         self._note("registered", again=event.again)
@@ -95,9 +96,9 @@ class Load:
             self.framework.stop()
 
 
-def main(directory: str, *hosts: str) -> None:
+def main(directory: str, every_s: str, *hosts: str) -> None:
     """Work until told to finish."""
-    Load(Path(directory), hosts).framework.run()
+    Load(Path(directory), float(every_s), hosts).framework.run()
     (Path(directory) / "finished").touch()
 
 

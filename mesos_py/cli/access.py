@@ -5,7 +5,7 @@ import secrets
 import click
 
 from mesos_py.cli.command import command
-from mesos_py.daemons.rules import read_acl_file
+from mesos_py.daemons.acl_file import read_acl_file
 from mesos_py.errors import ConfigError
 from mesos_py.types.acls import OBJECTS, Action
 from mesos_py.types.ids import Principal

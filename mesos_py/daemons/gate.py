@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from mesos_py.daemons.acl_file import read_acl_file
 from mesos_py.daemons.config import DaemonConfig
-from mesos_py.daemons.rules import read_acl_file
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.files import read_text
 from mesos_py.types.acls import ALLOW_ALL, Acls, Action, why_not

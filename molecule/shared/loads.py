@@ -57,7 +57,7 @@ class Record:
         """As may be when a leader has just come."""
         if update is None or update["state"] != "DROPPED":
             return False
-        return any(0 <= update["at"] - line["at"] < _LONGEST_S for line in self._of("registered"))
+        return any(0 <= update["at"] - line["at"] < _LONGEST_S for line in self._of("registered") if line["again"])
 
     def _of(self, what: str) -> list[dict[str, Any]]:
         return [line for line in self.journal if line["what"] == what]

@@ -14,8 +14,8 @@ __all__ = ["LEAST", "NODE_RESOURCES", "TERMINATED", "Book", "Job", "JobState", "
 
 NODE_RESOURCES: Final = Resources.of(mem=48)
 """Of our executor, which is once on each agent of a job."""
-LEAST: Final = NODE_RESOURCES + Resources.of(cpus=1)
-"""No job can begin with less of an agent."""
+LEAST: Final = Resources.of(cpus=1)
+"""An offer with less is of use to no job."""
 TERMINATED: Final = 256 + 15
 """Exit status of a job that was ended by TERM, as PBS tells it: 256 and the signal."""
 

@@ -19,7 +19,7 @@ from mesos_py.frameworks.batch.events import (
     ShareChanged,
     WantOffers,
 )
-from mesos_py.frameworks.batch.jobs import Book, JobState, Queue
+from mesos_py.frameworks.batch.jobs import LEAST, Book, JobState, Queue, chunk_of
 from mesos_py.frameworks.batch.requests import Delete, Hold, JobRequest, ListJobs, Release
 from mesos_py.testing.builders import a_status, an_offer
 from mesos_py.types.resources import Resources
@@ -213,3 +213,7 @@ def test_who_waits_for_his_own_jobs_asks_for_nothing():
     request = JobRequest(script="true", name="n", work_dir="/w", nodes=3, ppn=4)
     effects = story.tell(Asked(request=request, user="ann", is_operator=False))
     assert WantOffers(wanted=True) not in effects
+
+
+def test_the_offers_that_are_asked_for_hold_what_the_smallest_job_needs():
+    assert chunk_of(nodes=1, ppn=1, mem_mb=0).contains(LEAST)

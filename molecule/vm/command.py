@@ -12,8 +12,9 @@ __all__ = ["KVM", "READY", "TCG", "Accelerator", "Machine", "accelerator", "comm
 READY: Final = "vm-ready"
 """What the guest writes to its console as soon as ssh answers."""
 
-_KERNEL: Final = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off apparmor=0 audit=0"
-"""Mitigations guard nothing in a machine of tests, and are dear where the processor is emulated."""
+_KERNEL: Final = "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off apparmor=0 audit=0 norandmaps"
+"""Mitigations guard nothing in a machine of tests, and are dear where the processor is emulated. So are addresses that
+are other ones in each process: QEMU 7 translates libraries anew for each of them."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Accelerator:
 KVM: Final = Accelerator("kvm", "host")
 """As fast as the host."""
 
-TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=256", cpus=1)
-"""Newer processors take longer to emulate; without a size in MB, translated code takes up to 1 GB of each machine.
-Several processors of one machine wait for each other where a host has fewer than they are together."""
+TCG: Final = Accelerator("tcg", "Nehalem", ",thread=multi,tb-size=1024", cpus=1)
+"""Newer processors take longer to emulate. At most so many MB of translated code are kept; when they are full, all of
+it is thrown away, and with 256 a machine with a broker did little else. Several processors of one machine wait for each
+other where a host has fewer than they are together."""
 
 
 def accelerator(cpuinfo: str | None = None, device: str = "/dev/kvm") -> Accelerator:

@@ -120,7 +120,7 @@ class AmqpTransport:
         threading.Thread(target=self._dial, name="mesos-amqp-connect", daemon=True).start()
 
     def _dial(self) -> None:
-        """In a thread of its own: try each node once, beginning after the last one that was tried."""
+        """In a thread of its own: try each node once, beginning after the last one that failed us."""
         opened, reasons = self._dial_in_turn()
         if opened is not None and self._stopped:
             opened.close()
@@ -190,6 +190,8 @@ class AmqpTransport:
         self._up = False
         self._session = None
         self._replace = clash
+        if not clash:
+            self._next_node += 1  # this one may be silent for long, and another be well
         self._mender.failed(reason)
 
     def _tell_lost(self, reason: str) -> None:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from decimal import Decimal
 
 import amqp
@@ -120,6 +121,19 @@ def test_the_next_node_is_tried(rabbitmq: RabbitMQ, bench: Bench):
     (dead,) = free_ports(1)
     peer = bench.peer(url=f"amqp://guest:guest@127.0.0.1:{dead}//;127.0.0.1:{rabbitmq.port}")
     assert peer.story == ["connected"]
+
+
+def test_whoever_loses_a_node_goes_to_the_next(rabbitmq: RabbitMQ, bench: Bench):
+    with closing(Proxy(rabbitmq.port)) as first, closing(Proxy(rabbitmq.port)) as second:
+        peer = bench.peer(url=f"amqp://guest:guest@127.0.0.1:{first.port}//;127.0.0.1:{second.port}")
+        for losses in (1, 2, 3):
+            first.cut()
+            second.cut()
+            bench.until(lambda n=losses: len(peer.losses) == n and peer.is_connected)
+        lost = [port for reason in peer.losses for port in (first.port, second.port) if f":{port}" in reason]
+        assert lost == [first.port, second.port, first.port]
+        peer.stop()
+        bench.until(lambda: peer.stopped)
 
 
 def test_every_node_is_named_when_none_answers(bench: Bench):

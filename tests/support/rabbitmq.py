@@ -4,6 +4,7 @@ Nothing of a system-wide broker is touched: own ports, own node name, own cookie
 even if the tests are killed. With pytest-xdist every worker has its own.
 """
 
+import contextlib
 import json
 import os
 import random
@@ -27,10 +28,13 @@ _pause = threading.Event().wait
 class RabbitMQ:
     """One broker node; ``url()`` is where it listens."""
 
-    def __init__(self, work: Path, *further_hosts: str) -> None:
-        """It listens on loopback, and on ``further_hosts`` besides."""
+    def __init__(self, work: Path, *further_hosts: str, beside: "RabbitMQ | None" = None) -> None:
+        """It listens on loopback, and on ``further_hosts`` besides; a node of the same cluster as ``beside``."""
         self.work = work
+        self._beside = beside
         self.port, self.tls_port, self._dist_port, self._epmd_port = free_ports(4)
+        if beside is not None:
+            self._epmd_port = beside._epmd_port
         self.node = f"mesos-test-{os.getpid()}-{self.port}@localhost"
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -50,6 +54,9 @@ class RabbitMQ:
             "ssl_options.verify": "verify_none",
             "ssl_options.fail_if_no_peer_cert": "false",
         }
+        if beside is not None:
+            self._settings["cluster_formation.peer_discovery_backend"] = "classic_config"
+            self._settings["cluster_formation.classic_config.nodes.1"] = beside.node
 
     def url(
         self,
@@ -75,7 +82,7 @@ class RabbitMQ:
         self._write_settings()
         make_certificate(self.certificate, self.work / "key.pem")
         environment = self._environment()
-        if self._epmd is None:
+        if self._epmd is None and self._beside is None:
             epmd = shutil.which("epmd") or "epmd"
             command = [epmd, "-port", str(self._epmd_port), "-address", "127.0.0.1"]
             nothing = subprocess.DEVNULL
@@ -92,7 +99,7 @@ class RabbitMQ:
                 cwd=self.work,
                 start_new_session=True,  # not for the terminal's Ctrl-C
             )
-        pids = [str(self._server.pid), str(self._epmd.pid)]
+        pids = [str(process.pid) for process in (self._server, self._epmd) if process is not None]
         watch = ["sh", "-c", 'read _; kill -9 "$@"', "watch", *pids]  # its input ends when we do, however that comes
         self._watcher = subprocess.Popen(watch, stdin=subprocess.PIPE, start_new_session=True)
         self._wait_listening(self.port, self._server)
@@ -177,7 +184,7 @@ class RabbitMQ:
         work = str(self.work)
         own = {name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))}
         return own | {
-            "HOME": work,  # where Erlang keeps the cookie
+            "HOME": str((self._beside or self).work),  # where Erlang keeps the cookie
             "ERL_EPMD_PORT": str(self._epmd_port),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of watching over it
@@ -207,6 +214,22 @@ class RabbitMQ:
         log = self.work / "server.log"
         tail = log.read_text(errors="replace")[-2000:] if log.exists() else ""
         raise RuntimeError(f"RabbitMQ does not listen on port {port}:\n{tail}")
+
+
+@contextlib.contextmanager
+def several(work: Path, count: int) -> Iterator[list[RabbitMQ]]:
+    """So many nodes that are one broker; they are started, and ended at the end."""
+    first = RabbitMQ(work / "1")
+    nodes = [first, *(RabbitMQ(work / str(number), beside=first) for number in range(2, count + 1))]
+    try:
+        for node in nodes:
+            node.work.mkdir()
+            node.start()
+        first.ctl("await_online_nodes", str(count))
+        yield nodes
+    finally:
+        for node in reversed(nodes):
+            node.close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -4,14 +4,19 @@ import contextlib
 
 import pytest
 
-from mesos_py.adapters.topology import BEACON, agent_queue, framework_queue, master_address, master_inboxes, queue_address
+from mesos_py.adapters.topology import (
+    BEACON,
+    agent_queue,
+    framework_queue,
+    master_address,
+    master_inboxes,
+    queue_address,
+)
 from tests.support.cluster import make_cluster, wait_for
 from tests.support.rabbitmq import installed, several
 from tests.support.transports import used
 
 pytestmark = pytest.mark.integration
-
-DAEMONS = ("master", "agent1", "agent2")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +42,15 @@ def without(node, *, hard):
         node.ctl("await_online_nodes", "3")
 
 
-def connections(node):
-    return node.ctl("list_connections", "user").split()
+@pytest.fixture
+def bench(url):
+    yield from used(lambda _user: url)
+
+
+def lost(cluster, port):
+    """Whether all daemons have said that this node is lost to them."""
+    texts = [cluster.daemon(name).text() for name in ("master", "agent1", "agent2")]
+    return all('"broker lost"' in text and f":{port}" in text for text in texts)
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["stopped", "killed"])
@@ -51,6 +63,7 @@ def test_tasks_go_on_and_more_are_launched_while_a_node_is_away(nodes, url, tmp_
         wait_for(lambda: begun.exists() and len(begun.read_text().split()) == 4, "all tasks run")
         for node in (first, second):
             with without(node, hard=hard):
+                wait_for(lambda port=node.port: lost(cluster, port), f"all lose the node at port {node.port}")
                 with cluster.running("run", "--cpus", "0.1", "--mem", "16", "--", "true") as another:
                     assert another.wait(60) == 0, another.text()
                 assert all(agent["connected"] for agent in cluster.items("/agents"))
@@ -60,15 +73,17 @@ def test_tasks_go_on_and_more_are_launched_while_a_node_is_away(nodes, url, tmp_
         assert cluster.get("/state")["counters"].get("agents_unreachable", 0) == 0
 
 
-def test_queues_of_a_node_that_died_are_made_anew_at_another(nodes, url):
+def test_queues_of_a_node_that_died_are_made_anew_at_another(nodes, bench):
     """Those that outlive a connection, too."""
     kept = framework_queue("guest", "kept", 3600.0)
-    for bench in used(lambda _user: url):
-        master, other = bench.peer(*master_inboxes(7).values()), bench.peer(kept, agent_queue("guest", "p1"))
-        with without(nodes[0], hard=True):
-            bench.until(lambda: all(peer.losses and peer.is_connected for peer in (master, other)), 60.0)
-            other.send(master_address("agent", "guest"), b"hello")
-            master.send(queue_address(kept.name), b"for the framework")
-            master.send(BEACON, b"I lead")
-            bench.until(lambda: master.got and len(other.got) == 3)
-            assert sorted(other.bodies) == [b"I lead", b"I lead", b"for the framework"]
+    master, other = bench.peer(*master_inboxes(7).values()), bench.peer(kept, agent_queue("guest", "p1"))
+    with without(nodes[0], hard=True):
+        bench.until(lambda: all(peer.losses and peer.is_connected for peer in (master, other)), 60.0)
+        other.send(master_address("agent", "guest"), b"hello")
+        master.send(queue_address(kept.name), b"for the framework")
+        master.send(BEACON, b"I lead")
+        bench.until(lambda: master.got and len(other.got) == 3)
+        assert sorted(other.bodies) == [b"I lead", b"I lead", b"for the framework"]
+        master.stop()
+        other.stop()
+        bench.until(lambda: master.stopped and other.stopped)

@@ -1,4 +1,4 @@
-"""Decides what the broker lets each user do, and how secrets and configurations are written down, for the roles."""
+"""Decides what the broker lets each user do, whom a host asks first, and how secrets and settings are written down."""
 
 import base64
 import hashlib
@@ -13,6 +13,7 @@ __all__ = [
     "FilterModule",
     "mesos_environment",
     "mesos_http_line",
+    "mesos_nearest",
     "mesos_secret",
     "mesos_variables",
     "rabbitmq_definitions",
@@ -35,6 +36,11 @@ def mesos_secret(secret: str, *purpose: str) -> str:
 def mesos_http_line(principal: str, secret: str) -> str:
     """The line of ``http_credentials`` for whoever has the principal's derived token."""
     return f"{principal}:sha256:{hashlib.sha256(mesos_secret(secret, 'http', principal).encode()).hexdigest()}"
+
+
+def mesos_nearest(hosts: Sequence[str], host: str) -> list[str]:
+    """A service's hosts as this host tries them: itself first, then others in an order of its own, to spread them."""
+    return sorted(hosts, key=lambda other: (other != host, hashlib.sha256(f"{host} {other}".encode()).digest()))
 
 
 def rabbitmq_hash(password: str, user: str) -> str:
@@ -136,6 +142,7 @@ class FilterModule:
         return {
             "mesos_environment": mesos_environment,
             "mesos_http_line": mesos_http_line,
+            "mesos_nearest": mesos_nearest,
             "mesos_secret": mesos_secret,
             "mesos_variables": mesos_variables,
             "rabbitmq_definitions": rabbitmq_definitions,

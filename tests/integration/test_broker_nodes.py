@@ -12,7 +12,7 @@ from mesos_py.adapters.topology import (
     master_inboxes,
     queue_address,
 )
-from tests.support.cluster import make_cluster, wait_for
+from tests.support.cluster import json_lines, make_cluster, wait_for
 from tests.support.rabbitmq import installed, several
 from tests.support.transports import used
 
@@ -49,8 +49,8 @@ def bench(url):
 
 def lost(cluster, port):
     """Whether all daemons have said that this node is lost to them."""
-    texts = [cluster.daemon(name).text() for name in ("master", "agent1", "agent2")]
-    return all('"broker lost"' in text and f":{port}" in text for text in texts)
+    said = [json_lines(cluster.daemon(name).text()) for name in ("master", "agent1", "agent2")]
+    return all(any(line["event"] == "broker lost" and f":{port}" in line["why"] for line in lines) for lines in said)
 
 
 @pytest.mark.parametrize("hard", [False, True], ids=["stopped", "killed"])

@@ -1,4 +1,4 @@
-"""What the roles have the broker let each user do, and how they write secrets and configurations down."""
+"""What the roles have the broker let each user do, whom a host asks first, and how secrets are written down."""
 
 import base64
 import hashlib
@@ -92,6 +92,15 @@ def test_a_password_that_is_given_holds():
     assert users["shop"]["password_hash"] == filters.rabbitmq_hash("given", "shop")
     derived = filters.mesos_secret(SECRET, "broker", "operator")
     assert users["operator"]["password_hash"] == filters.rabbitmq_hash(derived, "operator")
+
+
+def test_a_host_asks_itself_first_and_hosts_without_the_service_are_spread():
+    nodes = ["n1", "n2", "n3"]
+    assert {filters.mesos_nearest(nodes, node)[0] for node in nodes} == set(nodes)
+    assert filters.mesos_nearest(["n3", "n1", "n2"], "n2") == filters.mesos_nearest(nodes, "n2")
+    first = [filters.mesos_nearest(nodes, f"other{number}")[0] for number in range(300)]
+    assert all(first.count(node) > 70 for node in nodes)
+    assert filters.mesos_nearest(["n1"], "other1") == ["n1"]
 
 
 def test_secrets_of_different_purposes_differ():

@@ -6,7 +6,7 @@ import pytest
 
 from shared.hosts import COMMAND, done, until
 
-UNITS = ("rabbitmq-server", "zookeeper", "mesos-master", "mesos-tasks", "mesos-agent")
+UNITS = ("chrony", "rabbitmq-server", "zookeeper", "mesos-master", "mesos-tasks", "mesos-agent")
 EXPOSURE = {"mesos-master": 2.0, "mesos-agent": 7.0, "mesos-tasks": 2.0}
 TASK = "sleep 86399"
 

@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help demo soak mutations test integration test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
+.PHONY: help venvs demo soak mutations test integration test-vm vm-up vm-ssh vm-down molecule chaos fast lint format protocol changelog lock bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,8 @@ READY_MOLECULE := .venv-molecule/.ready
 $(READY_MOLECULE): requirements/molecule.txt tools/make-venv
 	@tools/make-venv $(PYTHON) .venv-molecule requirements/molecule.txt
 	@touch $@
+
+venvs: $(READY_TEST) $(READY_MOLECULE) ## Make the virtual environments that the rest makes as it needs them
 
 SCENARIO ?= isolation $(patsubst molecule/%/molecule.yml,%,$(wildcard molecule/*/molecule.yml))
 molecule: $(READY_TEST) $(READY_MOLECULE) ## Run all scenarios in virtual machines, or `make molecule SCENARIO=default`; how long each took

@@ -147,7 +147,8 @@ class Registration:
             self._register(now)
         if self._heartbeat_at is not None and self._heartbeat_at <= now:
             assert self._state.agent_id is not None
-            self._out.to_master(AgentHeartbeat(agent_id=self._state.agent_id))
+            executors = sum(len(framework.executors) for framework in self._state.frameworks.values())
+            self._out.to_master(AgentHeartbeat(agent_id=self._state.agent_id, executors=executors))
             self._heartbeat_at = now + self._heartbeat_s
 
     def stop(self) -> None:

@@ -14,9 +14,11 @@ from mesos_py.master.state import Agent
 from mesos_py.master.tasks import TaskDesk
 from mesos_py.master.validation import why_not_agent
 from mesos_py.messages.agent import (
+    AgentHeartbeat,
     AgentRegistered,
     ExecutorExited,
     ExecutorToFramework,
+    PleaseReregister,
     RegisterAgent,
     RegistrationRefused,
     ReregisterAgent,
@@ -296,6 +298,17 @@ class AgentDesk:
             self._desk.tell(framework, Failure(agent_id=agent_id, reason=_FAILURES[state]))
 
     # Executors
+
+    def heartbeat(self, agent: Agent, message: AgentHeartbeat, _now: float) -> None:
+        """Ask after what may be lost: nobody repeats that an executor ended, and what it held must not stay taken.
+
+        Only executors it has shown are counted against it, for others may still be on their way there.
+        """
+        self._tasks.ask_whether_kept(agent)
+        count = message.executors
+        if count is not None and sum(executor.seen for executor in agent.executors.values()) > count:
+            self._state.counters["executor_exits_missed"] += 1
+            self._desk.order(agent, PleaseReregister(agent_id=agent.agent_id))
 
     def executor_exited(self, agent: Agent, message: ExecutorExited, now: float) -> None:
         """Free what the executor itself held, and tell its framework."""

@@ -126,7 +126,7 @@ class Master:
         return {
             to_master.StatusUpdate: self._tasks.update,
             to_master.AgentAway: lambda agent, message, now: self._agents.disconnect(agent, now),
-            to_master.AgentHeartbeat: lambda agent, message, now: self._tasks.ask_whether_kept(agent),
+            to_master.AgentHeartbeat: self._agents.heartbeat,
             to_master.ExecutorExited: self._agents.executor_exited,
             to_master.ExecutorToFramework: self._agents.executor_message,
             to_master.UnregisterAgent: self._agents.unregister,

@@ -20,7 +20,7 @@ from mesos_py.master.offers import OfferDesk
 from mesos_py.master.registry import Deactivate, MarkDrained, Reactivate, StartDraining
 from mesos_py.master.state import Agent
 from mesos_py.master.tasks import TaskDesk
-from mesos_py.messages.agent import DrainAgent, PleaseReregister
+from mesos_py.messages.agent import DrainAgent
 from mesos_py.types.ids import AgentID
 from mesos_py.types.maintenance import AgentMode, Drain
 
@@ -168,8 +168,6 @@ class DrainDesk:
                 continue
             self._order(agent, now)
             self._tasks.ask_after(agent.tasks)
-            if agent.executors and not agent.tasks:
-                self._desk.order(agent, PleaseReregister(agent_id=agent_id))  # it tells of the executors it has
 
     def settle(self, now: float, mark_gone: Callable[[AgentID, float], None]) -> None:
         """Note which agents have been emptied by the event at hand; those to be gone then are given to ``mark_gone``.

@@ -90,10 +90,12 @@ class AgentAway(Struct, frozen=True, kw_only=True, tag="AGENT_AWAY", gc=False):
     agent_id: AgentID
 
 
-class AgentHeartbeat(Struct, frozen=True, kw_only=True, tag="AGENT_HEARTBEAT", gc=False):
+class AgentHeartbeat(Struct, frozen=True, kw_only=True, tag="AGENT_HEARTBEAT", omit_defaults=True, gc=False):
     """I am alive."""
 
     agent_id: AgentID
+    executors: int | None = None
+    """How many custom executors it has: whoever believes in more has missed an EXECUTOR_EXITED. None if not counted."""
 
 
 class StatusUpdate(Struct, frozen=True, kw_only=True, tag="STATUS_UPDATE", omit_defaults=True, gc=False):

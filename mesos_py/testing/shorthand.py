@@ -10,7 +10,7 @@
     kill TASK [agent=A1] [grace=S]     acknowledge A1 TASK UPDATE     reconcile [TASK[@A1] ...]
     message A1 EXECUTOR TEXT     shutdown A1 EXECUTOR     heartbeat     teardown     malformed TEXT
 
-    register RESOURCES [name=N]     seek     alive     unregister     garbled TEXT
+    register RESOURCES [name=N]     seek     alive [executors=N]     unregister     garbled TEXT
     reregister A1 RESOURCES [name=N] [| F1 TASK STATE RESOURCES [sent=STATE] [timeout=S]] [| executor F1 EXECUTOR]
     status F1 TASK STATE [UPDATE] [latest=STATE]     exited F1 EXECUTOR     talk F1 EXECUTOR TEXT
 
@@ -167,7 +167,9 @@ def agent_message(verb: str, me: AgentID, queue: str, words: Words) -> FromAgent
         case "away":
             return agents.AgentAway(agent_id=me)
         case "alive":
-            return agents.AgentHeartbeat(agent_id=me)
+            return agents.AgentHeartbeat(
+                agent_id=me, executors=int(options["executors"]) if "executors" in options else None
+            )
         case "status":
             update_id = int(plain[3]) if len(plain) > 3 else None
             return agents.StatusUpdate(

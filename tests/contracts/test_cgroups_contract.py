@@ -117,7 +117,7 @@ def test_nobody_hides_in_a_session_of_its_own(cell):
     process = cell.start(cell.create(), "python", HIDES, stdout=subprocess.PIPE)
     ready(process)
     process.wait()
-    [hidden] = cell.cgroups.pids(C1)
+    [hidden] = until(lambda: len(found := cell.cgroups.pids(C1)) == 1 and found)  # its parent is just ending, too
     until(lambda: cell.cgroups.kill(C1))
     until(lambda: has_ended(hidden))
 

@@ -267,7 +267,7 @@ OPERATIONS = st.lists(
 def test_whatever_is_done_is_found_again(kind, request):
     """Any operations, in any number of leaderships: what a core has made of them is what the next one begins with."""
 
-    @settings(max_examples=40 if kind != "zookeeper" else 8, deadline=None, database=None)
+    @settings(max_examples=40 if kind != "zookeeper" else 8, database=None)
     @given(st.lists(OPERATIONS, max_size=3))
     def check(leaderships):
         place = open_place(kind, request)

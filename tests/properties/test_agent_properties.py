@@ -385,6 +385,4 @@ class World(AgentWorld):
 
 
 TestAgent = World.TestCase
-TestAgent.settings = settings(
-    max_examples=60, stateful_step_count=60, deadline=None, suppress_health_check=list(Suppress)
-)
+TestAgent.settings = settings(max_examples=60, stateful_step_count=60, suppress_health_check=list(Suppress))

@@ -1,6 +1,6 @@
 """Plans never promise more than there is, and no job delays one that comes before it."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.frameworks.batch.planning import Use, Wish, plan
@@ -45,7 +45,6 @@ def as_wishes(wanted):
     ]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(clusters, busy, wishes_)
 def test_what_starts_now_fits_together_and_is_whole(sizes, busy, wanted):
     agents, uses = book(sizes, busy)
@@ -61,7 +60,6 @@ def test_what_starts_now_fits_together_and_is_whole(sizes, busy, wanted):
     assert {*made.starts, *made.later, *made.never} == {wish.key for wish in wishes}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(clusters, busy, wishes_)
 def test_who_comes_later_delays_nobody_before_him(sizes, busy, wanted):
     agents, uses = book(sizes, busy)
@@ -72,7 +70,6 @@ def test_who_comes_later_delays_nobody_before_him(sizes, busy, wanted):
         assert fewer.later.items() <= more.later.items()
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(clusters, busy, wishes_)
 def test_each_job_that_fits_at_all_gets_a_time(sizes, busy, wanted):
     agents, uses = book(sizes, busy)

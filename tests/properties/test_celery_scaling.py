@@ -1,6 +1,6 @@
 """How many workers a fleet has, whatever comes: enough at once, none too many for long, nobody stopped by mistake."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.frameworks.celery.scaling import Fleet, Phase, Scaler, Worker
@@ -34,7 +34,6 @@ def in_phase(staff, *phases):
     return [worker for worker in staff if worker.phase in phases]
 
 
-@settings(deadline=None)  # other work on the machine counts
 @given(st.data())
 def test_one_plan(data):
     fleet = data.draw(fleets())
@@ -96,7 +95,6 @@ class Site:
         self.stopped += len(plan.stop)
 
 
-@settings(deadline=None)  # other work on the machine counts
 @given(fleets(), st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=30))
 def test_over_time(fleet, steps):
     site = Site(fleet, linger_s=5.0)
@@ -117,7 +115,6 @@ def test_over_time(fleet, steps):
     assert len(site.staff) >= 1
 
 
-@settings(deadline=None)  # other work on the machine counts
 @given(fleets(), st.integers(1, 30))
 def test_a_steady_load_moves_nobody(fleet, load):
     site = Site(fleet, linger_s=5.0)

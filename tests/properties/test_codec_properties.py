@@ -44,7 +44,7 @@ GOOD = {"type": "HEARTBEAT", "framework_id": "F"}
 
 @pytest.mark.parametrize(("message_type", "reader"), EVERY_MESSAGE)
 @given(st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_what_is_sent_arrives_the_same(message_type, reader, data):
     messages = data.draw(st.lists(instances(message_type), min_size=1, max_size=2))
     for content_type in FORMATS:
@@ -56,7 +56,7 @@ def test_what_is_sent_arrives_the_same(message_type, reader, data):
 
 @pytest.mark.parametrize(("message_type", "reader"), EVERY_MESSAGE)
 @given(st.data())
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 def test_fields_that_are_not_known_are_ignored(message_type, reader, data):
     message = data.draw(instances(message_type))
     wire = to_builtins(message) | {"a field of version N+1": {"deep": [1, {"x": None}]}}
@@ -75,7 +75,7 @@ plain = st.recursive(
 
 
 @given(body=st.binary(max_size=200), family=st.sampled_from(FAMILIES), content_type=st.sampled_from(FORMATS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bytes_stop_a_reader(body, family, content_type):
     reader = family[1]
     reader.decode(body, content_type)
@@ -83,7 +83,7 @@ def test_no_bytes_stop_a_reader(body, family, content_type):
 
 
 @given(data=st.data(), family=st.sampled_from(FAMILIES), content_type=st.sampled_from(FORMATS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_damage_to_a_body_stops_a_reader(data, family, content_type):
     family, reader = family
     message = data.draw(instances(family))
@@ -94,7 +94,7 @@ def test_no_damage_to_a_body_stops_a_reader(data, family, content_type):
 
 
 @given(data=st.data(), family=st.sampled_from(FAMILIES), content_type=st.sampled_from(FORMATS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_message_of_wrong_types_spoils_only_itself(data, family, content_type):
     family, reader = family
     good = data.draw(instances(family))
@@ -108,7 +108,7 @@ def test_a_message_of_wrong_types_spoils_only_itself(data, family, content_type)
 
 
 @given(data=st.data(), family=st.sampled_from(FAMILIES))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_both_formats_read_the_same(data, family):
     family, reader = family
     tags = sorted({tag_of(message) for message in message_types(family)})
@@ -131,7 +131,7 @@ def test_infinity_and_nan_are_refused_whatever_their_width(number, wide):
 
 
 @given(sizes=st.lists(st.integers(0, 60_000), max_size=12), content_type=st.sampled_from(FORMATS))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_splitting_keeps_the_order_and_the_limit(sizes, content_type):
     reader = codec.SCHEDULER_CALLS
     kills = [Kill(framework_id="F", task_id=f"{i}-" + "x" * size) for i, size in enumerate(sizes)]

@@ -1,6 +1,6 @@
 """Gangs start whole or not at all, hold no offer for too long, and two of them never wait for each other for ever."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.scheduler.toolkit import Gang, GangPolicy, Gangs
@@ -72,7 +72,6 @@ def test_whole_or_not_at_all_and_nothing_is_held_for_too_long(history):
     agents=st.integers(2, 6),
     turns=st.lists(st.booleans(), min_size=40, max_size=40),
 )
-@settings(deadline=None)
 def test_two_that_each_want_everything_both_start(seeds, agents, turns):
     """Whatever the order in which free agents are offered to the two."""
     rivals = [Gangs(POLICY, seed=seed) for seed in seeds]

@@ -431,5 +431,5 @@ def _task(task_id, size, executor=None):
 
 
 TestMasterMachine = MasterMachine.TestCase
-TestMasterMachine.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestMasterMachine.settings = settings(max_examples=150, stateful_step_count=40)
 TestMasterMachine = pytest.mark.timeout(300)(TestMasterMachine)

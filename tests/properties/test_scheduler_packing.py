@@ -67,7 +67,7 @@ def delayed(specs, offers):
     return delay_fit([replace(spec, hosts=["far away"]) for spec in specs], offers, Delay(DelayPolicy(), 0.0), 100.0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(offers(), waiting(), st.sampled_from([first_fit, best_fit, spread, delayed]))
 def test_nothing_is_exceeded_lost_or_doubled(offers, waiting, pack):
     packing = pack(waiting, offers)
@@ -87,7 +87,7 @@ def test_nothing_is_exceeded_lost_or_doubled(offers, waiting, pack):
             assert len(placement.ports) == placement.spec.ports
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(offers(), waiting())
 def test_first_fit_leaves_nothing_that_still_fits(offers, waiting):
     plain = [spec for spec in waiting if not spec.constraints]

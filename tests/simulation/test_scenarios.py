@@ -210,7 +210,7 @@ def scenarios(draw):
     }
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(scenarios())
 def test_every_task_that_fits_ends_and_resources_are_conserved(raw):
     report = run(**raw)

@@ -18,7 +18,7 @@ from mesos_py.messages.agent import (
 )
 from mesos_py.types.ids import AgentID
 from mesos_py.types.tasks import TaskState
-from tests.unit.agent.rig import AGENT, Rig, a_beacon, a_task, an_agent_info
+from tests.unit.agent.rig import AGENT, Rig, a_beacon, a_task, an_agent_info, an_executor
 
 
 def test_says_nothing_without_a_broker():
@@ -137,6 +137,21 @@ def test_heartbeats_as_often_as_the_beacon_says():
     rig.say(a_beacon(heartbeat_s=1))
     rig.wait(3)
     assert len(rig.sent(AgentHeartbeat)) == 3
+
+
+def test_a_heartbeat_tells_how_many_executors_there_are():
+    rig = Rig()
+
+    def told():
+        rig.wait(15)
+        (heartbeat,) = rig.sent(AgentHeartbeat)
+        return heartbeat.executors
+
+    assert told() == 0
+    container_id = rig.start_executor(a_task(executor=an_executor()))
+    assert told() == 1
+    rig.end(container_id)
+    assert told() == 0
 
 
 def test_a_silent_master_is_lost_after_five_intervals():

@@ -5,7 +5,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.errors import UserError
@@ -59,14 +59,12 @@ def streamed(*words):
     return job
 
 
-@settings(deadline=None)
 @given(SCRIPTS, st.lists(st.tuples(st.sampled_from("ACdejklmMNopqrStvwWhVz"), VALUES), max_size=3))
 def test_any_submission(script, options):
     with contextlib.suppress(UserError):
         submitted(script, *options)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(st.sampled_from(["-D", "-mapper", "-files", "-cmdenv", "-io", "NONE"]), VALUES), max_size=8))
 def test_any_streaming_job(words):
     with contextlib.suppress(UserError):

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mesos_py.runtime import shares
@@ -86,7 +86,6 @@ PUT = st.tuples(st.sampled_from("abcd"), st.integers(0, 12), st.integers(1, 400)
 TAKE = st.integers(1, 20)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(PUT, TAKE), max_size=60))
 def test_order_bounds_and_turns(steps):
     """Whatever comes: each sender's calls keep their order, bounds hold, and nobody is passed over."""
@@ -118,7 +117,6 @@ def test_order_bounds_and_turns(steps):
     assert all(dropped[sender] <= numbers[sender] for sender in dropped)
 
 
-@settings(deadline=None)
 @given(st.lists(PUT, max_size=60))
 def test_whoever_has_less_than_an_equal_share_loses_nothing(puts):
     waiting, sizes = backlogs(), Counter()

@@ -22,7 +22,6 @@ def run_of(sorter, partitions):
     return [[line for piece in run.lines(number) for line in piece] for number in range(partitions)]
 
 
-@settings(deadline=None)
 @given(LINES, st.integers(1, 4), st.sampled_from([1, 200, 10**6]))
 def test_lines_come_out_by_partition_and_key_and_in_the_order_they_came(tmp_path_factory, lines, partitions, limit):
     rules = KeyRules()
@@ -82,7 +81,7 @@ def test_the_combiner_sees_each_key_together_once_per_run(tmp_path):
 
 @pytest.mark.parametrize("options", ["-k1,1", "-k2,2n -k1,1", "-k2nr -k1", "-k2,2r -k1,1", "-nr", "-k1.2,1.3"])
 @given(st.lists(st.tuples(st.text("abc", min_size=3, max_size=4), st.integers(-20, 20)), min_size=1, max_size=25))
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 def test_the_comparator_orders_as_sort_does(options, rows):
     rows = [f"{number}\t{word}" if options == "-nr" else f"{word}\t{number}" for word, number in rows]
     rules = KeyRules(fields=2, sort=parse_sort_keys(options))

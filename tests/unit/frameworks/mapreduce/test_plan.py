@@ -229,7 +229,7 @@ class AnyJob(RuleBasedStateMachine):
 
 
 TestAnyJob = AnyJob.TestCase
-TestAnyJob.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestAnyJob.settings = settings(max_examples=80, stateful_step_count=40)
 
 
 def test_it_notices_when_it_is_unsound():

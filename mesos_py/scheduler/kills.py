@@ -1,4 +1,10 @@
-"""Repeats each kill until its task has ended, because a kill may be lost on its way."""
+"""Repeats each kill until its task has ended, because a kill may be lost on its way.
+
+A task that nobody knows may still turn up, with an agent that was away for longer than masters wait. Its kill is said
+again when it does.
+"""
+
+from typing import Final
 
 from msgspec import Struct
 
@@ -7,6 +13,8 @@ from mesos_py.types.ids import AgentID, TaskID
 from mesos_py.types.tasks import KillPolicy
 
 __all__ = ["Kills", "Wish"]
+
+_UNKNOWN_KEPT: Final = 1000
 
 
 class Wish(Struct, kw_only=True, gc=False):
@@ -26,18 +34,39 @@ class Kills:
         """``backoff`` is the wait between repetitions."""
         self._backoff = backoff
         self._wishes: dict[TaskID, Wish] = {}
+        self._of_unknown: dict[TaskID, Wish] = {}
+        """Kept back, for nobody knows the task; the oldest first."""
         self._earliest: float | None = None
         """No wish is due before; may be earlier than any, so that ends cost nothing."""
 
     def wish(self, task_id: TaskID, agent_id: AgentID | None, policy: KillPolicy | None, now: float) -> None:
         """This task shall end; said at the next ``due``. A new wish replaces the old."""
-        self._wishes[task_id] = Wish(task_id=task_id, agent_id=agent_id, policy=policy, due=now)
+        self._of_unknown.pop(task_id, None)
+        self._say(Wish(task_id=task_id, agent_id=agent_id, policy=policy), now)
+
+    def _say(self, wish: Wish, now: float) -> None:
+        wish.attempt, wish.due = 0, now
+        self._wishes[wish.task_id] = wish
         self._earliest = now if self._earliest is None else min(self._earliest, now)
 
     def ended(self, task_id: TaskID) -> None:
         """It has ended."""
         if self._wishes:
             self._wishes.pop(task_id, None)
+        if self._of_unknown:
+            self._of_unknown.pop(task_id, None)
+
+    def unknown(self, task_id: TaskID) -> None:
+        """Nobody has a record of it."""
+        if (wish := self._wishes.pop(task_id, None)) is not None:
+            self._of_unknown[task_id] = wish
+            if len(self._of_unknown) > _UNKNOWN_KEPT:
+                del self._of_unknown[next(iter(self._of_unknown))]
+
+    def lives(self, task_id: TaskID, now: float) -> None:
+        """It is there; if it was unknown, it shall still end."""
+        if self._of_unknown and (wish := self._of_unknown.pop(task_id, None)) is not None:
+            self._say(wish, now)
 
     def restate(self, now: float) -> None:
         """Say everything again at once: whoever was told may not be there any more."""
@@ -63,6 +92,7 @@ class Kills:
     def forget(self) -> None:
         """Wish for nothing."""
         self._wishes.clear()
+        self._of_unknown.clear()
         self._earliest = None
 
     def __contains__(self, task_id: object) -> bool:

@@ -255,6 +255,22 @@ def test_a_kill_of_a_task_nobody_knows_ends_with_the_answer(bench):
     assert not bench.sent_of(Kill)
 
 
+def test_a_task_that_turns_up_after_all_is_still_to_end(bench):
+    bench.join()
+    bench.call(kill("t1", kill_policy=KillPolicy(grace_period_s=1)))
+    answer(bench, "t1", "UNKNOWN", agent_id=None)
+    bench.look()
+    bench.wait(60)
+    assert not bench.sent_of(Kill)
+    answer(bench, "t1", "RUNNING")
+    assert [call.kill_policy for call in bench.sent_of(Kill)] == [KillPolicy(grace_period_s=1)]
+    bench.status("t1", "KILLED", 2)
+    bench.status("t1", "RUNNING", 3)
+    bench.look()
+    bench.wait(60)
+    assert not bench.sent_of(Kill)
+
+
 def test_a_kill_just_before_a_stop_is_sent(bench):
     bench.join()
     running(bench, "t1")

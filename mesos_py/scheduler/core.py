@@ -74,7 +74,7 @@ from mesos_py.scheduler.tasks import TaskBook
 from mesos_py.scheduler.wishes import Wishes
 from mesos_py.types.ids import AgentID, FrameworkID, OfferID, TaskID
 from mesos_py.types.offers import Offer
-from mesos_py.types.tasks import LIVE, TERMINAL, Reason, TaskInfo, TaskState
+from mesos_py.types.tasks import Reason, TaskInfo, TaskState
 
 __all__ = ["Scheduler"]
 
@@ -249,12 +249,7 @@ class Scheduler:
         task_id, state = status.task_id, status.state
         if state != TaskState.STAGING and self._reconciler.waits_for(task_id):
             self._reconciler.answered(task_id)
-        if state in TERMINAL:
-            self._kills.ended(task_id)
-        elif state == TaskState.UNKNOWN:
-            self._kills.unknown(task_id)
-        elif state in LIVE:
-            self._kills.lives(task_id, now)
+        self._kills.heard(task_id, state, now)
         news = self._tasks.is_news(status)
         if news:
             self._effects.append(Deliver(update))

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from mesos_py.scheduler.config import Backoff
 from mesos_py.types.ids import AgentID, TaskID
-from mesos_py.types.tasks import KillPolicy
+from mesos_py.types.tasks import LIVE, TERMINAL, KillPolicy, TaskState
 
 __all__ = ["Kills", "Wish"]
 
@@ -49,24 +49,19 @@ class Kills:
         self._wishes[wish.task_id] = wish
         self._earliest = now if self._earliest is None else min(self._earliest, now)
 
-    def ended(self, task_id: TaskID) -> None:
-        """It has ended."""
-        if self._wishes:
+    def heard(self, task_id: TaskID, state: TaskState, now: float) -> None:
+        """How a task is now."""
+        if not self._wishes and not self._of_unknown:
+            return
+        if state in TERMINAL:
             self._wishes.pop(task_id, None)
-        if self._of_unknown:
             self._of_unknown.pop(task_id, None)
-
-    def unknown(self, task_id: TaskID) -> None:
-        """Nobody has a record of it."""
-        if (wish := self._wishes.pop(task_id, None)) is not None:
-            self._of_unknown[task_id] = wish
+        elif state is TaskState.UNKNOWN and task_id in self._wishes:
+            self._of_unknown[task_id] = self._wishes.pop(task_id)
             if len(self._of_unknown) > _UNKNOWN_KEPT:
                 del self._of_unknown[next(iter(self._of_unknown))]
-
-    def lives(self, task_id: TaskID, now: float) -> None:
-        """It is there; if it was unknown, it shall still end."""
-        if self._of_unknown and (wish := self._of_unknown.pop(task_id, None)) is not None:
-            self._say(wish, now)
+        elif state in LIVE and task_id in self._of_unknown:
+            self._say(self._of_unknown.pop(task_id), now)
 
     def restate(self, now: float) -> None:
         """Say everything again at once: whoever was told may not be there any more."""

@@ -134,12 +134,17 @@ class RandomUser:
     def hear(self, event: effects.UserEvent, process: SchedulerProcess) -> None:
         """Part of User."""
         match event:
-            case effects.Registered() if process is not self.process and not event.again:
+            case effects.Registered() if event.again:
+                self.framework_id = event.framework_id
+            case effects.Registered() if process is not self.process:
                 self.cluster.timeline.after(0.0, process.die)  # of a removed framework one goes on under a fresh id
             case effects.Registered():
-                if not event.again and self.framework_id is not None:
+                if self.framework_id not in (None, *self.cluster.promises.doomed_frameworks):
                     self.cluster.fail(f"6 soft state: {self.name} has a second identity")
                 self.framework_id = event.framework_id
+                for rival in self.cluster.rivals:
+                    if rival.user is self and rival.alive:
+                        self.cluster.timeline.after(0.0, rival.die)
             case Offers():
                 for offer in event.offers:
                     self.cluster.timeline.after(self._dice.wait(1.0), self._answer, offer, process)

@@ -105,6 +105,7 @@ def an_agent(mode="ACTIVE", agent_id="M1-A1", name="n1"):
         ("ACTIVE", "active", []),
         ("ACTIVE", "deactivated", ["/agents/M1-A1/deactivate"]),
         ("DRAINED", "gone", ["/agents/M1-A1/gone"]),
+        ("DRAINING", "gone", ["/agents/M1-A1/gone"]),
         ("ACTIVE", "present", []),
     ],
 )

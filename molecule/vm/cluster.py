@@ -73,7 +73,7 @@ class Cluster:
             "ansible_ssh_private_key_file": str(self.key),
             "ansible_ssh_common_args": " ".join(SSH_OPTIONS),
             "ansible_python_interpreter": "/usr/bin/python3",
-            "cluster_ip": machine.address.partition("/")[0],
+            "mesos_cluster_address": machine.address.partition("/")[0],
         }
 
 

@@ -89,7 +89,7 @@ def test_machines_are_found_again_as_they_were_woken(tmp_path):
     assert [machine.address for machine in cluster.machines.values()] == ["10.77.0.11/24", "10.77.0.12/24"]
     assert {machine.segment for machine in cluster.machines.values()} == {"230.77.0.2:2201"}
     hosts = cluster.inventory()["all"]["hosts"]
-    assert [(name, host["ansible_port"], host["cluster_ip"]) for name, host in hosts.items()] == [
+    assert [(name, host["ansible_port"], host["mesos_cluster_address"]) for name, host in hosts.items()] == [
         ("node1", 2201, "10.77.0.11"),
         ("node2", 2202, "10.77.0.12"),
     ]

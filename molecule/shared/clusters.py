@@ -20,6 +20,7 @@ __all__ = [
     "readiness",
     "run_on_each",
     "start_job",
+    "status_of",
     "task_processes",
     "until_there_is",
     "zookeeper_mode",
@@ -37,6 +38,11 @@ def readiness(host: Any, daemon: str) -> str:
     """What a master or an agent says of itself; empty if it is not ready or does not answer, or its host does not."""
     said = _answer(host, _READY.format(port=_PORTS[daemon]))
     return str(json.loads(said).get("status", "")) if said else ""
+
+
+def status_of(host: Any, daemon: str) -> str:
+    """What `systemctl status` of a master or an agent has behind Status."""
+    return done(host, f"systemctl show -P StatusText mesos-{daemon}")
 
 
 def leader_of(hosts: Mapping[str, Any]) -> str | None:

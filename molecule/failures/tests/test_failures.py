@@ -1,77 +1,14 @@
 """Each failure is said in so many words; tasks go on, and the next run has the cluster whole."""
 
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from shared.clusters import EACH, fault, is_whole, leader_of, run_on_each, start_job, task_processes
+from shared.clusters import fault, is_whole, leader_of, status_of
 from shared.hosts import done, until
+from shared.plays import Play, changes, play
 
-TREE = Path(__file__).resolve().parents[3]
-TASK = "sleep 86393"
-
-
-class Play:
-    """A playbook that is at the scenario's hosts."""
-
-    def __init__(self, playbook, *words):
-        command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], str(playbook), *words]
-        plain = os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self._process = subprocess.Popen(command, cwd=TREE, env=plain, text=True, **pipes)
-        self._said = ""
-
-    def until(self, said):
-        """Read until it says this."""
-        while said not in self._said:
-            line = self._process.stdout.readline()
-            assert line, f"it ended: {self._said}"
-            self._said += line
-
-    def end(self):
-        """Its exit code, and all that it said, on one line."""
-        self._said += self._process.stdout.read()
-        print(self._said)
-        return self._process.wait(), re.sub(r"\s+", " ", self._said)
-
-
-def play(playbook, *words):
-    return Play(playbook, *words).end()
-
-
-def changes(said):
-    """By host, as the recap has it."""
-    return {name: int(number) for name, number in re.findall(r"(\w+) : ok=\d+ changed=(\d+)", said)}
-
-
-@pytest.fixture(scope="module")
-def job(hosts):
-    """A task on each host."""
-    until(lambda: is_whole(hosts))
-    start_job(hosts["node1"], "failures", *EACH, "--", *TASK.split())
-    until(lambda: all(task_processes(host, TASK) for host in hosts.values()))
-    yield
-    done(hosts["node1"], "systemctl stop failures")
-
-
-@pytest.fixture
-def survivors():
-    """Hosts whose tasks are to go on."""
-    return ["node1", "node2", "node3"]
-
-
-@pytest.fixture(autouse=True)
-def no_worse(hosts, job, survivors):
-    """The tasks go on, and once it is over the cluster takes tasks everywhere."""
-    before = {name: task_processes(host, TASK) for name, host in hosts.items()}
-    yield
-    until(lambda: is_whole(hosts), 600.0)
-    after = {name: task_processes(hosts[name], TASK) for name in survivors}
-    assert after == {name: before[name] for name in survivors}
-    run_on_each(hosts["node1"], "true")
+pytestmark = pytest.mark.usefixtures("no_worse")
 
 
 def test_a_full_disk(hosts):
@@ -104,7 +41,7 @@ def test_a_certificate_that_has_ended(hosts, survivors):
     survivors.remove("node2")
     assert play("molecule/failures/expire.yml")[0] == 0
     done(hosts["node2"], "systemctl restart --no-block mesos-agent")
-    until(lambda: "certificate has expired" in done(hosts["node2"], "systemctl show -P StatusText mesos-agent"))
+    until(lambda: "certificate has expired" in status_of(hosts["node2"], "agent"))
     code, said = play("playbooks/site.yml")
     assert code == 0
     assert changes(said)["node1"] > 0

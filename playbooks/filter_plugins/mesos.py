@@ -14,6 +14,7 @@ __all__ = [
     "mesos_environment",
     "mesos_http_line",
     "mesos_nearest",
+    "mesos_quoted",
     "mesos_secret",
     "mesos_variables",
     "rabbitmq_definitions",
@@ -41,6 +42,11 @@ def mesos_http_line(principal: str, secret: str) -> str:
 def mesos_nearest(hosts: Sequence[str], host: str) -> list[str]:
     """A service's hosts as this host tries them: itself first, then others in an order of its own, to spread them."""
     return sorted(hosts, key=lambda other: (other != host, hashlib.sha256(f"{host} {other}".encode()).digest()))
+
+
+def mesos_quoted(text: str) -> str:
+    """As it stands in a part of a URL: Jinja's own ``urlencode`` leaves slashes, which end a password."""
+    return quote(text, safe="")
 
 
 def rabbitmq_hash(password: str, user: str) -> str:
@@ -143,6 +149,7 @@ class FilterModule:
             "mesos_environment": mesos_environment,
             "mesos_http_line": mesos_http_line,
             "mesos_nearest": mesos_nearest,
+            "mesos_quoted": mesos_quoted,
             "mesos_secret": mesos_secret,
             "mesos_variables": mesos_variables,
             "rabbitmq_definitions": rabbitmq_definitions,

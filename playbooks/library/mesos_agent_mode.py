@@ -124,7 +124,7 @@ def find(masters: Masters, node: str) -> dict[str, Any] | None:
 
 def order(state: str, agent_id: str, mode: str, options: dict[str, Any]) -> str | None:
     """Path of the request that leads from this mode to that state; None if there is nothing to do but to wait."""
-    if state in ("drained", "gone") and mode == "DRAINING":
+    if state == "drained" and mode == "DRAINING":
         return None
     base = f"/agents/{quote(agent_id, safe='')}"
     match state:

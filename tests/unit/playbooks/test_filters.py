@@ -127,3 +127,7 @@ def test_a_configuration_becomes_variables():
     variables = filters.mesos_variables(settings)
     assert variables == {"MESOS_PARANOID": "true", "MESOS_RESOURCES": 'a"b;c', "MESOS_WEIGHTS": "batch=0.5,web=2"}
     assert filters.mesos_environment({"MESOS_RESOURCES": 'a"b;c'}) == 'MESOS_RESOURCES="a\\"b;c"\n'
+
+
+def test_what_stands_in_a_url_ends_no_part_of_it():
+    assert filters.mesos_quoted("a/b+c@d:e%?") == "a%2Fb%2Bc%40d%3Ae%25%3F"

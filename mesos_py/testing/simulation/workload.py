@@ -143,7 +143,7 @@ class RandomUser:
                     self.cluster.fail(f"6 soft state: {self.name} has a second identity")
                 self.framework_id = event.framework_id
                 for rival in self.cluster.rivals:
-                    if rival.user is self and rival.alive:
+                    if rival.user is self and rival is not process:
                         self.cluster.timeline.after(0.0, rival.die)
             case Offers():
                 for offer in event.offers:

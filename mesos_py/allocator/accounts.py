@@ -53,7 +53,7 @@ class Agent:
 class Claim(Client):
     """What the allocator knows of a client besides its place in line."""
 
-    __slots__ = ("appetite", "held", "least", "subscribed", "suppressed")
+    __slots__ = ("appetite", "held", "least", "subscribed", "suppressed", "turned_down")
 
     def __init__(self, framework_id: FrameworkID, role: Role, mask: int) -> None:
         super().__init__(framework_id, role, mask)
@@ -64,6 +64,8 @@ class Claim(Client):
         """Too little is not worth an offer."""
         self.appetite: Appetite | None = None
         """None if no demand is stated."""
+        self.turned_down = False
+        """Since it was last fresh, it did not take what was cut to its demand; another cut it might take."""
         self.held: dict[Agent, None] = {}
         """The agents on which something is charged to it."""
 

@@ -59,7 +59,7 @@ class HierarchicalAllocator:
         self._accounts = Accounts(self._sorter, config.min_allocatable)
         self._quotas = self._accounts.quotas
         self._server = Server(
-            self._sorter, self._accounts, self._filters, self._minima, self._refusals, self._settle_claim
+            self._sorter, self._accounts, self._filters, self._minima, self._refusals, self._note_demand
         )
         self._due: dict[Agent, None] = {}
         self._declined: dict[Agent, None] = {}
@@ -204,9 +204,10 @@ class HierarchicalAllocator:
         for framework, claim in self._subscriptions(framework_id, [role]):
             before = claim.appetite
             claim.appetite = Appetite(demands) if demands else None
-            if before is not None:
+            if before is None:
+                self._settle(framework, claim)
+            else:
                 self._note_demand(claim, before.wanted())
-            self._settle(framework, claim)
         self._end_waiting()
 
     # What operators set
@@ -259,15 +260,16 @@ class HierarchicalAllocator:
     def _hand_out(self) -> list[Allocation]:
         server = self._server
         due, self._due = self._due, {}
-        fresh, self._fresh = self._fresh, 0
         self._sorter.refresh()
         made: list[Allocation] = []
         server.serve(due, EVERYBODY, made)
         if self._quotas.roles and self._quotas.has_reopened():
             withheld, server.withheld = server.withheld, {}
             server.serve(self._not_declined(withheld), EVERYBODY, made)
-        if fresh & self._sorter.eligible():
+        while (fresh := self._fresh) & self._sorter.eligible():
+            self._fresh = 0
             server.serve(self._not_declined(self._accounts.idle), fresh, made)
+        self._fresh = 0
         if self._quotas.roles:
             self._quotas.note_openness()
         return made
@@ -382,9 +384,6 @@ class HierarchicalAllocator:
         hungry = claim.appetite is None or bool(claim.appetite.wanted())
         return framework.active and claim.subscribed and not claim.suppressed and hungry
 
-    def _settle_claim(self, claim: Claim) -> None:
-        self._settle(self._frameworks[claim.framework_id], claim)
-
     def _settle(self, framework: _Framework, claim: Claim) -> None:
         """Draw the consequences after something about a client changed."""
         if claim.appetite is not None:
@@ -402,24 +401,23 @@ class HierarchicalAllocator:
             before = claim.appetite.wanted()
             claim.appetite.returned(resources)
             self._note_demand(claim, before)
-            self._settle_claim(claim)
 
     def _note_demand(self, claim: Claim, before: Mapping[Resources, int]) -> None:
         """Its demand changed: it is fresh if it might now take what it would not have taken before.
 
-        More of a slice it already wanted opens nothing, unless single slices were refused or too small to offer.
+        That is what holds a slice it did not want. Another number of the same slices opens nothing, unless some cut was
+        turned down: too small, or refused. Of a single slice, fewer are not taken, either; of several, fewer of one
+        may leave room for another.
         """
-        if claim.appetite is None:
-            self._fresh |= claim.mask
-            return
-        after = claim.appetite.wanted()
-        particular = (
-            claim.least or self._refusals.has(claim.mask) or not all(map(self._accounts.is_worth_offering, after))
-        )
-        if any(
-            number > (before.get(slice_, 0) if particular else slice_ in before) for slice_, number in after.items()
+        after = claim.appetite.wanted() if claim.appetite is not None else None
+        if (
+            after is None
+            or not after.keys() <= before.keys()
+            or (claim.turned_down and (len(before) > 1 or any(after[slice_] > before[slice_] for slice_ in after)))
         ):
             self._fresh |= claim.mask
+            claim.turned_down = False
+        self._settle(self._frameworks[claim.framework_id], claim)
 
     # Inside: agents
 

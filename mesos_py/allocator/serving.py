@@ -1,6 +1,6 @@
 """Who is offered what of the agents that a pass looks at."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -32,16 +32,16 @@ class Server:
         filters: OfferFilters,
         minima: Minima,
         refusals: Refusals,
-        settle: Callable[[Claim], None],
+        note_demand: Callable[[Claim, Mapping[Resources, int]], None],
     ) -> None:
-        """``settle`` is called when what a client wants has changed."""
+        """``note_demand`` is called when what a client wants has changed, with what it wanted before."""
         self._sorter = sorter
         self._accounts = accounts
         self._quotas = accounts.quotas
         self._filters = filters
         self._minima = minima
         self._refusals = refusals
-        self._settle = settle
+        self._note_demand = note_demand
         self.withheld: dict[Agent, None] = {}
         """Agents with something free that a quota kept from somebody in line."""
 
@@ -133,13 +133,20 @@ class Server:
         if claim.appetite is None:
             return bundle
         cut, counts = claim.appetite.cut(bundle)
-        if not self._accounts.is_worth_offering(cut) or not cut.flatten().contains(claim.least):
+        if not cut:
             return EMPTY
-        if self._refusals.refusing(agent.agent_id, cut) & claim.mask:
+        if not self._is_taken(agent, claim, cut):
+            claim.turned_down = True
             return EMPTY
+        before = claim.appetite.wanted()
         claim.appetite.offered(counts)
-        self._settle(claim)
+        self._note_demand(claim, before)
         return cut
+
+    def _is_taken(self, agent: Agent, claim: Claim, cut: Resources) -> bool:
+        if not self._accounts.is_worth_offering(cut) or not cut.flatten().contains(claim.least):
+            return False
+        return not self._refusals.refusing(agent.agent_id, cut) & claim.mask
 
 
 def merged(made: list[Allocation]) -> list[Allocation]:

@@ -98,6 +98,26 @@ def test_a_demand_reopened_elsewhere_finds_what_lies_idle():
     assert [(one.agent_id, str(one.resources)) for one in world.allocate()] == [("A1", "cpus:2;mem:10")]
 
 
+def test_a_slice_too_small_to_offer_gives_way_once_it_is_met_elsewhere():
+    """A0 would hold the large slice, but not beside the small one, which A1 has room for."""
+    world = World()
+    world.framework("F1")
+    demands = [demand("cpus:0.001", 1), demand("cpus:4;mem:400", 1), demand("cpus:1;disk:50", 1)]
+    world.allocator.request("F1", "*", demands)
+    assert world.allocate() == []
+    world.agent("A0", "cpus:4;mem:400")
+    world.agent("A1", "cpus:2;mem:400;disk:50")
+    placed = [(made.agent_id, str(made.resources)) for made in world.allocate()]
+    assert placed == [("A1", "cpus:1.001;disk:50"), ("A0", "cpus:4;mem:400")]
+
+
+def test_a_demand_that_is_withdrawn_may_leave_room_for_another():
+    world = wanting_world(demand("cpus:0.001", 1), demand("cpus:4;mem:4096", 1))
+    assert offered(world) == []
+    world.allocator.request("F1", "*", [demand("cpus:4;mem:4096", 1)])
+    assert offered(world) == ["cpus:4;mem:4096"]
+
+
 def test_a_cut_that_was_refused_is_not_offered():
     world = wanting_world(demand("cpus:2;mem:10", 1))
     (made,) = world.allocate()

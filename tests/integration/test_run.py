@@ -50,7 +50,7 @@ def test_ctrl_c_kills_the_tasks(cluster, tmp_path):
     command = f"echo $$ >> {tmp_path}/pids; exec sleep 60"
     with cluster.running("run", "--cpus", "0.1", "--mem", "16", "--instances", "3", "--", command) as run:
         wait_for(lambda: started(tmp_path, 3), "three tasks started")
-        assert len(cluster.processes()) == 3
+        wait_for(lambda: len(cluster.processes()) == 3, "the launcher has left the last sandbox")
         run.interrupt()
         assert run.wait() == 130
         assert "Traceback" not in run.text()

@@ -83,6 +83,14 @@ def test_an_operator_may_look_at_whoever_leads(host):
     assert code == 200
 
 
+def test_the_ends_of_certificates_are_watched(host):
+    pem = "openssl x509 -noout -enddate -in /etc/mesos/pki"
+    seconds = f'for file in ca node; do date -d "$({pem}/$file.pem | cut -d= -f2)" +%s; done'
+    proof = "--cert /etc/prometheus/mesos/node.pem --key /etc/prometheus/mesos/node.key --cacert /etc/mesos/pki/ca.pem"
+    shown = done(host, f"curl -s {proof} https://localhost:9100/metrics | grep ^x509_cert_not_after")
+    assert [f"{float(line.split()[1]):.0f}" for line in shown.splitlines()] == done(host, seconds).split()
+
+
 def test_who_watches_over_the_cluster_may_only_look(host):
     watcher = "TOKEN=$(cat /etc/prometheus/mesos/token);"
     for daemon in PORTS:

@@ -50,13 +50,17 @@ class Server:
 
         With quotas, what one of them leaves of an agent is for everybody: it may be open to others only now.
         """
-        sure = 0
         begun: set[Agent] = set()
+        self._guarantee(agents, clients, begun, made)
+        self._offer(agents, clients, EVERYBODY, begun, made)
+
+    def _guarantee(self, agents: Collection[Agent], clients: int, begun: set[Agent], made: list[Allocation]) -> None:
+        """Offer to these clients what their roles lack."""
+        sure = 0
         for role in self._quotas.hungry():
             sure |= self._sorter.eligible_within(role)
         if sure:
             self._offer(agents, clients & sure, sure, begun, made, sure=True)
-        self._offer(agents, clients, EVERYBODY, begun, made)
 
     def _offer(
         self,
@@ -86,9 +90,6 @@ class Server:
                 offer = agent.free if plain else self._portion(agent, claim, sure)
                 if offer:
                     self._accounts.charge(agent, claim, offer)
-                    if quotas.roles:
-                        begun.add(agent)
-                        waiting = everybody & sorter.eligible() & ~tried
                     made.append(
                         Allocation(
                             framework_id=claim.framework_id,
@@ -97,6 +98,13 @@ class Server:
                             resources=offer,
                         )
                     )
+                    if quotas.roles:
+                        begun.add(agent)
+                        if not sure:  # without the cpus that its limit kept from it, a role may take what it lacks
+                            cut = quotas.cut
+                            self._guarantee([agent], EVERYBODY, begun, made)
+                            quotas.cut = cut
+                        waiting = everybody & sorter.eligible() & ~tried
             if quotas.cut and agent in idle and not sure:
                 self.withheld[agent] = None
 

@@ -192,6 +192,16 @@ def test_one_offer_for_the_sure_part_and_the_rest(world):
     assert made.resources == bag("cpus:4;mem:200")
 
 
+def test_what_a_role_lacks_comes_first_also_once_another_has_taken_the_cpus_it_may_not_have(world):
+    quotas(world, web="mem:200|cpus:0")
+    world.framework("F1", "ads")
+    world.framework("F2", "eng")
+    world.framework("F3", "web")
+    world.allocator.request("F1", "ads", [Demand(slice=bag("cpus:8"), count=1)])
+    world.agent("A1", "cpus:8;mem:300;disk:50")
+    assert offered(world) == {"F1": bag("cpus:8"), "F2": bag("mem:100"), "F3": bag("mem:200;disk:50")}
+
+
 def test_demand_is_cut_from_what_a_quota_allows(world):
     quotas(world, ads="|cpus:5")
     world.framework("F1", "ads")

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import re
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
@@ -13,6 +14,7 @@ __all__ = [
     "FilterModule",
     "mesos_environment",
     "mesos_http_line",
+    "mesos_ipv4",
     "mesos_nearest",
     "mesos_quoted",
     "mesos_secret",
@@ -42,6 +44,18 @@ def mesos_http_line(principal: str, secret: str) -> str:
 def mesos_nearest(hosts: Sequence[str], host: str) -> list[str]:
     """A service's hosts as this host tries them: itself first, then others in an order of its own, to spread them."""
     return sorted(hosts, key=lambda other: (other != host, hashlib.sha256(f"{host} {other}".encode()).digest()))
+
+
+def mesos_ipv4(host: str) -> str:
+    """The address that others reach it at, as the controller resolves its name; empty if there is none.
+
+    What a host calls itself is often an address of its own loopback (Debian: 127.0.1.1), which others do not reach.
+    """
+    try:
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)}
+    except OSError:
+        return ""
+    return min((address for address in found if address == host or not address.startswith("127.")), default="")
 
 
 def mesos_quoted(text: str) -> str:
@@ -148,6 +162,7 @@ class FilterModule:
         return {
             "mesos_environment": mesos_environment,
             "mesos_http_line": mesos_http_line,
+            "mesos_ipv4": mesos_ipv4,
             "mesos_nearest": mesos_nearest,
             "mesos_quoted": mesos_quoted,
             "mesos_secret": mesos_secret,

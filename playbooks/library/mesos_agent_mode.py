@@ -134,7 +134,7 @@ def order(state: str, agent_id: str, mode: str, options: dict[str, Any]) -> str 
         case "gone":
             return f"{base}/gone"
         case "active":
-            return f"{base}/reactivate" if mode in ("DRAINED", "DEACTIVATED") else None
+            return f"{base}/reactivate" if mode != "ACTIVE" else None
         case "deactivated":
             return f"{base}/deactivate" if mode == "ACTIVE" else None
         case _:

@@ -6,12 +6,11 @@ from shared.hosts import done
 from shared.plays import INVENTORY, changes, play
 
 LEFT = """
-systemctl list-units --all --no-legend --plain 'mesos*' 'rabbitmq*' 'zookeeper*' 'epmd*'
 systemctl list-unit-files --no-legend 'mesos*' 'rabbitmq*' 'zookeeper*'
-find / -xdev '(' -path /proc -o -path /sys -o -path /tmp ')' -prune -o -iname '*mesos*' -print
+find / -xdev '(' -path /proc -o -path /sys -o -path /srv -o -path /tmp ')' -prune -o -iname '*mesos*' -print
 getent passwd mesos; getent group mesos
-pgrep -a 'beam|epmd|java|mesos'
-grep -r mesos /etc
+ps -eo comm= | grep -E '^(beam|epmd|java|mesos)'
+grep -rs mesos /etc --exclude='*-'
 true
 """
 

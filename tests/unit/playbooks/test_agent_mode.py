@@ -102,6 +102,7 @@ def an_agent(mode="ACTIVE", agent_id="M1-A1", name="n1"):
         ("DRAINED", "drained", []),
         ("DRAINED", "active", ["/agents/M1-A1/reactivate"]),
         ("DEACTIVATED", "active", ["/agents/M1-A1/reactivate"]),
+        ("DRAINING", "active", ["/agents/M1-A1/reactivate"]),  # which the masters refuse, and say why
         ("ACTIVE", "active", []),
         ("ACTIVE", "deactivated", ["/agents/M1-A1/deactivate"]),
         ("DRAINED", "gone", ["/agents/M1-A1/gone"]),

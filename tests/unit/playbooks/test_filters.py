@@ -131,3 +131,17 @@ def test_a_configuration_becomes_variables():
 
 def test_what_stands_in_a_url_ends_no_part_of_it():
     assert filters.mesos_quoted("a/b+c@d:e%?") == "a%2Fb%2Bc%40d%3Ae%25%3F"
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("192.0.2.11", "192.0.2.11"),
+        ("127.0.0.1", "127.0.0.1"),  # who says so means it
+        ("localhost", ""),
+        ("2001:db8::11", ""),
+        ("no-such-host.invalid", ""),
+    ],
+)
+def test_hosts_are_reached_by_ipv4_and_not_by_their_own_loopback(host, address):
+    assert filters.mesos_ipv4(host) == address

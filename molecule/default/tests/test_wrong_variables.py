@@ -14,7 +14,7 @@ TREE = Path(__file__).parents[3]
     [
         ("mesos_agent_http_port=many", "argument 'mesos_agent_http_port' is of type str and we were unable to convert"),
         ("rabbitmq_state=broken", "value of rabbitmq_state must be one of: started, stopped, got: broken"),
-        ("mesos_cluster_address=2001:db8::11", "mesos_cluster_address of node1 is 2001:db8::11, which is no address of IPv4"),
+        ("mesos_cluster_address=2001:db8::11", "mesos_cluster_address of node1 is 2001:db8::11, which is no address"),
     ],
 )
 def test_it_is_said_before_a_host_is_touched(given, message):

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from mesos_py.agent.state import AgentState, Executor, Framework, Task
 from mesos_py.types.containers import ContainerExit
-from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Role, TaskID
+from mesos_py.types.ids import AgentID, ContainerID, ExecutorID, FrameworkID, MasterID, Principal, Role, TaskID
 from mesos_py.types.infos import AgentInfo, FrameworkInfo
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import LIVE, ExecutorInfo, TaskInfo, TaskState, TaskStatus
@@ -73,6 +73,8 @@ class AgentView(Struct, frozen=True, kw_only=True):
     completed_tasks: list[TaskView]
     """Oldest first."""
     completed_executors: list[ExecutorView]
+    owners: dict[FrameworkID, Principal] = {}
+    """Principals of all these frameworks, also of those of which only what has ended is known."""
     counters: dict[str, int]
 
 
@@ -104,8 +106,15 @@ def view_of(state: AgentState) -> AgentView:
         frameworks=[_framework(framework) for framework in state.frameworks.values()],
         completed_tasks=[_task(task) for task in state.completed_tasks.values()],
         completed_executors=[_executor(executor, exit_) for executor, exit_ in state.completed_executors],
+        owners=_owners(state),
         counters=dict(state.counters),
     )
+
+
+def _owners(state: AgentState) -> dict[FrameworkID, Principal]:
+    ended = [task.framework for task in state.completed_tasks.values()]
+    ended += [executor.framework for executor, _ in state.completed_executors]
+    return {framework.framework_id: framework.info.principal for framework in [*ended, *state.frameworks.values()]}
 
 
 def _framework(framework: Framework) -> FrameworkView:

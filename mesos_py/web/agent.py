@@ -180,8 +180,7 @@ class _AgentSite:
         """May this one look in there? Above the sandboxes and for a framework that is forgotten, the owner is empty."""
         parts = [part for part in request.query_params.get("path", "/").split("/") if part not in ("", ".")]
         view = (await self._reader.snapshot("state", self._view)).value
-        owners = {each.framework_id: each.framework.principal for each in view.frameworks}
-        owner = owners.get(FrameworkID(parts[1]), "") if len(parts) > 1 else ""
+        owner = view.owners.get(FrameworkID(parts[1]), "") if len(parts) > 1 else ""
         if why := self._why_not_read(asks.get(), owner):
             raise problem(403, why)
 

@@ -126,6 +126,16 @@ def test_sandboxes_are_for_those_who_may_read_them(site):
     assert [site.get(browse, token).status_code for token in ("", bob, alice)] == [401, 403, 200]
 
 
+def test_who_runs_something_reads_it_to_its_end(site, rabbitmq):
+    """Also what has ended, when the framework has nothing there any more."""
+    rabbitmq.ensure_user("bob", "secret")
+    variables = {"MESOS_CA": str(site.work / "ca.pem"), "MESOS_TOKEN": site.tokens[1]}
+    command = ["run", "--broker", rabbitmq.url("bob", "secret"), "--cpus", "0.1", "--mem", "16", "--instances", "5"]
+    done = site.mesos(*command, "--name", "brief", "--", "echo", "hello", **variables)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == [f"brief-{number} | hello" for number in range(5)], done.stderr
+
+
 def test_the_command_proves_who_asks(site):
     (site.work / "token").write_text(site.tokens[0] + "\n")
     variables = {"MESOS_MASTER": site.master_url}

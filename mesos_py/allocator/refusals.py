@@ -70,10 +70,6 @@ class Refusals:
                     mask |= group.mask
         return mask
 
-    def has(self, client: int) -> bool:
-        """The client refuses something somewhere."""
-        return client in self._agents
-
     def lapse(self, now: float) -> list[AgentID]:
         """Forget what has lapsed; the agents concerned."""
         agents: dict[AgentID, None] = {}

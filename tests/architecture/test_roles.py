@@ -9,6 +9,7 @@ from tests.architecture.source import ROOT
 
 ROLES = sorted(path.parent.parent for path in (ROOT / "roles").glob("*/tasks/main.yml"))
 PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+TASKS = sorted([*(ROOT / "playbooks/tasks").glob("*.yml"), *(ROOT / "roles").glob("*/tasks/*.yml")])
 INVENTORIES = sorted(path.parent for path in (ROOT / "playbooks/inventories").glob("*/hosts.yml"))
 
 READMES = "".join((role / "README.md").read_text() for role in ROLES)
@@ -39,8 +40,10 @@ def test_every_variable_is_explained(role):
     readme = (role / "README.md").read_text()
     assert [name for name in specified(role) if f"| `{name}` |" not in readme] == []
     assert all(option["description"] for option in specified(role).values())
-    used = "".join(file.read_text() for file in role.rglob("*") if file.is_file() and file.parent.name != "meta")
-    assert [name for name in specified(role) if len(re.findall(rf"\b{name}\b", used)) < 2] == []
+    files = [file for file in role.rglob("*") if file.is_file() and file.parent.name != "meta" and file.suffix != ".md"]
+    used = "".join(file.read_text() for file in files)
+    uses = {name: len(re.findall(rf"\b{name}\b", used)) for name in specified(role)}
+    assert [name for name, option in specified(role).items() if uses[name] < (1 if option.get("required") else 2)] == []
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -64,6 +67,31 @@ def test_a_host_that_does_not_answer_stops_a_play_as_a_failure_does(playbook):
     for play in read(playbook):  # any_errors_fatal alone lets the plays and batches after it go on
         if "hosts" in play:
             assert play.get("any_errors_fatal", False) == (play.get("max_fail_percentage") == 0), play["name"]
+
+
+def tasks_of(playbook):
+    plays = read(playbook)
+    return plays if playbook in TASKS else [task for play in plays for task in play.get("tasks", [])]
+
+
+def rescues(tasks, fatal=True):
+    """Blocks that go on after a failure, and whether it is fatal to the other hosts of the play."""
+    for task in tasks:
+        inner = task.get("any_errors_fatal", fatal)
+        if "rescue" in task or "always" in task:
+            yield task, inner
+        for part in ("block", "rescue", "always"):
+            yield from rescues(task.get(part, []), inner)
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS + TASKS, ids=lambda path: f"{path.parent.parent.name}-{path.name}")
+def test_what_rescues_one_host_is_not_ended_by_the_others(playbook):
+    """docs/decisions/2026-11-29-a-rescue-notes-what-went-wrong.md says why."""
+    for block, fatal in rescues(tasks_of(playbook)):
+        assert not fatal, block["name"]
+        assert "always" not in block, block["name"]
+        done = {key for task in block["rescue"] for key in task}
+        assert not done & {"ansible.builtin.fail", "ansible.builtin.assert"}, block["name"]
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)

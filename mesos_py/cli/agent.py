@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from mesos_py.cli.client import BusyError, Client, UnreachableError, master_option, quoted
+from mesos_py.cli.client import KNOWN_AGENTS, BusyError, Client, UnreachableError, master_option, quoted
 from mesos_py.cli.command import Group
 from mesos_py.cli.complete import complete_agent
 from mesos_py.cli.daemons import daemon
@@ -129,8 +129,9 @@ def _post(master: str, node: str, verb: str) -> None:
 
 
 def _find(client: Client, node: str) -> str:
-    """The id of the agent that is meant; what none is called may be the id of one that is away. Raises CliError."""
-    found = [agent["agent_id"] for agent in client.items("/agents", {"node": node})]
+    """The id of the agent that is meant: what is there comes before what is lost. Raises CliError."""
+    called = list(client.items("/agents", {"node": node, **KNOWN_AGENTS}))
+    found = [a["agent_id"] for a in called if a["status"] != "unreachable"] or [a["agent_id"] for a in called]
     if len(found) > 1 and node not in found:
         raise CliError(f"several agents are called {node}: {', '.join(found)}; give the id of one")
     if not found:

@@ -12,7 +12,16 @@ import httpx
 from mesos_py.cli.errors import CliError
 from mesos_py.runtime.login import http_options
 
-__all__ = ["DEFAULT_MASTER", "BusyError", "Client", "NotFoundError", "UnreachableError", "master_option", "quoted"]
+__all__ = [
+    "DEFAULT_MASTER",
+    "KNOWN_AGENTS",
+    "BusyError",
+    "Client",
+    "NotFoundError",
+    "UnreachableError",
+    "master_option",
+    "quoted",
+]
 
 DEFAULT_MASTER: Final = "http://127.0.0.1:5050"
 _PAGE: Final = 1000
@@ -21,6 +30,9 @@ _REDIRECTS: Final = 5
 
 F = TypeVar("F", bound=Callable[..., Any])
 Params = Mapping[str, str | int | bool | list[str]]
+
+KNOWN_AGENTS: Final[Params] = {"status": ["connected", "disconnected", "unreachable"]}
+"""What to ask ``/agents`` for; of those that are gone there is nothing to show."""
 
 
 class NotFoundError(CliError):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mesos_py.cli.client import Client, master_option
+from mesos_py.cli.client import KNOWN_AGENTS, Client, master_option
 from mesos_py.cli.command import command
 from mesos_py.cli.tables import Column, show, show_json
 from mesos_py.cli.usage import add_containers, show_usage
@@ -26,8 +26,6 @@ class _State(click.Choice[TaskState]):
         return f"{value!r} is none of {', '.join(self.choices)}"
 
 
-_SHOWN = ["connected", "disconnected", "unreachable"]
-"""Agents; of those that are gone there is nothing to show."""
 _ACTIVE = [state for state in TaskState if state in LIVE or state is TaskState.UNREACHABLE]
 
 
@@ -81,7 +79,7 @@ def agents(master: str, limit: int | None, as_json: bool) -> None:
         Column("SINCE", lambda a: ago(a["unreachable"] or a["registered"]), right=True),
         Column("ATTRIBUTES", lambda a: attributes(a["attributes"])),
     ]
-    items = list(Client(master).items("/agents", {"status": _SHOWN}, limit=limit))
+    items = list(Client(master).items("/agents", KNOWN_AGENTS, limit=limit))
     _print(items, columns, "no agent is registered", as_json=as_json)
 
 

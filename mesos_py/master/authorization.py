@@ -41,7 +41,7 @@ def _plan(state: MasterState, call: events.OperatorSetSchedule) -> list[_Wish]:
 def _name(state: MasterState, agent_id: AgentID) -> str:
     """Of an agent that is away only the host is known, or nothing but its id."""
     agent = state.agents.get(agent_id)
-    return agent.info.name if agent is not None else state.registry.admitted.get(agent_id, agent_id)
+    return agent.info.name if agent is not None else state.registry.hostname_of(agent_id) or agent_id
 
 
 _OPERATORS: Final[Mapping[type, Callable[[MasterState, Any], list[_Wish]]]] = {

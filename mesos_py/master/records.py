@@ -37,6 +37,8 @@ class AgentRecord(Struct, frozen=True, array_like=True, gc=False):
     """When an operator declared it gone, seconds since the epoch."""
     drain: Drain | None = None
     deactivated: bool = False
+    unreachable_host: str = ""
+    """Its host name, if it is unreachable."""
 
 
 encode_records = msgspec.msgpack.Encoder().encode
@@ -55,7 +57,8 @@ def record_of(registry: Registry, agent_id: AgentID) -> AgentRecord | None:
     if hostname is None and principal is None and unreachable is None and gone is None:
         return None
     drain, deactivated = registry.drains.get(agent_id), agent_id in registry.deactivated
-    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated)
+    host = registry.unreachable_hosts.get(agent_id, "")
+    return AgentRecord(agent_id, hostname, principal, unreachable, gone, drain, deactivated, host)
 
 
 class _Roles(Struct, frozen=True, omit_defaults=True, gc=False):
@@ -113,6 +116,7 @@ def restore(epoch: int, records: Iterable[AgentRecord]) -> Registry:
             registry.deactivated[record.agent_id] = None
         if record.unreachable is not None:
             unreachable.append((record.unreachable, record.agent_id))
+            registry.unreachable_hosts[record.agent_id] = record.unreachable_host
         if record.gone is not None:
             gone.append((record.gone, record.agent_id))
     registry.unreachable = {agent_id: since for since, agent_id in sorted(unreachable)}

@@ -66,6 +66,8 @@ class Registry:
         """Of the newest leader."""
         self.unreachable: dict[AgentID, float] = {}
         """When they were given up, seconds since the epoch; oldest first, bounded."""
+        self.unreachable_hosts: dict[AgentID, str] = {}
+        """Their host names."""
         self.gone: dict[AgentID, float] = {}
         """When an operator declared them gone, seconds since the epoch; oldest first, bounded."""
         self.principals: dict[AgentID, Principal] = {}
@@ -90,6 +92,10 @@ class Registry:
     def knows(self, agent_id: AgentID) -> bool:
         """True if it may run tasks, or may be doing so out of our sight."""
         return agent_id in self.admitted or agent_id in self.unreachable
+
+    def hostname_of(self, agent_id: AgentID) -> str:
+        """Where it is, or was when it was heard last; empty if nobody knows."""
+        return self.admitted.get(agent_id) or self.unreachable_hosts.get(agent_id, "")
 
     def own(self, agent_id: AgentID, principal: Principal) -> None:
         """An agent belongs to a principal from now on."""
@@ -120,10 +126,15 @@ class Registry:
             for host in window.hosts
         }
 
+    def reach(self, agent_id: AgentID) -> None:
+        """It is not unreachable any more."""
+        self.unreachable.pop(agent_id, None)
+        self.unreachable_hosts.pop(agent_id, None)
+
     def drop(self, agent_id: AgentID) -> None:
         """Forget all there is of an agent, but not that it is gone."""
         self.admitted.pop(agent_id, None)
-        self.unreachable.pop(agent_id, None)
+        self.reach(agent_id)
         self._disown(agent_id)
         self.drains.pop(agent_id, None)
         self.deactivated.pop(agent_id, None)
@@ -139,7 +150,7 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
         registry.admitted[self.agent_id] = self.hostname
-        registry.unreachable.pop(self.agent_id, None)
+        registry.reach(self.agent_id)
         registry.own(self.agent_id, self.principal)
         return (self.agent_id,)
 
@@ -152,9 +163,11 @@ class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
+        hostname = registry.hostname_of(self.agent_id)
         registry.admitted.pop(self.agent_id, None)
-        registry.unreachable.pop(self.agent_id, None)
+        registry.unreachable.pop(self.agent_id, None)  # the newest is the last
         registry.unreachable[self.agent_id] = self.time
+        registry.unreachable_hosts[self.agent_id] = hostname
         forgotten = _forget_old(registry.unreachable, self.time)
         for agent_id in forgotten:
             registry.drop(agent_id)
@@ -169,7 +182,7 @@ class MarkReachable(Struct, frozen=True, tag=True, gc=False):
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
-        registry.unreachable.pop(self.agent_id, None)
+        registry.reach(self.agent_id)
         registry.admitted[self.agent_id] = self.hostname
         return (self.agent_id,)
 
@@ -379,7 +392,7 @@ def operations(registry: Registry) -> list[RegistryOperation]:
     for agent_id, hostname in registry.admitted.items():
         way.append(AdmitAgent(agent_id, hostname, principals.get(agent_id, Principal(""))))
     for agent_id, since in registry.unreachable.items():
-        way.append(AdmitAgent(agent_id, "", principals.get(agent_id, Principal(""))))
+        way.append(AdmitAgent(agent_id, registry.hostname_of(agent_id), principals.get(agent_id, Principal(""))))
         way.append(MarkUnreachable(agent_id, since))
     way += [StartDraining(agent_id, drain) for agent_id, drain in registry.drains.items()]
     way += [Deactivate(agent_id) for agent_id in registry.deactivated]

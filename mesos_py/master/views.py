@@ -238,7 +238,7 @@ def _unseen(state: MasterState, agent_id: AgentID, tasks: int) -> AgentView:
     return AgentView(
         agent_id=agent_id,
         name="",
-        hostname=state.registry.admitted.get(agent_id, ""),
+        hostname=state.registry.hostname_of(agent_id),
         url="",
         connected=False,
         status=_status(state, agent_id),
@@ -283,7 +283,7 @@ def drain_view(state: MasterState, agent_id: AgentID) -> DrainView | None:
     live = sum(task.is_live for task in agent.tasks) if agent is not None else 0
     return DrainView(
         agent_id=agent_id,
-        hostname=registry.admitted.get(agent_id, ""),
+        hostname=registry.hostname_of(agent_id),
         status=_status(state, agent_id),
         mode=registry.mode_of(agent_id),
         tasks=live,

@@ -20,7 +20,10 @@ options:
   masters: {type: list, elements: str, required: true, description: URLs of the masters' HTTP API.}
   token: {type: str, description: What proves who asks.}
   ca_path: {type: path, description: CAs that are trusted.}
-  node: {type: str, required: true, description: Id, name or host name of the agent.}
+  node:
+    type: str
+    required: true
+    description: Id, name or host name of the agent. Whatever of that host name is unreachable is given up with it.
   state:
     type: str
     required: true
@@ -113,13 +116,15 @@ def _reason(error: HTTPError) -> str:
         return body[:200] or f"HTTP {error.code}"
 
 
-def find(masters: Masters, node: str) -> dict[str, Any] | None:
-    """The agent of this id, name or host name, if it is there."""
-    found: list[dict[str, Any]] = masters.ask("GET", f"/agents?{urlencode({'node': node})}")["items"]
-    if len(found) > 1:
-        ids = ", ".join(each["agent_id"] for each in found)
-        raise RefusedError(409, f"several agents are called {node}: {ids}")
-    return found[0] if found else None
+def find(masters: Masters, node: str, state: str) -> list[dict[str, Any]]:
+    """The agent of this id, name or host name, if it is there; if it is to be given up, what is unreachable, too."""
+    statuses = ["connected", "disconnected", *(["unreachable"] if state == "gone" else [])]
+    query = urlencode({"node": node, "status": statuses}, doseq=True)
+    found: list[dict[str, Any]] = masters.ask("GET", f"/agents?{query}")["items"]
+    there = [each["agent_id"] for each in found if each["status"] != "unreachable"]
+    if len(there) > 1:
+        raise RefusedError(409, f"several agents are called {node}: {', '.join(there)}")
+    return found
 
 
 def order(state: str, agent_id: str, mode: str, options: dict[str, Any]) -> str | None:
@@ -146,14 +151,14 @@ def wait(masters: Masters, node: str, state: str, deadline: float) -> str:
     trouble = ""
     while True:
         try:
-            agent = find(masters, node)
-            if state == "gone" and agent is None:
+            agents = find(masters, node, state)
+            if state == "gone" and not agents:
                 return ""
-            if agent is not None and state == "present":
+            if agents and state == "present":
                 return ""
-            if agent is not None and agent["mode"] == _WANTED.get(state):
+            if agents and agents[0]["mode"] == _WANTED.get(state):
                 return ""
-            trouble = f"it is {agent['mode']}" if agent else "the masters do not know it"
+            trouble = f"it is {agents[0]['mode']}" if agents else "the masters do not know it"
         except (RefusedError, OSError) as error:
             trouble = str(error)
         if time.monotonic() > deadline:
@@ -166,8 +171,8 @@ def run(module: AnsibleModule, masters: Masters) -> dict[str, Any]:
     wish = module.params
     node, state = wish["node"], wish["state"]
     deadline = time.monotonic() + wish["timeout_s"]
-    agent = find(masters, node)
-    if agent is None:
+    agents = find(masters, node, state)
+    if not agents:
         if state == "present" and not module.check_mode:
             if trouble := wait(masters, node, state, deadline):
                 raise RefusedError(408, trouble)
@@ -175,15 +180,15 @@ def run(module: AnsibleModule, masters: Masters) -> dict[str, Any]:
         if state in ("gone", "present"):
             return {"changed": False, "mode": "GONE"}
         raise RefusedError(404, f"no agent {node} is registered")
-    mode = agent["mode"]
+    mode = agents[0]["mode"]
     options = {name: wish[name] for name in ("deadline_s", "max_grace_period_s")}
-    path = order(state, agent["agent_id"], mode, options)
+    paths = [path for each in agents if (path := order(state, each["agent_id"], each["mode"], options))]
     waits = state == "drained" and mode == "DRAINING"
-    known = {"mode": mode, "agent_id": agent["agent_id"], "tasks": agent.get("tasks", 0)}
-    result = known | {"changed": path is not None, "diff": {"before": f"{mode}\n", "after": f"{state.upper()}\n"}}
-    if module.check_mode or (path is None and not waits):
+    known = {"mode": mode, "agent_id": agents[0]["agent_id"], "tasks": sum(each["tasks"] for each in agents)}
+    result = known | {"changed": bool(paths), "diff": {"before": f"{mode}\n", "after": f"{state.upper()}\n"}}
+    if module.check_mode or not (paths or waits):
         return result
-    if path is not None:
+    for path in paths:
         masters.ask("POST", path)
     if trouble := wait(masters, node, state, deadline):
         raise RefusedError(408, f"{node} is not {state} after {wish['timeout_s']:g} s: {trouble}")

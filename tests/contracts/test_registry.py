@@ -170,7 +170,8 @@ def content(registry):
     of_roles = (registry.weights, registry.quotas)
     held_back = (registry.drains, registry.deactivated)
     planned = (registry.schedule, registry.unavailability, registry.down)
-    return (registry.admitted, registry.unreachable, registry.gone, principals, *of_roles, *held_back, *planned)
+    agents = (registry.admitted, registry.unreachable, registry.unreachable_hosts, registry.gone)
+    return (*agents, principals, *of_roles, *held_back, *planned)
 
 
 def test_it_begins_empty_and_every_leadership_has_a_higher_epoch(place):
@@ -191,6 +192,7 @@ def test_the_next_leader_knows_what_was_confirmed(place):
     second = place.lead()
     assert second.registry.admitted == {"A1": "host1"}
     assert second.registry.unreachable == {"A2": 50.0}
+    assert second.registry.unreachable_hosts == {"A2": "host2"}
     assert second.registry.gone == {"A3": 60.0}
     assert second.registry.principals == {"A1": "agent", "A2": ""}
     second.end()

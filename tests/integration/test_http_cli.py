@@ -12,6 +12,7 @@ from mesos_py.cli import agent as agents
 from mesos_py.cli import logs
 from mesos_py.cli.main import main
 from mesos_py.master.events import FrameworkSaid, OperatorReactivate, OperatorSaid, OperatorSetSchedule
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable
 from mesos_py.messages.scheduler import DeclineInverseOffers, Subscribe
 from mesos_py.types.ids import Principal, TaskID
 from mesos_py.types.infos import FrameworkInfo
@@ -290,6 +291,19 @@ def test_a_name_that_several_agents_have_or_none(mesos, cluster):
     assert mesos("agent", "deactivate", second) == f"agent {second} is deactivated\n".encode()
     for words in (["drain", "node9"], ["drain", "node9", "--mark-gone"], ["gone", "node9"]):
         assert mesos("agent", *words, code=1) == "mesos: agent node9 is not known\n", "and nothing is asked"
+
+
+def test_one_that_is_unreachable_is_known_by_its_host(mesos, cluster):
+    [there] = cluster.master.state.agents
+    for lost, host in (("A-old", "node1"), ("A-lost", "node2")):
+        AdmitAgent(lost, host).apply(cluster.master.state.registry)
+        MarkUnreachable(lost, 3.0).apply(cluster.master.state.registry)
+    shown = [(row["AGENT"], row["HOST"], row["STATE"].lower()) for row in rows(mesos("agents"))]
+    assert ("A-lost", "node2", "unreachable") in shown
+    assert mesos("agent", "deactivate", "node1") == f"agent {there} is deactivated\n".encode(), "who is there is meant"
+    assert mesos("agent", "gone", "node2", "--yes") == b"agent A-lost is gone\n"
+    assert mesos("agent", "gone", "node2", "--yes", code=1) == "mesos: agent node2 is not known\n"
+    assert mesos("agent", "gone", "A-old", "--yes") == b"agent A-old is gone\n"
 
 
 def test_waiting_for_a_drain_that_is_called_off(mesos, cluster, monkeypatch):

@@ -83,11 +83,15 @@ def test_an_agent_is_in_one_place():
     assert (lost.admitted, lost.unreachable, lost.principals) == ({}, {"A1": 5.0}, {"A1": "me"})
     found = after(admit, lose, find)
     assert (found.admitted, found.unreachable, found.principals) == ({"A1": "other"}, {}, {"A1": "me"})
+    assert (admit.hostname, lost.hostname_of("A1"), found.hostname_of("A1")) == ("host", "host", "other")
+    assert after(admit, lose, lose).hostname_of("A1") == "host"
+    assert found.unreachable_hosts == {}
     left = after(admit, remove)
     assert (left.admitted, left.unreachable, left.principals) == ({}, {}, {})
     for before in ((admit,), (admit, lose)):
         at_last = after(*before, gone)
         assert (at_last.admitted, at_last.unreachable, at_last.gone) == ({}, {}, {"A1": 6.0})
+        assert at_last.hostname_of("A1") == ""
 
 
 def test_an_epoch_only_rises():
@@ -116,6 +120,7 @@ def test_the_unreachable_are_forgotten_after_a_fortnight():
     registry = after(AdmitAgent("A1", "h", "p"), MarkUnreachable("A1", 0.0), MarkUnreachable("A2", FORTNIGHT + 1))
     assert registry.unreachable == {"A2": FORTNIGHT + 1}
     assert registry.principals == {}
+    assert registry.unreachable_hosts == {"A2": ""}
     assert after(MarkGone("A1", 0.0), MarkGone("A2", FORTNIGHT + 1)).gone == {"A2": FORTNIGHT + 1}
 
 
@@ -159,7 +164,7 @@ def test_the_unreachable_that_are_forgotten_have_no_mode():
 
 def test_agents_of_before_there_were_drains_can_be_read():
     data = msgspec.msgpack.encode([["A1", "h", "me", None, None]])
-    assert decode_records(data) == [AgentRecord("A1", "h", "me", None, None, None, False)]
+    assert decode_records(data) == [AgentRecord("A1", "h", "me", None, None, None, False, "")]
 
 
 def test_what_is_set_of_roles_is_set_until_it_is_taken_away():

@@ -33,17 +33,19 @@ class Master(ThreadingHTTPServer):
 
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self):
-        wanted = parse_qs(urlsplit(self.path).query)["node"][0]
-        self.answer({"items": [agent for agent in self.server.agents if wanted in (agent["agent_id"], agent["name"])]})
+        asked = parse_qs(urlsplit(self.path).query)
+        agents = [agent for agent in self.server.agents if agent["status"] in asked["status"]]
+        self.answer({"items": [each for each in agents if asked["node"][0] in (each["agent_id"], each["hostname"])]})
 
     def do_POST(self):
         agent_id, what = urlsplit(self.path).path.removeprefix("/agents/").split("/")
         if not self.server.leader:
             self.server.posted.append(self.path)
         if not self.server.leader and not self.server.stays:
+            [agent] = [agent for agent in self.server.agents if agent["agent_id"] == agent_id]
             if what == "gone":
-                self.server.agents = [agent for agent in self.server.agents if agent["agent_id"] != agent_id]
-            for agent in self.server.agents:
+                self.server.agents.remove(agent)
+            else:
                 agent["mode"] = AFTER[what]
         self.answer({})
 
@@ -90,8 +92,8 @@ def run(capsys):
     return call
 
 
-def an_agent(mode="ACTIVE", agent_id="M1-A1", name="n1"):
-    return {"agent_id": agent_id, "name": name, "mode": mode, "tasks": 2}
+def an_agent(mode="ACTIVE", agent_id="M1-A1", hostname="n1", status="connected"):
+    return {"agent_id": agent_id, "hostname": hostname, "status": status, "mode": mode, "tasks": 2}
 
 
 @pytest.mark.parametrize(
@@ -148,10 +150,21 @@ def test_a_refusal_says_why(start, run):
 
 
 def test_who_is_not_there(start, run):
-    master = start(an_agent(name="n2"))
+    master = start(an_agent(hostname="n2"))
     assert run([master], "drained")["msg"] == "no agent n1 is registered"
     assert not run([master], "gone")["changed"]
     assert "the masters do not know it" in run([master], "present", timeout_s=0.05)["msg"]
+
+
+def test_what_is_unreachable_is_given_up_with_its_host_and_else_not_there(start, run):
+    lost = [an_agent(agent_id=agent_id, status="unreachable") for agent_id in ("M1-A7", "M1-A8")]
+    master = start(an_agent(), *lost, an_agent(agent_id="M1-A9", hostname="n2", status="unreachable"))
+    assert run([master], "drained")["agent_id"] == "M1-A1"
+    assert run([master], "gone")["tasks"] == 6
+    assert master.posted[1:] == ["/agents/M1-A1/gone", "/agents/M1-A7/gone", "/agents/M1-A8/gone"]
+    assert run([master], "drained", node="n2")["msg"] == "no agent n2 is registered"
+    assert run([master], "gone", node="n2")["changed"]
+    assert not run([master], "gone", node="n2")["changed"]
 
 
 def test_a_name_of_several_is_refused(start, run):

@@ -8,7 +8,7 @@ import pytest
 from litestar.testing import TestClient
 
 from mesos_py.master.events import AgentSaid
-from mesos_py.master.registry import MarkUnreachable
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable
 from mesos_py.messages.agent import AgentAway
 from mesos_py.messages.codec import to_builtins
 from mesos_py.web.master import make_master_app
@@ -212,8 +212,11 @@ def test_agents_by_how_they_stand(client, cluster):
 
     assert found() == [(one, "connected"), (other, "disconnected")]
     assert found("disconnected") == [(other, "disconnected")]
+    AdmitAgent("A-lost", "node3").apply(cluster.master.state.registry)
     MarkUnreachable("A-lost", 3.0).apply(cluster.master.state.registry)
     assert found("connected", "unreachable") == [(one, "connected"), ("A-lost", "unreachable")]
+    [lost] = client.get("/agents", params={"status": "unreachable", "node": "node3"}).json()["items"]
+    assert (lost["agent_id"], lost["hostname"]) == ("A-lost", "node3")
     refused = client.get("/agents", params={"status": "asleep"})
     assert refused.status_code == 400
     assert refused.json()["error"].startswith("status: ")

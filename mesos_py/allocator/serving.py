@@ -42,15 +42,20 @@ class Server:
         self._minima = minima
         self._refusals = refusals
         self._note_demand = note_demand
+        self._looked = 0
+        """How much had been made when all agents were last looked at for what roles lack."""
         self.withheld: dict[Agent, None] = {}
         """Agents with something free that a quota kept from somebody in line."""
 
     def serve(self, agents: Collection[Agent], clients: int, made: list[Allocation]) -> None:
         """Offer what is free on these agents to these clients: first what roles lack to their guarantees.
 
-        With quotas, what one of them leaves of an agent is for everybody: it may be open to others only now.
+        With quotas, what one of them leaves of an agent is for everybody: it may be open to others only now. And what
+        somebody has been offered may let a role take what it lacks where it would not have before: of other slices, or
+        without the cpus that its limit kept from it. So before more than that goes to anybody, it is asked again.
         """
         begun: set[Agent] = set()
+        self._looked = len(made)
         self._guarantee(agents, clients, begun, made)
         self._offer(agents, clients, EVERYBODY, begun, made)
 
@@ -61,6 +66,10 @@ class Server:
             sure |= self._sorter.eligible_within(role)
         if sure:
             self._offer(agents, clients & sure, sure, begun, made, sure=True)
+
+    def _guarantee_again(self, agent: Agent, begun: set[Agent], made: list[Allocation]) -> None:
+        if self._quotas.roles and len(made) > self._looked:
+            self._guarantee([agent], EVERYBODY, begun, made)
 
     def _offer(
         self,
@@ -75,6 +84,8 @@ class Server:
         """Stop when none of them is eligible any more; agents that are ``begun`` are for everybody."""
         sorter, idle, quotas = self._sorter, self._accounts.idle, self._quotas
         for agent in agents:
+            if not sure:
+                self._guarantee_again(agent, begun, made)
             waiting = (everybody if agent in begun else clients) & sorter.eligible()
             if not waiting:
                 if begun:
@@ -100,9 +111,9 @@ class Server:
                     )
                     if quotas.roles:
                         begun.add(agent)
-                        if not sure:  # without the cpus that its limit kept from it, a role may take what it lacks
+                        if not sure:
                             cut = quotas.cut
-                            self._guarantee([agent], EVERYBODY, begun, made)
+                            self._guarantee_again(agent, begun, made)
                             quotas.cut = cut
                         waiting = everybody & sorter.eligible() & ~tried
             if quotas.cut and agent in idle and not sure:

@@ -5,7 +5,7 @@ from allocator_world import World, bag
 
 from mesos_py.allocator.drf import drf
 from mesos_py.allocator.priority import priority
-from mesos_py.types.infos import Demand
+from mesos_py.types.infos import Demand, OfferFilter
 from mesos_py.types.offers import Offer
 from mesos_py.types.quota import Quota, amounts_from, parse_amounts
 from mesos_py.types.resources import Resources
@@ -200,6 +200,22 @@ def test_what_a_role_lacks_comes_first_also_once_another_has_taken_the_cpus_it_m
     world.allocator.request("F1", "ads", [Demand(slice=bag("cpus:8"), count=1)])
     world.agent("A1", "cpus:8;mem:300;disk:50")
     assert offered(world) == {"F1": bag("cpus:8"), "F2": bag("mem:100"), "F3": bag("mem:200;disk:50")}
+
+
+def test_what_a_role_lacks_comes_first_also_where_it_would_not_have_taken_it_before(world):
+    quotas(world, web="cpus:10")
+    world.framework("F1", "ads")
+    world.framework("F2", "web", filters={"web": OfferFilter(hosts=["A1", "A2"], least=bag("mem:50"))})
+    world.allocator.request(
+        "F2", "web", [Demand(slice=bag("cpus:4"), count=1), Demand(slice=bag("cpus:1;mem:50"), count=2)]
+    )
+    world.agent("A1", "cpus:4;mem:100")
+    world.agent("A2", "cpus:5;mem:50")
+    world.agent("A3", "cpus:20;mem:100")
+    made = {(each.framework_id, each.agent_id): each.resources for each in world.allocate()}
+    assert made["F2", "A2"] == bag("cpus:5;mem:50")
+    assert made["F2", "A1"] == bag("cpus:1;mem:50"), "of the larger slice nothing is left to be wanted"
+    assert made["F1", "A1"] == bag("cpus:3;mem:50")
 
 
 def test_demand_is_cut_from_what_a_quota_allows(world):

@@ -105,9 +105,9 @@ def _node(url: str, like: Node | None) -> Node:
         virtual_host=unquote(parts.path[1:]) or (like.virtual_host if like else "/"),
         secure=secure,
     )
-    if like is not None and not parts.query:
+    if like is not None:
         kept = ("heartbeat_s", "connect_timeout_s", "cacertfile", "certfile", "keyfile", "verify_peer", "server_name")
-        return structs.replace(node, **{name: getattr(like, name) for name in kept})
+        node = structs.replace(node, **{name: getattr(like, name) for name in kept})
     return structs.replace(node, **_options(parts.query))
 
 

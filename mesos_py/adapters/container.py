@@ -2,14 +2,13 @@
 
 import contextlib
 import os
-import signal
 from enum import Enum, auto
 
 from mesos_py.adapters.isolators.base import Limitation
 from mesos_py.adapters.isolators.launch import Launch, LaunchError
 from mesos_py.adapters.processes import start_time
 from mesos_py.adapters.runlog import Run, RunLog
-from mesos_py.types.containers import ContainerExit, ContainerSpec
+from mesos_py.types.containers import ContainerExit, ContainerSpec, signal_name
 from mesos_py.types.tasks import Reason
 
 __all__ = ["Container", "Phase", "as_launch_error", "exit_of", "killed_early", "pidfd_of"]
@@ -66,7 +65,7 @@ def exit_of(run: Run | None, *, was_killed: bool) -> ContainerExit:
     if code is not None:
         return _exit_of_code(code)
     if run.gone is not None and run.gone < 0:
-        return _unknown(f"its init was killed by {_signal_name(-run.gone)}")
+        return _unknown(f"its init was killed by {signal_name(-run.gone)}")
     if not run.pid:
         return _unknown("it was being started when its launcher ended")
     return _unknown("nobody noted how it ended")
@@ -78,16 +77,9 @@ def _unknown(why: str) -> ContainerExit:
 
 def _exit_of_code(code: int) -> ContainerExit:
     if code < 0:
-        return ContainerExit(signal=-code, message=f"killed by {_signal_name(-code)}")
+        return ContainerExit(signal=-code, message=f"killed by {signal_name(-code)}")
     hint = {126: ": the command could not be executed", 127: ": command not found"}.get(code, "")
     return ContainerExit(exit_code=code, message=f"exited with status {code}{hint}" if code else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def killed_early() -> LaunchError:

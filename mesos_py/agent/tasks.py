@@ -4,7 +4,7 @@ How a task ends: asked to stop, it is KILLED whatever its exit status (or what i
 FAILED for that reason; otherwise FINISHED for exit status 0 and FAILED for any other.
 """
 
-from signal import SIGTERM, Signals
+from signal import SIGTERM
 
 from mesos_py.agent.checkpoint import ContainerPid, Ending, KillOrdered
 from mesos_py.agent.effects import CheckHealth, DestroyContainer, ForgetContainer, SignalContainer, StartContainer
@@ -14,7 +14,7 @@ from mesos_py.agent.specs import task_spec
 from mesos_py.agent.state import AgentState, Group, Stage, Task
 from mesos_py.agent.timers import Timers
 from mesos_py.agent.updates import Updates
-from mesos_py.types.containers import ContainerExit
+from mesos_py.types.containers import ContainerExit, signal_name
 from mesos_py.types.tasks import HealthCheck, KillPolicy, Reason, TaskState
 
 __all__ = ["BY_REQUEST", "DURING_LAUNCH", "LONGEST_GRACE_S", "Tasks", "exit_message", "grace_of"]
@@ -292,7 +292,4 @@ def exit_message(exit_: ContainerExit) -> str:
         return f"exited with status {exit_.exit_code}"
     if exit_.signal is None:
         return "ended, and nobody could learn how"
-    try:
-        return f"killed by {Signals(exit_.signal).name}"
-    except ValueError:
-        return f"killed by signal {exit_.signal}"
+    return f"killed by {signal_name(exit_.signal)}"

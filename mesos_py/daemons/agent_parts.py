@@ -12,6 +12,7 @@ from mesos_py.adapters.executor_server import UnixExecutorServer
 from mesos_py.adapters.fetcher import SandboxFetcher
 from mesos_py.adapters.gc import SandboxCollector
 from mesos_py.adapters.health import HostHealthChecker
+from mesos_py.adapters.isolators.user import parse_uids
 from mesos_py.adapters.journal import FileJournal
 from mesos_py.adapters.rotation import OutputRotation
 from mesos_py.agent.paths import all_sandboxes
@@ -62,7 +63,7 @@ def process_parts(config: AgentConfig, loop: Loop, owner: Owner) -> Parts:
     try:
         executors = UnixExecutorServer(loop, run_dir)
         containers, collector = _containers(config, loop, work_dir, executors.directory)
-        health = HostHealthChecker(loop, containers.entry)
+        health = HostHealthChecker(loop, containers.entry, parse_uids(config.task_uids))
         containers.open(owner)
         executors.open(owner)
         health.open()

@@ -77,6 +77,8 @@ def why_not_run(state: MasterState, framework: Framework, operation: Operation, 
         return None  # what comes below would be paid for with every task
     commands = [task.command, *(executor.command for executor in _executors(operation, task))]
     users = {command.user or framework.info.user for command in commands if isinstance(command, CommandInfo)}
+    if task.health_check is not None and task.health_check.command is not None and task.health_check.command.user:
+        users.add(task.health_check.command.user)
     principal = framework.info.principal
     return _first(why_not(state.acls, Action.RUN_AS, principal, user) for user in sorted(users))
 

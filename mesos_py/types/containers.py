@@ -1,5 +1,7 @@
 """What an agent asks of whatever runs its containers, and what it hears back."""
 
+from signal import Signals
+
 from msgspec import Struct, field
 
 from mesos_py.types.host import RLimit, Volume
@@ -7,7 +9,15 @@ from mesos_py.types.ids import ContainerID, ExecutorID, FrameworkID, TaskID
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import URI, Reason
 
-__all__ = ["ContainerExit", "ContainerFate", "ContainerLives", "ContainerSpec", "ContainerUsage", "NeverBegan"]
+__all__ = [
+    "ContainerExit",
+    "ContainerFate",
+    "ContainerLives",
+    "ContainerSpec",
+    "ContainerUsage",
+    "NeverBegan",
+    "signal_name",
+]
 
 
 class ContainerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -78,3 +88,11 @@ class ContainerUsage(Struct, kw_only=True, omit_defaults=True, gc=False):
     """Of its sandbox, at the last look."""
     listening_ports: list[int] | None = None
     """TCP ports of the host that it listened on at the last look."""
+
+
+def signal_name(number: int) -> str:
+    """For people, such as SIGKILL; those of real time have none."""
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,6 +1,8 @@
 """Health checks against real commands and servers."""
 
+import contextlib
 import os
+import signal
 import socket
 import threading
 import time
@@ -8,6 +10,7 @@ import time
 import psutil
 import pytest
 
+from mesos_py.adapters import health
 from mesos_py.adapters.health import HostHealthChecker
 from mesos_py.runtime.loop import Loop
 from mesos_py.types.containers import ContainerSpec
@@ -18,9 +21,9 @@ from tests.unit.adapters.containers_support import PATH, turn_until
 
 
 class Checks:
-    def __init__(self, sandbox):
+    def __init__(self, sandbox, **given):
         self.loop = Loop()
-        self.it = HostHealthChecker(self.loop)
+        self.it = HostHealthChecker(self.loop, **given)
         self.it.open()
         self.spec = ContainerSpec(
             container_id=ContainerID("C-1"),
@@ -70,6 +73,7 @@ def test_commands(checks):
     assert checks.command("exit 0") == (True, "exited with status 0")
     assert checks.command("exit 3") == (False, "exited with status 3")
     assert checks.command("kill -9 $$") == (False, "killed by SIGKILL")
+    assert checks.command("kill -35 $$") == (False, "killed by signal 35")
     assert checks.see(command=CommandInfo(argv=["true"])) == (True, "exited with status 0")
 
 
@@ -93,11 +97,33 @@ def test_a_command_runs_as_its_user(checks):
     assert checks.see(command=CommandInfo(value='test "$(id -un)" = nobody', user="nobody"))[0]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change users")
+def test_a_command_runs_only_as_those_whom_tasks_may_be(tmp_path):
+    checks = Checks(tmp_path, uids=[range(1000, 2000)])
+    healthy, seen = checks.see(command=CommandInfo(value="true", user="daemon"))
+    assert (healthy, seen.split(":")[1]) == (False, " cannot run as user 'daemon'")
+    checks.it.close()
+    checks.loop.close()
+
+
 def test_a_command_that_takes_too_long_is_killed(checks, tmp_path):
     answer = checks.command("trap '' TERM; sleep 100 & echo $! >pid; wait", timeout_s=0.3)
     assert answer == (False, "no result within 0.3 s")
     sleeper = int((tmp_path / "pid").read_text())
     turn_until(checks.loop, lambda: not psutil.pid_exists(sleeper) or psutil.Process(sleeper).status() == "zombie")
+
+
+def test_what_does_not_die_is_not_waited_for(checks, monkeypatch):
+    """As one that stands still in the kernel."""
+    killed = []
+    monkeypatch.setattr(health, "_kill_session", killed.append)
+    for _ in range(4):
+        assert checks.command("exec sleep 100", timeout_s=0.1) == (False, "no result within 0.1 s")
+    assert checks.command("true") == (False, "4 earlier checks have not ended")
+    monkeypatch.undo()
+    for pid in killed:
+        os.killpg(pid, signal.SIGKILL)
+    turn_until(checks.loop, lambda: checks.command("true") == (True, "exited with status 0"))
 
 
 def test_http(checks, site):
@@ -112,6 +138,17 @@ def test_http(checks, site):
     assert checks.see(http_port=port, http_path="/broken") == (False, f"{url}/broken: 500")
     assert checks.see(http_port=port, http_path="/moved") == (False, f"{url}/moved: 500")
     assert checks.see(http_port=port, http_path="/none") == (False, f"{url}/none: 404")
+    assert checks.see(http_port=port, http_path="/a b?c=%41") == (False, f"{url}/a b?c=%41: 404")
+    assert site.requests[-1] == "/a%20b?c=%41"
+
+
+def test_where_a_redirect_leads_away_it_is_the_answer(checks, site):
+    port = site.server.server_address[1]
+    for target in ("http://192.0.2.1/", "https://127.0.0.1/", "//[::1]/"):
+        site.page("/away", status=302, Location=target)
+        assert checks.see(http_port=port, http_path="/away") == (True, f"GET http://127.0.0.1:{port}/away: 302")
+    site.page("/round", status=307, Location=f"http://localhost:{port}/round")
+    assert checks.see(http_port=port, http_path="/round")[1].endswith("/round: more than 10 redirects")
 
 
 def test_no_proxy_is_asked(checks, site, monkeypatch):
@@ -152,30 +189,21 @@ def test_closing_stops_what_is_under_way(tmp_path):
     checks.loop.close()
 
 
-def test_who_answers_byte_by_byte_keeps_few_threads(checks):
-    over = threading.Event()
-
-    def drip(connection):
-        with connection:
-            while not over.wait(0.02):
+def test_who_answers_byte_by_byte_keeps_no_thread(checks):
+    def drip(server):
+        with server.accept()[0] as connection, contextlib.suppress(OSError):
+            while True:
                 connection.sendall(b"H")
-
-    def serve(server):
-        while not over.is_set():
-            threading.Thread(target=drip, args=[server.accept()[0]], daemon=True).start()
+                time.sleep(0.01)
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        threading.Thread(target=serve, args=[server], daemon=True).start()
-        answers = [checks.see(http_port=port, timeout_s=0.1) for _ in range(6)]
-        assert (
-            answers
-            == [(False, "no result within 0.1 s")] * 4 + [(False, "4 earlier checks are still being answered")] * 2
-        )
-        over.set()
-        turn_until(checks.loop, lambda: not _asking())
-        checks.loop.turn(0)
-        assert "earlier" not in checks.see(http_port=port, timeout_s=5)[1]
+        dripping = threading.Thread(target=drip, args=[server])
+        dripping.start()
+        healthy, seen = checks.see(http_port=server.getsockname()[1], timeout_s=0.1)
+        assert not healthy
+        assert "no result within 0.1 s" in seen or "timed out" in seen
+        dripping.join(10)
+    turn_until(checks.loop, lambda: not _asking())
 
 
 def _asking():

@@ -14,7 +14,7 @@ from mesos_py.adapters.isolators.launch import Credentials, Launch, LaunchError
 from mesos_py.errors import ConfigError
 from mesos_py.types.containers import ContainerSpec
 
-__all__ = ["UserIsolator", "parse_uids", "user_of"]
+__all__ = ["UserIsolator", "other_user", "parse_uids", "user_of"]
 
 _UIDS: Final = re.compile(r"(\d{1,10})(?:-(\d{1,10}))?")
 
@@ -51,19 +51,27 @@ class UserIsolator(Isolator):
 
     def prepare(self, spec: ContainerSpec, launch: Launch) -> None:
         """Part of Isolator."""
-        if not spec.user:
-            return
-        user = user_of(spec)
-        if user.pw_uid == self._euid:
-            return
-        if self._euid != 0:
-            raise LaunchError(f"cannot run as user {spec.user!r}: the agent does not run as root")
-        if not any(user.pw_uid in some for some in self._uids):
-            raise LaunchError(
-                f"cannot run as user {spec.user!r}: its id, {user.pw_uid}, is none that tasks may have here"
-            )
-        groups = os.getgrouplist(user.pw_name, user.pw_gid)
-        launch.credentials = Credentials(uid=user.pw_uid, gid=user.pw_gid, groups=groups)
+        user = other_user(spec, self._uids, self._euid)
+        if user is not None:
+            groups = os.getgrouplist(user.pw_name, user.pw_gid)
+            launch.credentials = Credentials(uid=user.pw_uid, gid=user.pw_gid, groups=groups)
+
+
+def other_user(spec: ContainerSpec, uids: Sequence[range], euid: int) -> pwd.struct_passwd | None:
+    """Whom a container is to run as; None for the agent itself.
+
+    Raises LaunchError for whom there is not, or whom tasks may not be.
+    """
+    if not spec.user:
+        return None
+    user = user_of(spec)
+    if user.pw_uid == euid:
+        return None
+    if euid != 0:
+        raise LaunchError(f"cannot run as user {spec.user!r}: the agent does not run as root")
+    if not any(user.pw_uid in some for some in uids):
+        raise LaunchError(f"cannot run as user {spec.user!r}: its id, {user.pw_uid}, is none that tasks may have here")
+    return user
 
 
 def user_of(spec: ContainerSpec) -> pwd.struct_passwd:

@@ -1,6 +1,7 @@
 """What the cluster's rules do not allow is refused with a reason, and changes nothing."""
 
 import pytest
+from msgspec.structs import replace
 
 from mesos_py.master import events
 from mesos_py.master.authorization import OPERATOR_CALLS
@@ -12,7 +13,7 @@ from mesos_py.types.infos import FrameworkInfo
 from mesos_py.types.offers import Launch, LaunchGroup
 from mesos_py.types.quota import Quota
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import CommandInfo, ExecutorInfo, Reason, TaskInfo, TaskState
+from mesos_py.types.tasks import CommandInfo, ExecutorInfo, HealthCheck, Reason, TaskInfo, TaskState
 from tests.architecture.minimal import members
 from tests.unit.web.cluster import Cluster
 
@@ -83,6 +84,16 @@ def test_tasks_run_as_whom_the_rules_allow():
     assert {status.state for status in refused.values()} == {TaskState.ERROR}
     assert {status.reason for status in refused.values()} == {Reason.TASK_UNAUTHORIZED}
     assert refused["root"].message == "principal 'shop' may not run_as (user: 'root')"
+
+
+def test_so_does_what_looks_whether_they_are_healthy():
+    def checked(name, user):
+        check = HealthCheck(command=CommandInfo(value="true", user=user))
+        return replace(a_task(name, user="web"), health_check=check)
+
+    refused, running = launched(a_cluster(*ONLY_WEB), Launch(tasks=[checked("own", ""), checked("root", "root")]))
+    assert running == {"own"}
+    assert refused["root"].reason is Reason.TASK_UNAUTHORIZED
 
 
 def test_a_group_runs_as_a_whole_or_not():

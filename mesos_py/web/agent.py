@@ -178,11 +178,12 @@ class _AgentSite:
 
     async def _check_reader(self, request: Request[Any, Any, Any]) -> None:
         """May this one look in there? Above the sandboxes and for a framework that is forgotten, the owner is empty."""
-        parts = [part for part in request.query_params.get("path", "/").split("/") if part not in ("", ".")]
         view = (await self._reader.snapshot("state", self._view)).value
-        owner = view.owners.get(FrameworkID(parts[1]), "") if len(parts) > 1 else ""
-        if why := self._why_not_read(asks.get(), owner):
-            raise problem(403, why)
+        for path in request.query_params.getall("path", ["/"]):  # of several, a handler is given the last
+            parts = [part for part in path.split("/") if part not in ("", ".")]
+            owner = view.owners.get(FrameworkID(parts[1]), "") if len(parts) > 1 else ""
+            if why := self._why_not_read(asks.get(), owner):
+                raise problem(403, why)
 
     def _read(self, path: str, offset: int, length: int) -> tuple[bytes, int, int]:
         file = self._sandboxes.open(path)

@@ -49,5 +49,6 @@ def elsewhere(request: Request[Any, Any, Any], not_leading: NotLeading) -> Respo
         error = "this master does not lead, and does not know who does"
         return Response(Problem(error), status_code=503, headers={"Retry-After": "1"})
     query = f"?{request.url.query}" if request.url.query else ""
-    there = f"{not_leading.leader.rstrip('/')}{request.url.path}{query}"
+    path = request.scope["raw_path"].decode("ascii").partition("?")[0]
+    there = f"{not_leading.leader.rstrip('/')}{path}{query}"
     return Response(Problem(f"this master does not lead; see {there}"), status_code=307, headers={"Location": there})

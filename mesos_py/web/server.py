@@ -1,5 +1,6 @@
 """Serves an HTTP API from a thread of its own."""
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -7,6 +8,7 @@ import ssl
 import threading
 from typing import Any, Final
 
+import h11
 import uvicorn
 from msgspec import Struct
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -20,6 +22,9 @@ __all__ = ["Tls", "WebServer"]
 
 _START_TIMEOUT_S: Final = 20.0
 _STOP_TIMEOUT_S: Final = 5.0
+_REQUEST_S: Final = 30.0
+"""For a whole request to come."""
+_MOST_CONNECTIONS: Final = 1000
 _ANY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  (to recognise it)
 
 
@@ -54,15 +59,44 @@ class Tls(Struct, frozen=True, kw_only=True):
 
 
 class _Protocol(H11Protocol):
-    """Tells the application whom a client's certificate names."""
+    """Tells the application whom a client's certificate names.
+
+    Strangers use up no descriptors: who says nothing, or half of it, is not listened to for long, and only so many are.
+    """
+
+    _slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        if len(self.connections) > _MOST_CONNECTIONS:
+            transport.abort()
+            return
+        self._hurry()
         secured = transport.get_extra_info("ssl_object")
         certificate = secured.getpeercert() if secured is not None else None
         if certificate:
             names = [value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"]
             self.app_state = {**self.app_state, PEER: names[0] if len(names) == 1 else None}
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._hurry()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._unhurry()
+
+    def _hurry(self) -> None:
+        """Wait for the rest of a request, or no more."""
+        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+            self._unhurry()
+        elif self._slow is None:
+            self._slow = self.loop.call_later(_REQUEST_S, self.transport.close)
+
+    def _unhurry(self) -> None:
+        if self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
 
 
 class WebServer:

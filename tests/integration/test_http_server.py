@@ -1,5 +1,7 @@
 """The HTTP server over real sockets: ports, stopping, and what happens to those who are connected."""
 
+import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -12,8 +14,10 @@ from litestar.response import Stream
 
 from mesos_py.errors import ConfigError
 from mesos_py.runtime.loop import Loop
+from mesos_py.web import server as module
 from mesos_py.web.reader import Reader
 from mesos_py.web.server import WebServer
+from tests.support.cluster import wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -70,6 +74,51 @@ def test_a_port_in_use_is_one_clear_line(app):
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=rf"^the HTTP API cannot listen on 127.0.0.1:{port}: address already"):
             WebServer(app, "127.0.0.1", port).start()
+
+
+def test_who_does_not_say_a_whole_request_is_not_listened_to_for_long(app, monkeypatch):
+    monkeypatch.setattr(module, "_REQUEST_S", 0.2)
+    server = WebServer(app)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url) as client:
+            post = b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"
+            for part in (b"", b"GET /hello HTTP/1.1\r\nHost:", post):
+                with connection_to(server) as stranger:
+                    stranger.sendall(part)
+                    while stranger.recv(1000):
+                        pass
+            with client.stream("GET", "/forever") as answer:
+                assert len(list(itertools.islice(answer.iter_raw(), 30))) == 30, "who has asked is answered on"
+    finally:
+        server.stop()
+
+
+def test_so_many_are_connected_and_no_more(app, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_CONNECTIONS", 3)
+    server = WebServer(app)
+    server.start()
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(connection_to(server)).sendall(b"GET")
+            with connection_to(server) as one_more, contextlib.suppress(ConnectionResetError):
+                assert one_more.recv(1) == b""
+        wait_for(lambda: has_room(server), "the others have gone")
+    finally:
+        server.stop()
+
+
+def has_room(server):
+    try:
+        return httpx.get(f"{server.url}/hello").text == "hello"
+    except httpx.TransportError:
+        return False
+
+
+def connection_to(server):
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
 
 
 @pytest.mark.parametrize("host", ["203.0.113.77", "no such host", "x" * 300])

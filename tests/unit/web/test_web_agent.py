@@ -215,6 +215,24 @@ def test_browse(client, box):
     assert client.get("/files/browse", params={"path": f"{V}/.."}).status_code == 403
 
 
+def test_of_several_paths_all_must_be_readable(loop, agent, tmp_path):
+    """A handler is given one of them, and which one is not for the client to choose."""
+    owners = {"F": "shop", "F-OTHER": "other"}
+
+    def view():
+        return msgspec.structs.replace(agent.view(), owners=owners)
+
+    def why_not_read(_principal, owner):
+        return None if owner == "shop" else "not yours"
+
+    app = make_agent_app(Reader(loop), view, str(tmp_path), agent.usage, why_not_read=why_not_read)
+    with TestClient(app) as client:
+        assert client.get("/files/browse", params={"path": V}).status_code == 200
+        for paths in ([V, "/frameworks/F-OTHER"], ["/frameworks/F-OTHER", V]):
+            for what in ("browse", "read", "download"):
+                assert client.get(f"/files/{what}", params={"path": paths}).status_code == 403
+
+
 def test_download(client, box):
     (box / 'odd "name".bin').write_bytes(bytes(range(256)) * 1000)
     answer = client.get("/files/download", params={"path": f'{V}/odd "name".bin'})

@@ -353,6 +353,8 @@ def test_a_standby_says_where_the_leader_is(loop):
         leader = "http://m2:5050"
         answer = client.get("/tasks?limit=5", follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (307, "http://m2:5050/tasks?limit=5")
+        answer = client.post("/tasks/a%3Fb%2541%23/kill", follow_redirects=False)
+        assert answer.headers["location"] == "http://m2:5050/tasks/a%3Fb%2541%23/kill"
 
 
 def test_a_core_that_hangs_is_not_healthy(cluster):

@@ -110,6 +110,8 @@ def test_further_nodes_inherit():
         ("three:5671", "t", "/", 5.0),
     ]
     assert all(node.cacertfile == "/ca" and node.secure for node in nodes)
+    [_, other] = parse("amqps://bob:s@one/v?heartbeat=5&cacertfile=/ca;two?heartbeat=9")
+    assert (other.heartbeat_s, other.cacertfile) == (9.0, "/ca")
 
 
 def test_memory():

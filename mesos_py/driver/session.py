@@ -87,11 +87,13 @@ class Session:
         self._mailbox.post(event)
 
     def guard(self, call: Callable[[], object]) -> None:
-        """Run the user's code; what it raises ends the session."""
+        """Run the user's code; what it raises ends the session, unless somebody wants the whole program to end."""
         if self._over:
             return
         try:
             call()
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, ConfigError):  # which says all that helps
                 _log.exception("a callback failed; the framework stops")

@@ -208,17 +208,17 @@ class Run:
         if state in _LOST or status.reason in (Reason.AGENT_REMOVED, Reason.AGENT_DRAINING):
             state = TaskState.GONE  # no fault of its own
         if state not in _MAY_HAVE_RUN or self._attempts[instance] <= self._options.max_retries:
-            again = self._retries.ended(instance, state, time.time())
+            again = self._retries.ended(instance, state, time.monotonic())
         if again is None:
             self._outcomes[instance] = status
             if len(self._outcomes) == self._options.instances:
                 self._framework.stop()
             return
-        self._display.retry(status, again - time.time())
-        self._framework.call_later(max(0.0, again - time.time()), self._retry)
+        self._display.retry(status, again - time.monotonic())
+        self._framework.call_later(max(0.0, again - time.monotonic()), self._retry)
 
     def _retry(self) -> None:
-        for instance in self._retries.due(time.time() + 0.01):
+        for instance in self._retries.due(time.monotonic() + 0.01):
             self._enqueue(instance)
         self._framework.revive()
 

@@ -41,6 +41,7 @@ from mesos_py.types.infos import Demand, MasterInfo
 from mesos_py.types.maintenance import Unavailability
 from mesos_py.types.offers import InverseOffer, Offer
 from mesos_py.types.tasks import Source, TaskStatus
+from tests.support.cluster import wait_for
 
 _numbers = itertools.count()
 
@@ -49,7 +50,7 @@ class SmallMaster:
     """Offers one agent; runs every task to its end at once, except those named ``sleep``."""
 
     def __init__(self, loop, url, cpus=4):
-        self.loop, self.cpus = loop, cpus
+        self.loop, self.url, self.cpus = loop, url, cpus
         self.calls = []
         self.offered = 0
         self.queue = ""
@@ -165,16 +166,21 @@ def world():
 
 
 @pytest.fixture
-def background():
-    """A master in a thread of its own; its broker's URL."""
-    url = f"memory://driver{next(_numbers)}"
+def master():
+    """One in a thread of its own."""
     loop = Loop()
-    SmallMaster(loop, url)
+    master = SmallMaster(loop, f"memory://driver{next(_numbers)}")
     thread = threading.Thread(target=loop.run)
     thread.start()
-    yield url
+    yield master
     loop.stop()
     thread.join()
+
+
+@pytest.fixture
+def background(master):
+    """The URL of its broker."""
+    return master.url
 
 
 TASK = command_task("t1", "true", cpus=1, mem=32)
@@ -228,6 +234,18 @@ def test_an_id_in_use_is_refused(world):
     world.turn()
     with pytest.raises(UserError, match="in use"):
         world.framework.launch(held, command_task("sleep1", "sleep 9", cpus=1))
+
+
+def test_ctrl_c_within_a_callback_takes_the_tasks_along(master):
+    framework = Framework("test")
+
+    @framework.on_offers
+    def offers(_offered):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        framework.run(master.url)
+    wait_for(lambda: master.heard(Teardown), "its tasks are given up")
 
 
 def test_a_callback_that_fails_ends_the_framework_and_acknowledges_nothing(world, caplog):

@@ -124,7 +124,7 @@ class ProcessContainerizer:
                 self._loop.unregister(container.pidfd)
                 os.close(container.pidfd)
         if self._workers is not None:
-            self._workers.shutdown(cancel_futures=True)
+            self._workers.shutdown(wait=False, cancel_futures=True)  # those that fetch something are about to give up
         for isolator in self._isolators:
             isolator.close()
         self._launchers.close()

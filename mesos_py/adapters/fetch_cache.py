@@ -5,10 +5,16 @@ import hashlib
 import shutil
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
+
+from mesos_py.adapters.isolators.launch import LaunchError
 
 __all__ = ["CachedFile", "FetchCache"]
+
+_LOOK_S: Final = 0.2
+"""How often one who waits for another's download looks whether it is still wanted."""
 
 
 class CachedFile:
@@ -35,8 +41,11 @@ class FetchCache:
         self._ready = False
 
     @contextlib.contextmanager
-    def entry(self, key: str) -> Iterator[CachedFile]:
-        """The entry for a key, alone. Whatever is raised meanwhile leaves no half-written file. Raises OSError."""
+    def entry(self, key: str, cancelled: Callable[[], bool]) -> Iterator[CachedFile]:
+        """The entry for a key, alone. Whatever is raised meanwhile leaves no half-written file.
+
+        Raises OSError, or LaunchError if it was cancelled while another had it.
+        """
         with self._lock:
             self._make_ready()
             name = hashlib.sha256(key.encode(errors="surrogateescape")).hexdigest()
@@ -44,7 +53,7 @@ class FetchCache:
             self._entries.move_to_end(name)
             entry.users += 1
         try:
-            with entry.lock:
+            with _held(entry.lock, cancelled):
                 was_there = entry.is_there
                 try:
                     yield entry
@@ -73,3 +82,14 @@ class FetchCache:
                 del self._entries[name]
                 entry.path.unlink(missing_ok=True)
                 total -= entry.size
+
+
+@contextlib.contextmanager
+def _held(lock: threading.Lock, cancelled: Callable[[], bool]) -> Iterator[None]:
+    while not lock.acquire(timeout=_LOOK_S):
+        if cancelled():
+            raise LaunchError("the task was killed")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from mesos_py.adapters.commands import as_user
+from mesos_py.adapters.download import download
 from mesos_py.adapters.fetch_cache import FetchCache
 from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.processes import spawn
@@ -21,9 +22,6 @@ from mesos_py.types.tasks import URI
 __all__ = ["SandboxFetcher"]
 
 _PIECE: Final = 1 << 18
-_STALL_S: Final = 60.0
-_CONNECT_S: Final = 20.0
-_MAX_REDIRECTS: Final = 10
 _DEFAULT_MAX_BYTES: Final = 10 << 30
 
 Cancelled = Callable[[], bool]
@@ -53,8 +51,6 @@ class SandboxFetcher:
                 self._fetch(uri, Path(sandbox), user, cancelled)
             except (LaunchError, UnpackError) as error:
                 raise LaunchError(f"cannot fetch {shown}: {error}") from None
-            except httpx.TimeoutException:
-                raise LaunchError(f"cannot fetch {shown}: nothing came for {_STALL_S:g} s") from None
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise LaunchError(f"cannot fetch {shown}: {_one_line(error)}") from None
             except OSError as error:
@@ -68,7 +64,7 @@ class SandboxFetcher:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             if uri.cache and self._cache is not None:
-                with self._cache.entry(f"{user}\0{uri.value}\0{uri.sha256.lower()}") as cached:
+                with self._cache.entry(f"{user}\0{uri.value}\0{uri.sha256.lower()}", cancelled) as cached:
                     if not cached.is_there:
                         self._bring(uri, cached.path, user, cancelled)
                     self._copy_cached(uri, cached.path, partial, cancelled)
@@ -84,8 +80,8 @@ class SandboxFetcher:
 
     def _bring(self, uri: URI, path: Path, user: str, cancelled: Cancelled) -> None:
         """Write the source to a new file, and check it."""
-        pieces = _http(uri.value) if uri.value.startswith(("http://", "https://")) else _local(uri.value, user)
-        self._write(pieces, uri, path, cancelled)
+        is_far = uri.value.startswith(("http://", "https://"))
+        self._write(download(uri.value, cancelled) if is_far else _local(uri.value, user), uri, path, cancelled)
 
     def _copy_cached(self, uri: URI, source: Path, path: Path, cancelled: Cancelled) -> None:
         self._write(_read_file(source), uri, path, cancelled)
@@ -117,19 +113,6 @@ def _target(uri: URI, sandbox: Path) -> Path:
     if not target.parent.resolve().is_relative_to(sandbox.resolve()) or target.is_dir():
         raise LaunchError(f"{name!r:.200} is no name for a file in the sandbox")
     return target
-
-
-def _http(url: str) -> Iterator[bytes]:
-    timeout = httpx.Timeout(_STALL_S, connect=_CONNECT_S)
-    # Nobody may pack it on the way: digests and sizes are those of the file itself.
-    headers = {"Accept-Encoding": "identity", "User-Agent": "mesos_py"}
-    with (
-        httpx.Client(follow_redirects=True, max_redirects=_MAX_REDIRECTS, timeout=timeout, headers=headers) as client,
-        client.stream("GET", url) as response,
-    ):
-        if response.status_code != 200:
-            raise LaunchError(f"the server says {response.status_code} {response.reason_phrase}".rstrip())
-        yield from response.iter_raw(_PIECE)
 
 
 def _local(value: str, user: str) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Fetching into sandboxes, from this host and over HTTP, with sources that mean harm."""
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from mesos_py.adapters import fetcher as module
+from mesos_py.adapters import download as module
 from mesos_py.adapters.containerizer import ProcessContainerizer
 from mesos_py.adapters.fetcher import SandboxFetcher
 from mesos_py.adapters.isolators.launch import LaunchError
@@ -34,6 +35,7 @@ class Site:
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.requests: list[str] = []
         self.gate = threading.Event()
+        self.dripped = 0
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,13 +43,27 @@ class Site:
                 site.requests.append(self.path)
                 status, headers, body = site.pages.get(self.path.partition("?")[0], (404, {}, b""))
                 self.send_response(status)
-                for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                    self.send_header(name, value)
+                if "X-Endless" in headers:
+                    self.flush_headers()
+                    self.drip(b"a")
+                    return
+                headers = {"Content-Length": str(len(body))} | headers
+                for name in filter(headers.get, headers):
+                    self.send_header(name, headers[name])
                 self.end_headers()
                 self.wfile.write(body)
                 if "X-Stall" in headers:
                     self.wfile.flush()
                     site.gate.wait(10)
+                if "X-Drip" in headers:
+                    self.drip(b"x")
+
+            def drip(self, drop):
+                """For ever, unless somebody hangs up."""
+                with contextlib.suppress(OSError):
+                    while not site.gate.wait(0.01):
+                        self.wfile.write(drop)
+                        site.dripped += 1
 
             def log_message(self, *_args):
                 pass
@@ -80,6 +96,7 @@ def the_site():
 def _site(the_site):
     the_site.pages.clear()
     the_site.requests.clear()
+    the_site.dripped = 0
     return the_site
 
 
@@ -177,7 +194,43 @@ def test_a_body_that_breaks_off(site, sandbox):
 def test_a_server_that_stalls(site, sandbox, monkeypatch):
     monkeypatch.setattr(module, "_STALL_S", 0.2)
     why = why_not(sandbox, site.page("/a", b"some", Content_Length="100", X_Stall="yes"))
-    assert why.endswith("nothing came for 0.2 s")
+    assert why.endswith("less than 1024 bytes/s came for 0.2 s")
+
+
+DRIPPING = [{"X_Drip": "yes", "Content_Length": "1000000"}, {"X_Drip": "yes", "Content_Length": ""}, {"X_Endless": "y"}]
+
+
+@pytest.mark.parametrize("how", DRIPPING, ids=["body", "without a length", "headers"])
+def test_a_server_that_drips(site, sandbox, monkeypatch, how):
+    monkeypatch.setattr(module, "_STALL_S", 0.3)
+    why = why_not(sandbox, site.page("/a", **how))
+    assert why.endswith("less than 1024 bytes/s came for 0.3 s")
+
+
+@pytest.mark.parametrize("how", [*DRIPPING, {"X_Stall": "yes", "Content_Length": "9"}])
+def test_a_kill_ends_a_fetch_however_little_comes(site, sandbox, how):
+    why = why_not(sandbox, site.page("/a", **how), cancelled=lambda: bool(site.requests))
+    assert why.endswith("the task was killed")
+
+
+def test_a_kill_ends_the_waiting_for_anothers_download(site, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    url = site.page("/a", X_Drip="yes", Content_Length="1000000")
+    killed = threading.Event()
+    sandboxes = tmp_path / "first", tmp_path / "second"
+    for sandbox in sandboxes:
+        sandbox.mkdir()
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(why_not, sandboxes[0], url, fetcher=fetcher, cache=True, cancelled=killed.is_set)
+        while not site.dripped:
+            site.gate.wait(0.01)
+        try:
+            why = why_not(sandboxes[1], url, fetcher=fetcher, cache=True, cancelled=lambda: True)
+        finally:
+            killed.set()
+        assert why.endswith("the task was killed")
+        assert first.result().endswith("the task was killed")
+    assert site.requests == ["/a"]
 
 
 def test_a_fetch_is_given_up_when_the_task_is_killed(site, sandbox):
@@ -465,3 +518,23 @@ def test_a_kill_during_the_fetch_is_answered_at_once(containers, site):
     assert containers.failure_of(spec)[0] is Reason.TASK_KILLED_DURING_LAUNCH
     site.gate.set()
     site.gate = threading.Event()
+
+
+def test_an_agent_that_stops_does_not_wait_for_a_fetch(tmp_path):
+    began, gate, ended = threading.Event(), threading.Event(), threading.Event()
+
+    class Stubborn:
+        def fetch(self, *_arguments):
+            began.set()
+            gate.wait(10)
+            ended.set()
+
+    loop = Loop()
+    containers = Containers(loop, ProcessContainerizer(loop, tmp_path / "run", fetcher=Stubborn()), tmp_path)
+    containers.it.start(containers.spec("/bin/true", uris=[URI(value="/x")]))
+    containers.until(began.is_set)
+    containers.it.close()
+    assert not ended.is_set()
+    gate.set()
+    assert ended.wait(10)
+    loop.close()

@@ -42,6 +42,9 @@ def make_containers(root, **options):
     containers.it.close()
     loop.close()
     psutil.wait_procs(running, timeout=5)
+    for thread in threading.enumerate():
+        if thread.name.startswith("prepare"):
+            thread.join(5)
     for what, were, are in zip(("descriptors", "children", "threads"), before, _resources(), strict=True):
         assert are <= were, f"{what} are left"
 

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import BinaryIO, Final, Protocol, Self
 
 __all__ = ["UnpackError", "is_archive", "unpack"]
 
@@ -24,6 +24,13 @@ _MOST_ENTRIES: Final = 200_000
 _PIECE: Final = 1 << 20
 _LONGEST_HEADER: Final = 64 * 1024
 """Bytes of what a tar says of one member: tarfile reads it at once, whatever size it claims."""
+_MOST_HEADERS: Final = 2 * _MOST_ENTRIES
+_LONGEST_HEADERS: Final = 64 << 20
+"""Bytes of what a tar says of all its members, those of global headers for each: tarfile keeps all that."""
+_LONGEST_DIRECTORY: Final = 32 << 20
+"""Bytes of a zip's directory: zipfile reads it all before it tells of the first member."""
+_ZIP64: Final = b"PK\x06\x06", 76
+"""How the end of a long zip's directory begins, and how many bytes that takes."""
 _HEADERS: Final = (
     tarfile.XHDTYPE,
     tarfile.XGLTYPE,
@@ -75,7 +82,7 @@ def unpack(archive: Path, directory: Path, max_bytes: int, cancelled: Callable[[
 
 
 def _unpack_tar(archive: Path, into: "_Into") -> None:
-    with tarfile.open(archive, tarinfo=_Member) as tar:
+    with _Tar.open(archive) as tar:
         for member in tar:
             if member.isdir():
                 into.directory(member.name)
@@ -92,6 +99,8 @@ def _unpack_tar(archive: Path, into: "_Into") -> None:
 
 
 def _unpack_zip(archive: Path, into: "_Into") -> None:
+    with open(archive, "rb") as file:
+        _look_at_directory(file)
     with zipfile.ZipFile(archive) as zipped:
         for info in zipped.infolist():
             mode = info.external_attr >> 16
@@ -104,18 +113,53 @@ def _unpack_zip(archive: Path, into: "_Into") -> None:
                     into.file(info.filename, file, mode or 0o644)
 
 
+def _look_at_directory(file: BinaryIO) -> None:
+    """Raises UnpackError if it is too long, for zipfile looks at it in the same way and takes it as it is."""
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]  # noqa: SLF001 - what ZipFile will go by
+    if end is None:
+        return
+    kind, entries, size, at = end[0], end[4], end[5], end[9]
+    if size > _LONGEST_DIRECTORY:
+        raise UnpackError(f"its directory has more than {_LONGEST_DIRECTORY} bytes")
+    file.seek(max(0, at - size - (_ZIP64[1] if kind == _ZIP64[0] else 0)))
+    if max(entries, file.read(size).count(zipfile.stringCentralDir)) > _MOST_ENTRIES:  # type: ignore[attr-defined]
+        raise UnpackError(f"it has more than {_MOST_ENTRIES} members")
+
+
 class _Member(tarfile.TarInfo):
     """Takes no headers that fill the memory; tarfile calls these methods before it reads any."""
 
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+    def _proc_member(self, tar: "_Tar") -> tarfile.TarInfo:
         if self.size < 0 or (self.type in _HEADERS and self.size > _LONGEST_HEADER):
             raise UnpackError(f"it has a header of {self.size} bytes")
         if self.type == tarfile.GNUTYPE_SPARSE:
             raise UnpackError("it contains a sparse file")
+        tar.count(self)
         return super()._proc_member(tar)  # type: ignore[misc,no-any-return]
 
     def _proc_gnusparse_10(self, *_args: object) -> None:
         raise UnpackError("it contains a sparse file")
+
+
+class _Tar(tarfile.TarFile):
+    """Counts its headers."""
+
+    tarinfo = _Member
+    _headers = 0
+    _size = 0
+    _global_size = 0
+
+    def count(self, member: _Member) -> None:
+        """Raises UnpackError when there are too many."""
+        if member.type in _HEADERS:
+            self._headers += 1
+            self._size += member.size
+        else:
+            self._size += self._global_size
+        if member.type == tarfile.XGLTYPE:
+            self._global_size += member.size
+        if self._headers > _MOST_HEADERS or self._size > _LONGEST_HEADERS:
+            raise UnpackError(f"it has more than {_MOST_HEADERS} headers, or {_LONGEST_HEADERS} bytes of them")
 
 
 class _Into:
@@ -182,6 +226,7 @@ class _Into:
         self._entries += 1
         if self._entries > _MOST_ENTRIES:
             raise UnpackError(f"it has more than {_MOST_ENTRIES} members")
+        self._stop_if_cancelled()
         return parts
 
     @contextlib.contextmanager
@@ -214,5 +259,8 @@ class _Into:
         self._left -= size
         if self._left < 0:
             raise UnpackError(f"unpacked it would be larger than {self._max_bytes} bytes")
+        self._stop_if_cancelled()
+
+    def _stop_if_cancelled(self) -> None:
         if self._cancelled():
             raise UnpackError("the task was killed")

@@ -53,7 +53,7 @@ class Reports:
             self._refuse(executor, update, why)
             return None
         ended = update.state in TERMINAL
-        if not ended and self._updates.is_full(task):
+        if not ended and self._updates.is_full(task, len(update.data) + len(update.message)):
             self._refuse(executor, update, f"too many updates of task {update.task_id!r} wait for its framework")
             return None
         task.number = update.number

@@ -23,6 +23,8 @@ __all__ = ["Updates"]
 
 _MOST_WAITING = 1000
 """Unacknowledged updates of one task, besides its last: a task may report much while its framework is away."""
+_MOST_BYTES = 1_000_000
+"""Of data and messages in them, unless one alone has more."""
 
 
 class Updates:
@@ -85,9 +87,13 @@ class Updates:
         return TaskState.GONE_BY_OPERATOR if is_lost else state, Reason.AGENT_DRAINING
 
     @staticmethod
-    def is_full(task: Task) -> bool:
-        """Too many updates of the task wait: only its end may join them."""
-        return len(task.updates) >= _MOST_WAITING
+    def is_full(task: Task, size: int = 0) -> bool:
+        """Too many updates of the task wait, or would with one of this size: only its end may join them."""
+        waiting = task.updates
+        if not waiting:
+            return False
+        total = sum(len(status.data) + len(status.message) for status in waiting) + size
+        return len(waiting) >= _MOST_WAITING or total > _MOST_BYTES
 
     def acknowledge(self, ack: UpdateAcknowledged, now: float) -> None:
         """The framework has dealt with an update."""

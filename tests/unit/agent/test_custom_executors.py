@@ -409,3 +409,21 @@ def test_an_executor_that_reports_without_end_is_answered_with_an_error():
     rig.report(container_id, TaskState.FINISHED, 1002)
     assert [type(event) for event in rig.to_executor()] == [ExecutorAcknowledged]
     assert rig.state_of() is TaskState.FINISHED
+
+
+def test_an_executor_whose_reports_are_too_large_together_is_answered_with_an_error():
+    rig = Rig()
+    container_id = rig.start_executor(a_task(executor=an_executor()))
+
+    def is_taken(number, size, state=TaskState.RUNNING):
+        rig.report(container_id, state, number, data=bytes(size))
+        return kinds(rig.to_executor()) == [ExecutorAcknowledged]
+
+    assert is_taken(1, 750_000)
+    assert is_taken(2, 250_000)
+    assert not is_taken(3, 1)
+    assert is_taken(4, 0)
+    rig.ack(1)
+    assert is_taken(5, 700_000)
+    assert is_taken(6, 750_000, TaskState.FINISHED)
+    assert rig.state_of() is TaskState.FINISHED

@@ -11,7 +11,7 @@ from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.types.containers import ContainerExit, ContainerSpec, signal_name
 from mesos_py.types.tasks import Reason
 
-__all__ = ["Container", "Phase", "as_launch_error", "exit_of", "killed_early", "pidfd_of"]
+__all__ = ["Container", "Phase", "as_launch_error", "exit_of", "killed_early", "pidfd_of", "unwatched"]
 
 
 class Phase(Enum):
@@ -108,3 +108,8 @@ def pidfd_of(pid: int, started: int) -> int:
             return fd
     os.close(fd)
     return -1
+
+
+def unwatched(error: OSError) -> Limitation:
+    """Why one ends of whose process no descriptor can be had."""
+    return Limitation(Reason.CONTAINER_LAUNCH_FAILED, f"the agent cannot watch it: {error.strerror}")

@@ -20,7 +20,7 @@ from typing import Final, Protocol
 from msgspec import structs
 
 from mesos_py.adapters.commands import Entry, why_not_runnable
-from mesos_py.adapters.container import Container, Phase, as_launch_error, exit_of, killed_early, pidfd_of
+from mesos_py.adapters.container import Container, Phase, as_launch_error, exit_of, killed_early, pidfd_of, unwatched
 from mesos_py.adapters.isolators.base import Isolator, Limitation
 from mesos_py.adapters.isolators.launch import LaunchError
 from mesos_py.adapters.launching import Launchers
@@ -28,7 +28,7 @@ from mesos_py.adapters.processes import keep_descriptors, make_room_for_descript
 from mesos_py.adapters.reattaching import reattach
 from mesos_py.adapters.runlog import Run, RunLog
 from mesos_py.adapters.sandbox import give_to, make_fresh_sandbox
-from mesos_py.adapters.tracking import SessionTracker, Tracker, fill_in, kill_all
+from mesos_py.adapters.tracking import SessionTracker, Tracker, fill_in, kill_all, kill_now
 from mesos_py.runtime.containers import ContainerListener
 from mesos_py.runtime.loop import READ, Loop
 from mesos_py.types.containers import ContainerFate, ContainerLives, ContainerSpec, ContainerUsage, NeverBegan
@@ -317,8 +317,8 @@ class ProcessContainerizer:
         try:
             container.pidfd = pidfd_of(pid, started)
         except OSError as error:  # it cannot be watched, so it cannot go on
-            why = f"the agent cannot watch it: {error.strerror}"
-            container.limitation = Limitation(Reason.CONTAINER_LAUNCH_FAILED, why)
+            container.limitation = unwatched(error)
+            kill_now(self._tracker, container_id, pid)
         for isolator in self._isolators:
             isolator.started(container.spec, pid)
         self._listener.container_started(container_id, pid)

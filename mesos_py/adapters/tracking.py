@@ -13,7 +13,7 @@ from mesos_py.adapters.processes import ProcessTable
 from mesos_py.types.containers import ContainerUsage
 from mesos_py.types.ids import ContainerID
 
-__all__ = ["CgroupTracker", "SessionTracker", "Tracker", "fill_in", "kill_all"]
+__all__ = ["CgroupTracker", "SessionTracker", "Tracker", "fill_in", "kill_all", "kill_now"]
 
 
 class Tracker(Protocol):
@@ -200,3 +200,12 @@ def kill_all(pids: Iterable[int], number: int = signal.SIGKILL) -> list[int]:
         except PermissionError:
             refused.append(pid)
     return refused
+
+
+def kill_now(tracker: Tracker, container_id: ContainerID, pid: int) -> None:
+    """Kill a container that has just begun, while its first process is certainly the one of that number."""
+    try:
+        tracker.look()
+        tracker.kill(container_id, pid, has_ended=False)
+    except OSError:  # there are no descriptors to look with; what is left is found when there are
+        kill_all([pid])

@@ -22,7 +22,7 @@ from typing import Final
 from mesos_py.errors import ConfigError, MesosError
 from mesos_py.runtime.loop import Loop
 
-__all__ = ["FileJournal", "MemoryJournal", "read_journal", "rewrite_journal"]
+__all__ = ["FileJournal", "MemoryJournal", "read_journal", "rewrite_journal", "sync_directory"]
 
 _HEADER: Final = b"MESOSJ\x00\x01"
 _MARKER: Final = b"\xd5MJ\xa3"
@@ -58,7 +58,7 @@ def rewrite_journal(path: Path, records: Sequence[bytes]) -> None:
         with contextlib.suppress(OSError):  # half a file would take room where there is none
             fresh.unlink()
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 class FileJournal:
@@ -136,7 +136,7 @@ class FileJournal:
         if end == 0:
             _write(self._fd, _HEADER)
             os.fsync(self._fd)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         self._end = max(end, len(_HEADER))
 
     def _take_all(self) -> list[tuple[int, bytes] | list[bytes] | None]:
@@ -241,7 +241,8 @@ def _write(fd: int, text: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Let what was made or renamed there outlast a loss of power. Raises OSError."""
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

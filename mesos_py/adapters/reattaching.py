@@ -2,18 +2,22 @@
 
 A log is read when nobody can begin a container of it any more: what has not begun then never will. A launcher that
 does not come to that point within seconds is killed, and with it whatever it was setting up.
+
+Logs are not synced: what was noted just before the host lost its power may be gone. So in another boot than that of the
+last agent nobody can say of a container that it never began, and that is noted before anything is begun.
 """
 
 import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from mesos_py.adapters.container import exit_of
-from mesos_py.adapters.runlog import Run, RunLog, run_logs
+from mesos_py.adapters.journal import sync_directory
+from mesos_py.adapters.runlog import Run, RunLog, boot_id, run_logs
 from mesos_py.types.containers import ContainerExit, ContainerFate, ContainerLives, NeverBegan
 from mesos_py.types.ids import ContainerID
 from mesos_py.types.tasks import Reason
@@ -22,6 +26,8 @@ __all__ = ["Reattachment", "reattach"]
 
 _PATIENCE_S: Final = 5.0
 _LOOK_S: Final = 0.002
+_BOOT: Final = "boot"
+"""The file that says in which boot an agent was here last."""
 _REBOOTED: Final = "the host was restarted while it ran"
 
 
@@ -40,14 +46,16 @@ class Reattachment:
 
 def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
     """Read all logs in ``directory``. Waits for launchers that are just starting something. Raises OSError."""
+    wanted = list(wanted)
     found = Reattachment()
     runs: dict[ContainerID, tuple[RunLog, Run]] = {}
     for log in run_logs(directory):
         _wait_until_final(log)
-        log.read_on()
-        found.logs.append(log)
-        for container_id, run in log.runs.items():
-            runs[container_id] = log, run
+        _read(log, found, runs)
+    if (boot := _boot_before(directory)) != boot_id():
+        if boot and (lost := [container_id for container_id in wanted if container_id not in runs]):
+            _read(_note_lost(directory, lost, boot), found, runs)
+        _write_durably(directory / _BOOT, boot_id())
     found.living = {cid: (log, run) for cid, (log, run) in runs.items() if log.may_live(run)}
     for container_id in wanted:
         log_and_run = runs.get(container_id)
@@ -55,6 +63,42 @@ def reattach(directory: Path, wanted: Iterable[ContainerID]) -> Reattachment:
         if log_and_run is not None and not isinstance(found.fates[container_id], ContainerLives):
             found.ended[container_id] = log_and_run[0]
     return found
+
+
+def _read(log: RunLog, found: Reattachment, runs: dict[ContainerID, tuple[RunLog, Run]]) -> None:
+    log.read_on()
+    found.logs.append(log)
+    for container_id, run in log.runs.items():
+        runs[container_id] = log, run
+
+
+def _boot_before(directory: Path) -> str:
+    """In which boot an agent was here last; empty if nobody knows."""
+    try:
+        return (directory / _BOOT).read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _note_lost(directory: Path, lost: Sequence[ContainerID], boot: str) -> RunLog:
+    """The log of a launcher that began all these in an earlier boot."""
+    path = directory / f"{time.time_ns()}-{_BOOT}.log"
+    _write_durably(
+        path, "".join([f"launcher 0 0 {boot}\n", *(f"begins {container_id} {{}}\n" for container_id in lost)])
+    )
+    return RunLog(path)
+
+
+def _write_durably(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    for directory in (path.parent, path.parent.parent):  # it may have been made just now
+        sync_directory(directory)
 
 
 def _fate_of(log: RunLog, run: Run) -> ContainerFate:

@@ -77,6 +77,25 @@ def test_a_log_that_does_not_say_of_which_boot_it_is(tmp_path):
     assert fates(tmp_path, "C-1") == {"C-1": ContainerLives(ME[0])}
 
 
+def test_after_a_reboot_nobody_can_say_that_a_container_never_began(tmp_path):
+    rebooted = ContainerExit(reason=Reason.AGENT_RESTARTED, message="the host was restarted while it ran")
+    assert fates(tmp_path, "C-1") == {"C-1": NeverBegan()}
+    (tmp_path / "boot").write_text("another")
+    write(tmp_path / "1.log", "begins C-2 {}", "ended C-2 0", boot="another")
+    assert fates(tmp_path, "C-1", "C-2") == {"C-1": rebooted, "C-2": ContainerExit(exit_code=0)}
+    assert (tmp_path / "boot").read_text() == boot_id()
+    again = reattach(tmp_path, ["C-1", "C-3"])  # the agent was killed before it had written that down
+    assert again.fates == {"C-1": rebooted, "C-3": NeverBegan()}
+    assert again.ended["C-1"].runs.keys() == {"C-1"}
+
+
+def test_a_reboot_before_any_container_was_asked_for(tmp_path):
+    (tmp_path / "boot").write_text("another")
+    assert fates(tmp_path) == {}
+    assert fates(tmp_path, "C-1") == {"C-1": NeverBegan()}
+    assert not list(tmp_path.glob("*.log"))
+
+
 def test_what_ended_before_a_reboot_ended_so(tmp_path):
     write(tmp_path / "1.log", "begins C-1 {}", "began C-1 17 99", "ended C-1 3", boot="another")
     assert fates(tmp_path, "C-1") == {"C-1": ContainerExit(exit_code=3, message="exited with status 3")}

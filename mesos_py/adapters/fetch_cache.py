@@ -54,7 +54,7 @@ class FetchCache:
             entry.users += 1
         try:
             with _held(entry.lock, cancelled):
-                was_there = entry.is_there
+                was_there = entry.is_there = entry.is_there and entry.path.exists()  # somebody may have tidied up
                 try:
                     yield entry
                     entry.size = entry.path.stat().st_size
@@ -71,8 +71,8 @@ class FetchCache:
     def _make_ready(self) -> None:
         if not self._ready:
             shutil.rmtree(self._directory, ignore_errors=True)
-            self._directory.mkdir(mode=0o700, parents=True)
             self._ready = True
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _make_room(self) -> None:
         """Drop the least recently used that nobody holds until the rest fits; also what was never written."""

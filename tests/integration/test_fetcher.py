@@ -454,6 +454,19 @@ def test_a_failure_is_not_cached(site, sandbox, tmp_path):
     assert len(os.listdir(tmp_path / "cache")) == 1
 
 
+def test_what_was_deleted_from_the_cache_is_fetched_again(site, sandbox, tmp_path):
+    fetcher = SandboxFetcher(tmp_path / "cache")
+    url = site.page("/a", b"one")
+    fetch(sandbox, url, fetcher=fetcher, cache=True)
+    (cached,) = (tmp_path / "cache").iterdir()
+    cached.unlink()
+    fetch(sandbox, url, fetcher=fetcher, cache=True)
+    shutil.rmtree(tmp_path / "cache")
+    fetch(sandbox, url, fetcher=fetcher, cache=True)
+    assert (sandbox / "a").read_bytes() == b"one"
+    assert site.requests == ["/a"] * 3
+
+
 def test_limits_hold_for_cached_files(site, sandbox, tmp_path):
     fetcher = SandboxFetcher(tmp_path / "cache")
     url = site.page("/a", b"12345")

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -177,6 +178,29 @@ def test_a_volume_that_becomes_something_else_is_not_mounted(make, tmp_path):
     reason, message = containers.failure_of(spec)
     assert reason is Reason.CONTAINER_LAUNCH_FAILED
     assert f"{data} was changed while it was being mounted" in message
+
+
+class SwapsInSandbox(Isolator):
+    """Another process of the user, which exchanges what was made in the sandbox by something that looks alike."""
+
+    def __init__(self, name, other):
+        self._name, self._other = name, other
+
+    def prepare(self, spec, launch):
+        made = Path(launch.sandbox, self._name)
+        shutil.copytree(made, self._other)
+        shutil.rmtree(made)
+        made.symlink_to(self._other)
+
+
+@as_root
+@pytest.mark.parametrize(("private_tmp", "name"), [(True, ".tmp"), (False, ".sandboxes")])
+def test_what_becomes_something_else_in_the_sandbox_is_not_mounted(make, tmp_path, private_tmp, name):
+    namespaces = NamespacesIsolator(["mount"], private_tmp=private_tmp, sandboxes=str(tmp_path / "sandboxes"))
+    containers = make(namespaces, SwapsInSandbox(name, tmp_path / "other"))
+    spec = containers.sh("true")
+    _reason, message = containers.failure_of(spec)
+    assert f"{spec.sandbox}/{name} was changed while it was being mounted" in message
 
 
 @as_root

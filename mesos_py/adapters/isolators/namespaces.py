@@ -3,6 +3,9 @@
 What hides the sandboxes of others, which tasks of the same user could else read and change, is a directory in which
 only its own is, at its own path. A private /tmp would hide the sandbox, and the agent's socket, where the agent keeps
 its files below /tmp: then these, and nothing else, are mounted into it at their own paths.
+
+All this is made in the sandbox before it is given to its user, and mounted after that: so the launcher makes sure that
+it mounts what was made, whatever other processes of the user have put in its place.
 """
 
 import contextlib
@@ -82,8 +85,8 @@ class NamespacesIsolator(Isolator):
                 if path.startswith(hidden + "/"):
                     target = tmp + path.removeprefix(hidden)
                     os.makedirs(target, mode=0o755, exist_ok=True)
-                    mounts.append(Mount(source=path, target=target, readonly=readonly))
-        return mounts + [Mount(source=tmp, target=hidden) for hidden in _HIDDEN if os.path.isdir(hidden)]
+                    mounts.append(_bound(path, target, readonly=readonly))
+        return mounts + [_bound(tmp, hidden) for hidden in _HIDDEN if os.path.isdir(hidden)]
 
     def _sandbox_mounts(self, sandbox: str) -> list[Mount]:
         root, own = os.path.realpath(self._sandboxes), os.path.realpath(sandbox)
@@ -93,7 +96,13 @@ class NamespacesIsolator(Isolator):
         cover = f"{sandbox}/{_SANDBOXES}"
         target = cover + own.removeprefix(root)
         os.makedirs(target, mode=0o755, exist_ok=True)
-        return [Mount(source=own, target=target), Mount(source=cover, target=root)]
+        return [_bound(own, target), _bound(cover, root)]
+
+
+def _bound(source: str, target: str, *, readonly: bool = False) -> Mount:
+    """What is there now, and nothing else."""
+    found = os.stat(source, follow_symlinks=False)
+    return Mount(source=source, target=target, readonly=readonly, identity=(found.st_dev, found.st_ino))
 
 
 @cache

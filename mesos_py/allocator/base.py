@@ -111,7 +111,10 @@ class Allocator(Protocol):
         """
 
     def remove_agent(self, agent_id: AgentID) -> None:
-        """It is gone, and all that is charged on it."""
+        """It is gone, and all that is charged on it: what was used, which is not wanted again.
+
+        Its offers were given back before, by ``recover``: the caller sees to it.
+        """
 
     def set_agent_active(self, agent_id: AgentID, active: bool) -> None:
         """Stop or resume offering it; what runs stays charged."""

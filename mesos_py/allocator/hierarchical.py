@@ -142,7 +142,6 @@ class HierarchicalAllocator:
         agent = self._agent(agent_id)
         for claim, resources in list(agent.charged.items()):
             self._accounts.release(agent, claim, resources)
-            self._want_again(claim, resources)
             self._drop_if_done(claim)
         self._due.pop(agent, None)
         self._declined.pop(agent, None)

@@ -127,7 +127,7 @@ class AllocatorMachine(RuleBasedStateMachine):
         model = self.model
         for key, resources in list(model.held.items()):
             if key[2] == agent:
-                model.give_back(*key, resources, wanted_again=True)
+                model.give_back(*key, resources, wanted_again=False)
         model.refusals = [r for r in model.refusals if r[2] != agent]
         del model.agents[agent]
         model.inactive.discard(agent)

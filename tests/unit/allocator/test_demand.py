@@ -81,6 +81,13 @@ def test_what_a_task_used_is_not_wanted_again():
     assert offered(world) == []
 
 
+def test_what_was_used_on_an_agent_that_leaves_is_not_wanted_again():
+    world = wanting_world(demand("cpus:2;mem:10", 1), agents=2)
+    (made,) = world.allocate()
+    world.allocator.remove_agent(made.agent_id)
+    assert offered(world) == []
+
+
 def test_never_more_is_wanted_than_was_stated():
     world = World()
     world.framework("F1")
@@ -94,6 +101,7 @@ def test_never_more_is_wanted_than_was_stated():
 def test_a_demand_reopened_elsewhere_finds_what_lies_idle():
     world = wanting_world(demand("cpus:2;mem:10", 1), total="cpus:2;mem:10", agents=2)
     (made,) = world.allocate()
+    world.give_back(made)
     world.allocator.remove_agent(made.agent_id)
     assert [(one.agent_id, str(one.resources)) for one in world.allocate()] == [("A1", "cpus:2;mem:10")]
 

@@ -27,9 +27,9 @@ def _of_agents(state: MasterState) -> list[Metric]:
     agents = state.agents.values()
     connected = sum(agent.connected for agent in agents)
     amounts = {
-        "total": Resources.sum(agent.info.resources for agent in agents),
-        "used": Resources.sum(used for agent in agents for used in agent.used().values()),
-        "offered": Resources.sum(offer.resources for offer, _ in state.offers.values()),
+        "total": Resources.scalars(agent.info.resources for agent in agents),
+        "used": Resources.scalars(used for agent in agents for used in agent.used().values()),
+        "offered": Resources.scalars(offer.resources for offer, _ in state.offers.values()),
     }
     by_state = {
         "connected": connected,

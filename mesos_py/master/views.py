@@ -143,6 +143,7 @@ class FrameworkView(Struct, frozen=True, kw_only=True, gc=False):
     """Live ones."""
     completed: int
     used: Resources
+    """Numbers only: ranges and sets of several agents do not add up."""
     offers: int
     counters: dict[str, int]
     registered: float
@@ -374,7 +375,7 @@ def _framework(framework: Framework) -> FrameworkView:
         status=framework.status,
         tasks=len(live),
         completed=len(framework.completed),
-        used=Resources.sum([*(task.resources for task in live), *executors]),
+        used=Resources.scalars([*(task.resources for task in live), *executors]),
         offers=len(framework.offers),
         counters=dict(framework.counters),
         registered=framework.registered,

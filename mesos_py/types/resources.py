@@ -8,6 +8,7 @@ as text it is Mesos's form, ``cpus:1.5;mem(ads):512;ports:[31000-31005]``. ``mem
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, final
@@ -194,6 +195,18 @@ class Resources:
     def sum(cls, parts: Iterable[Resources]) -> Resources:
         """All parts added up."""
         return sum(parts, EMPTY)
+
+    @classmethod
+    def scalars(cls, parts: Iterable[Resources]) -> Resources:
+        """The numbers of all parts added up by name, reserved and unreserved together; never raises.
+
+        For parts of several agents, where one name may stand for a number here and a set there, and the same port is
+        not the same thing.
+        """
+        amounts = Counter[str]()
+        for part in parts:
+            amounts.update(part.quantities())
+        return cls(amounts)
 
     # Reading
 

@@ -3,6 +3,7 @@
 import pytest
 
 from mesos_py.master.events import AgentSaid, BrokerConnected, FrameworkSaid, RegistryWritten, Ticked
+from mesos_py.master.metrics import metrics_of
 from mesos_py.master.registry import AdmitAgent, MarkUnreachable
 from mesos_py.master.state import Task
 from mesos_py.master.views import (
@@ -83,6 +84,28 @@ def test_frameworks(master):
     assert (busy.status, busy.tasks, busy.completed) == ("connected", 1, 1)
     assert busy.used == Resources.of(cpus=1.5)
     assert busy.counters["offers_accepted"] == 1
+
+
+def test_agents_may_have_other_things_under_one_name(master):
+    for number, resources in enumerate(["cpus:1;license:2;ports:[1-2]", "cpus:1;license:{x,y};ports:[1-2]"]):
+        info = an_agent(f"b{number}", resources)
+        master.handle(AgentSaid("p", f"q{number}", RegisterAgent(agent=info)), 4.0)
+        master.handle(RegistryWritten(number + 2), 4.0)
+    master.handle(Ticked(), 5.0)
+    for offer, _ in list(master.state.offers.values()):
+        if offer.resources.get("license"):
+            accept = Accept(
+                framework_id=offer.framework_id,
+                offer_ids=[offer.offer_id],
+                operations=[Launch(tasks=[a_task(f"of {offer.agent_id}", str(offer.resources))])],
+            )
+            queue = master.state.frameworks[offer.framework_id].queue
+            master.handle(FrameworkSaid("u", queue, True, accept), 5.0)
+    assert sum(len(agent.tasks) for agent in master.state.agents.values()) == 3
+    metrics = {metric.name: dict(metric.samples) for metric in metrics_of(master.state, master.shares())}
+    assert metrics["resources"]["total", "license"] == metrics["resources"]["used", "license"] == 2
+    assert sum(view.used.scalar("license") for view in framework_views(master.state)) == 2000
+    assert to_builtins(state_view(master.state, master.shares()))
 
 
 def test_removed_frameworks_are_shown_last(master):

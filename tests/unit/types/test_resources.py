@@ -30,6 +30,12 @@ def test_numbers_count_to_the_thousandth():
     assert of(cpus=0.0004) == EMPTY
 
 
+def test_over_several_agents_only_numbers_add_up():
+    bags = [parse("cpus:1;cpus(ads):2;license:2;ports:[1-2]"), parse("cpus:1;license:{x,y};ports:[1-2]")]
+    assert Resources.scalars(bags) == parse("cpus:4;license:2")
+    assert Resources.scalars([]) == EMPTY
+
+
 def test_taking_a_hundred_tenths_leaves_nothing():
     rest = of(cpus=10)
     for _ in range(100):

@@ -260,4 +260,5 @@ def _task_record(task: Task) -> TaskRecord:
         status_state=task.status_state,
         update_id=head.update_id if head is not None and sent else None,
         container_id=task.container_id,
+        executor_id=task.executor.info.executor_id if task.executor is not None else None,
     )

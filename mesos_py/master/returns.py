@@ -29,7 +29,7 @@ from mesos_py.messages.agent import (
     ShutdownFramework,
 )
 from mesos_py.messages.scheduler import Update
-from mesos_py.types.ids import FrameworkID, TaskID, why_not_an_id
+from mesos_py.types.ids import ExecutorID, FrameworkID, TaskID, why_not_an_id
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import why_not_a_role
 from mesos_py.types.tasks import LIVE, TERMINAL, Reason, Source, TaskRecord, TaskState, TaskStatus
@@ -114,7 +114,7 @@ class ReturnDesk:
             back.missing.pop(task, None)
             self._tasks.move(task, record.state, back.now)
             if task.status is None and record.status_state is not TaskState.STAGING:
-                task.status = _status_of(back, record)
+                task.status = _status_of(back, record, task.executor_id)
         else:
             self._tasks.disown(back.agent, framework.framework_id, record.task.task_id, record.state, None)
         return True
@@ -135,16 +135,16 @@ class ReturnDesk:
         if record.state in LIVE and not back.fits(record.task.resources):
             self._stop(back, framework.framework_id, task_id)
             return
-        executor_id = record.task.executor.executor_id if record.task.executor is not None else None
+        lost = framework.unreachable.pop(task_id, None)
+        executor_id = _executor_id(record, lost)
         task = Task(record.task, framework.framework_id, back.agent.agent_id, record.role, executor_id, back.now)
         task.state = record.state
-        task.status = _status_of(back, record)
+        task.status = _status_of(back, record, executor_id)
         framework.tasks[task_id] = task
         back.agent.tasks[task] = None
         if record.state in TERMINAL:
             back.agent.unsure[task] = None
-        was_unreachable = framework.unreachable.pop(task_id, None) is not None or back.was_unreachable
-        is_news = was_unreachable or not framework.knows_tasks
+        is_news = lost is not None or back.was_unreachable or not framework.knows_tasks
         if is_news and record.state in LIVE and record.status_state not in TERMINAL:
             self._desk.tell(framework, Update(status=task.status))
 
@@ -193,7 +193,16 @@ class ReturnDesk:
         self._desk.order(back.agent, order)
 
 
-def _status_of(back: _Return, record: TaskRecord) -> TaskStatus:
+def _executor_id(record: TaskRecord, lost: Task | None) -> ExecutorID | None:
+    """Of an agent of before it told so of the members of groups, as it was known when the task was lost."""
+    if record.executor_id is not None:
+        return record.executor_id
+    if record.task.executor is not None:
+        return record.task.executor.executor_id
+    return lost.executor_id if lost is not None else None
+
+
+def _status_of(back: _Return, record: TaskRecord, executor_id: ExecutorID | None) -> TaskStatus:
     """Without its update_id: the update itself, with all that it says, comes from the agent."""
     return TaskStatus(
         task_id=record.task.task_id,
@@ -203,6 +212,7 @@ def _status_of(back: _Return, record: TaskRecord) -> TaskStatus:
         message="its agent is back",
         timestamp=back.now,
         agent_id=back.agent.agent_id,
+        executor_id=executor_id,
         container_id=record.container_id,
     )
 
@@ -210,4 +220,5 @@ def _status_of(back: _Return, record: TaskRecord) -> TaskStatus:
 def _is_sound(record: TaskRecord) -> bool:
     """False for what no agent of ours would report."""
     states = record.state in OF_AGENTS and record.status_state in OF_AGENTS
-    return states and not why_not_an_id(record.task.task_id) and not why_not_a_role(record.role)
+    ids = [record.task.task_id] if record.executor_id is None else [record.task.task_id, record.executor_id]
+    return states and not any(map(why_not_an_id, ids)) and not why_not_a_role(record.role)

@@ -280,3 +280,5 @@ class TaskRecord(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
     update_id: int | None = None
     """Of that update, while it is not acknowledged."""
     container_id: ContainerID | None = None
+    executor_id: ExecutorID | None = None
+    """Of the custom executor that has it: the description of a task of a group names none."""

@@ -234,6 +234,16 @@ def test_reregistration_lists_tasks_executors_and_what_was_sent():
     assert message.executors == []
 
 
+def test_a_task_of_a_group_is_reported_with_its_executor():
+    rig = Rig()
+    rig.launch_group(a_task("t1", command=None), executor=an_executor("e"))
+    rig.launch(a_task("t2"))
+    rig.say(PleaseReregister(agent_id=AGENT))
+    (message,) = rig.sent(ReregisterAgent)
+    (framework,) = message.frameworks
+    assert [task.executor_id for task in framework.tasks] == ["e", None]
+
+
 def test_nothing_is_sent_while_the_broker_is_lost():
     rig = Rig()
     container_id = rig.start()

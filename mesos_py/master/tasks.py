@@ -13,7 +13,17 @@ from mesos_py.messages.agent import KillTask, ReconcileTasks, ShutdownFramework,
 from mesos_py.messages.scheduler import Acknowledge, Kill, Reconcile, TaskToReconcile, Update
 from mesos_py.types.ids import AgentID, ExecutorID, FrameworkID, TaskID
 from mesos_py.types.resources import EMPTY
-from mesos_py.types.tasks import LIVE, NEXT_STATES, TERMINAL, KillPolicy, Reason, Source, TaskState, TaskStatus
+from mesos_py.types.tasks import (
+    LIVE,
+    NEXT_STATES,
+    TERMINAL,
+    KillPolicy,
+    Reason,
+    Source,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
 
 __all__ = ["OF_AGENTS", "TaskDesk"]
 
@@ -305,8 +315,7 @@ def _lost(task: Task, state: TaskState, reason: Reason, message: str, now: float
 
 
 def _lighten(task: Task) -> None:
-    """History is kept for people: without the bytes that only programs read."""
-    if task.info.data:
-        task.info = msgspec.structs.replace(task.info, data=b"")
-    if task.status is not None and task.status.data:
-        task.status = msgspec.structs.replace(task.status, data=b"")
+    """History is kept for people: without what only programs read, of which there may be much."""
+    task.info = TaskInfo(task_id=task.info.task_id, resources=task.info.resources, name=task.info.name)
+    if task.status is not None and (task.status.data or task.status.labels):
+        task.status = msgspec.structs.replace(task.status, data=b"", labels={})

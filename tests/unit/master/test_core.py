@@ -12,7 +12,7 @@ from mesos_py.messages import scheduler as calls
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.offers import Launch
 from mesos_py.types.resources import Resources
-from mesos_py.types.tasks import TaskRecord, TaskState
+from mesos_py.types.tasks import TaskInfo, TaskRecord, TaskState
 
 
 class World:
@@ -239,14 +239,16 @@ def test_an_executor_that_was_seen_is_not_freed_by_a_dropped_task(world):
     assert world.master.state.agents["M-A1"].used() == {("M-F1", "*"): Resources.of(cpus=1)}
 
 
-def test_history_keeps_no_bytes_that_only_programs_read(world):
-    world.launch(a_task("t1", "cpus:1", data=b"big"))
-    status = a_status("t1", TaskState.FINISHED, data=b"bytes", agent_id="M-A1")
+def test_history_keeps_nothing_that_only_programs_read(world):
+    executor = an_executor("e", data=b"big", labels={"a": "label"})
+    world.launch(a_task("t1", "cpus:1", data=b"big", labels={"a": "label"}, name="one", executor=executor))
+    status = a_status("t1", TaskState.FINISHED, data=b"bytes", labels={"a": "label"}, agent_id="M-A1")
     [update] = [e.event for e in world.handle(events.AgentSaid("p", "a", agents.StatusUpdate(
         agent_id="M-A1", framework_id="M-F1", status=status)))]  # fmt: skip
-    assert update.status.data == b"bytes"
+    assert (update.status.data, update.status.labels) == (b"bytes", {"a": "label"})
     [ended] = world.master.state.frameworks["M-F1"].completed
-    assert (ended.info.data, ended.status.data) == (b"", b"")
+    assert ended.info == TaskInfo(task_id="t1", name="one", resources=Resources.of(cpus=1))
+    assert (ended.status.data, ended.status.labels, ended.executor_id) == (b"", {}, "e")
 
 
 def test_a_status_names_the_agent_it_comes_from(world):

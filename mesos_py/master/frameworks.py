@@ -58,7 +58,7 @@ class FrameworkDesk:
             reason, why = refusal
             self._desk.refuse(queue, json, reason, why, call="SUBSCRIBE", fatal=True, framework_id=framework_id)
             return
-        info = msgspec.structs.replace(call.framework, principal=principal)
+        info = msgspec.structs.replace(call.framework, principal=principal, filters={})
         framework = self._state.frameworks.get(framework_id) if framework_id else None
         if framework is None:
             framework = self._add(framework_id or FrameworkID(self._state.new_id("F")), info, now)
@@ -118,7 +118,7 @@ class FrameworkDesk:
         framework.inverse_offers.clear()
         self._state.framework_ids[queue] = framework.framework_id
         self._desk.allocator.update_framework(
-            framework.framework_id, info.roles, filters=info.filters, suppressed=call.suppressed_roles
+            framework.framework_id, info.roles, filters=call.framework.filters, suppressed=call.suppressed_roles
         )
         subscribed = Subscribed(
             framework_id=framework.framework_id,

@@ -188,6 +188,7 @@ class Framework:
         """A framework that nobody has subscribed for yet."""
         self.framework_id = framework_id
         self.info = info
+        """Also for agents, and so without its filters, which may be large and are for the allocator alone."""
         self.queue = ""
         self.json = True
         self.connected = False

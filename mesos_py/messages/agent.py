@@ -179,6 +179,7 @@ class RunTasks(Struct, frozen=True, kw_only=True, tag="RUN_TASKS", gc=False):
     sequence: int
     framework_id: FrameworkID
     framework: FrameworkInfo
+    """Without its filters, which agents have no use for."""
     role: Role
     operations: list[Operation]
 

@@ -10,6 +10,7 @@ from mesos_py.master.state import MasterConfig
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as calls
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
+from mesos_py.types.infos import OfferFilter
 from mesos_py.types.offers import Launch
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskInfo, TaskRecord, TaskState
@@ -75,6 +76,18 @@ def test_nothing_is_offered_and_nobody_is_timed_before_the_first_connection():
     master = a_master()
     assert master.next_deadline() is None
     assert master.handle(events.Ticked(), 5.0) == []
+
+
+def test_agents_are_not_sent_the_filters_of_a_framework():
+    world = World()
+    world.subscribe(filters={"*": OfferFilter(hosts=["a"])})
+    for name in ("a", "b"):
+        world.agent(agents.RegisterAgent(agent=an_agent(name)), queue=name)
+    world.tick(1.0)
+    [(offer, _)] = world.master.state.offers.values()
+    accept = calls.Accept(framework_id="M-F1", offer_ids=[offer.offer_id], operations=[Launch(tasks=[a_task("t")])])
+    [order] = [e.message for e in world.handle(events.FrameworkSaid("u", "web", True, accept))]
+    assert (offer.hostname, order.framework.name, order.framework.filters) == ("a", "web", {})
 
 
 def test_launches_are_numbered_over_all_agents_and_through_their_absence(world):

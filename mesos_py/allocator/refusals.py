@@ -2,18 +2,23 @@
 
 A refusal names a client, an agent and resources: until it lapses, nothing that is contained in those resources is
 offered to that client on that agent; anything more is. Refusals of one agent are grouped by their resources, which
-rarely differ, so that a whole group is judged by one comparison and taken out by one operation on a bit mask.
+rarely differ, so that a whole group is judged by one comparison and taken out by one operation on a bit mask. What
+one client has refused on one agent is bounded, for whoever refuses ever other resources there.
 """
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 from itertools import count
+from typing import Final
 
 from mesos_py.errors import InvariantError
 from mesos_py.types.ids import AgentID
 from mesos_py.types.resources import Resources
 
-__all__ = ["Refusals"]
+__all__ = ["MOST", "Refusals"]
+
+MOST: Final = 32
+"""So many refusals of one client on one agent hold; of more, those that would lapse first are forgotten."""
 
 _Lapse = tuple[float, int, int, AgentID, Resources]
 """When, a number that keeps ties in order, and whose refusal; void once that refusal is gone or has another lapse."""
@@ -45,7 +50,10 @@ class Refusals:
         return self._size
 
     def add(self, client: int, agent_id: AgentID, resources: Resources, until: float) -> None:
-        """A client refuses; of two refusals of the same, the later end counts."""
+        """A client refuses; of two refusals of the same, the later end counts.
+
+        Some other refusal of it on this agent may be forgotten for that.
+        """
         group = self._groups.setdefault(agent_id, {}).setdefault(resources, _Group())
         before = group.lapses.get(client)
         if before is None:
@@ -57,6 +65,8 @@ class Refusals:
             return
         lapse = group.lapses[client] = (until, next(self._number), client, agent_id, resources)
         heappush(self._lapses, lapse)
+        if self._agents[client][agent_id] > 1:
+            self._thin_out(lapse)
         if len(self._lapses) > 2 * self._size + 64:
             self._drop_void_lapses()
 
@@ -126,6 +136,16 @@ class Refusals:
         _, _, client, agent_id, resources = lapse
         group = self._groups.get(agent_id, {}).get(resources)
         return group is not None and group.lapses.get(client) is lapse
+
+    def _thin_out(self, newest: _Lapse) -> None:
+        """Forget what a new refusal contains and outlives, and what is too much."""
+        until, _, client, agent_id, resources = newest
+        lapses = [group.lapses[client] for group in self._groups[agent_id].values() if client in group.lapses]
+        for lapse in lapses:
+            if lapse is not newest and lapse[0] <= until and resources.contains(lapse[4]):
+                self._forget(client, agent_id, lapse[4])
+        if self._agents[client][agent_id] > MOST:
+            self._forget(client, agent_id, min(lapses)[4])
 
     def _forget(self, client: int, agent_id: AgentID, resources: Resources) -> None:
         groups = self._groups[agent_id]

@@ -2,7 +2,7 @@
 
 from allocator_world import World, bag
 
-from mesos_py.allocator.refusals import Refusals
+from mesos_py.allocator.refusals import MOST, Refusals
 
 
 def declined_world(refuse_s, **config):
@@ -149,6 +149,33 @@ def test_a_larger_refusal_stands_beside_a_smaller_one():
     refusals.lapse(10.0)
     assert refusals.refusing("A", bag("cpus:2")) == 0
     assert refusals.refusing("A", bag("cpus:1")) == 1
+    refusals.check()
+
+
+def test_a_refusal_replaces_those_that_it_contains_and_outlives():
+    refusals = Refusals()
+    refusals.add(1, "A", bag("cpus:1"), 10.0)
+    refusals.add(1, "A", bag("cpus:2"), 30.0)
+    refusals.add(1, "A", bag("mem:9"), 10.0)
+    refusals.add(2, "A", bag("cpus:1"), 10.0)
+    refusals.add(1, "B", bag("cpus:1"), 10.0)
+    refusals.add(1, "A", bag("cpus:4"), 20.0)
+    assert len(refusals) == 5
+    assert refusals.refusing("A", bag("cpus:1")) == 3
+    refusals.add(1, "A", bag("cpus:4;mem:9"), 30.0)
+    assert len(refusals) == 3
+    refusals.check()
+
+
+def test_a_client_has_so_many_refusals_on_an_agent_and_those_that_last():
+    refusals = Refusals()
+    for number in range(1, 1001):
+        refusals.add(1, "A", bag(f"cpus:{number};mem:{1001 - number}"), float(number))
+    assert len(refusals) == MOST
+    assert refusals.next_lapse() == 1001 - MOST
+    refusals.add(1, "A", bag("disk:1"), 5.0)
+    assert refusals.refusing("A", bag("disk:1")) == 0
+    assert len(refusals) == MOST
     refusals.check()
 
 

@@ -69,6 +69,12 @@ class Claim(Client):
         self.held: dict[Agent, None] = {}
         """The agents on which something is charged to it."""
 
+    def minima(self) -> list[Resources]:
+        """What an offer must hold at least one of; nothing: it takes whatever there is."""
+        if self.appetite is not None:
+            return list(self.appetite.wanted())
+        return [self.least] if self.least else []
+
 
 class Accounts:
     """The accounts of all agents."""

@@ -385,11 +385,8 @@ class HierarchicalAllocator:
 
     def _settle(self, framework: _Framework, claim: Claim) -> None:
         """Draw the consequences after something about a client changed."""
-        if claim.appetite is not None:
-            self._minima.put(claim.mask, list(claim.appetite.wanted()))
-        else:
-            self._minima.put(claim.mask, [claim.least] if claim.least else [])
         eligible = self._may_be_offered(framework, claim)
+        self._minima.put(claim.mask, claim.minima() if eligible else [])
         if eligible != claim.eligible:
             self._sorter.set_eligible(claim, eligible)
             self._fresh |= claim.mask if eligible else 0

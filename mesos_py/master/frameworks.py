@@ -113,6 +113,7 @@ class FrameworkDesk:
         framework.queue, framework.json = queue, json
         framework.connected, framework.recovered = True, False
         framework.suppressed = set(call.suppressed_roles)
+        framework.demands.clear()
         framework.knows_tasks, framework.agent_returns = call.resume, call.agent_returns
         framework.wants_inverse_offers = call.inverse_offers
         framework.inverse_offers.clear()
@@ -262,9 +263,11 @@ class FrameworkDesk:
         """Take down its demand."""
         if self._own_roles(framework, [call.role], "REQUEST") is None:
             return
-        if why := why_not_demand(call.demands):
+        others = sum(number for role, number in framework.demands.items() if role != call.role)
+        if why := why_not_demand(call.demands, others):
             self._desk.refuse_call(framework, "REQUEST", why)
             return
+        framework.demands[call.role] = len(call.demands)
         self._desk.allocator.request(framework.framework_id, call.role, call.demands)
 
     def reconcile(self, framework: Framework, call: Reconcile, now: float) -> None:

@@ -179,7 +179,7 @@ class Framework:
     """A framework that has not been removed."""
 
     __slots__ = (
-        "agent_returns", "completed", "connected", "counters", "executors", "framework_id", "heard", "info",
+        "agent_returns", "completed", "connected", "counters", "demands", "executors", "framework_id", "heard", "info",
         "inverse_answers", "inverse_offers", "json", "knows_tasks", "offers", "queue", "recovered", "registered",
         "removal_due", "suppressed", "tasks", "unreachable", "wants_inverse_offers",
     )  # fmt: skip
@@ -207,6 +207,8 @@ class Framework:
         self.removal_due: float | None = None
         """When to remove it unless it comes back."""
         self.suppressed: set[Role] = set()
+        self.demands: dict[Role, int] = {}
+        """How many it states."""
         self.tasks: dict[TaskID, Task] = {}
         self.executors: dict[tuple[AgentID, ExecutorID], Executor] = {}
         self.offers: dict[OfferID, Offer] = {}

@@ -29,6 +29,10 @@ _MAX_NAME = 255
 _MAX_ROLES = 256
 _MAX_DEMANDS = 256
 """In one request: every pass of the allocator looks at each."""
+_MAX_DEMANDS_TOGETHER = 1000
+_MAX_CONSTRAINTS = 1000
+_MAX_HOSTS = 10_000
+"""Of one framework, over all its roles."""
 _MAX_TEXT = 2048
 _MAX_LABELS = 64 * 1024
 
@@ -59,6 +63,16 @@ def why_not_subscribe(call: Subscribe) -> str | None:
         return why
     if info.failover_timeout_s > _MAX_FAILOVER_TIMEOUT_S:
         return "failover_timeout_s is more than ten years"
+    return _why_not_filters(info)
+
+
+def _why_not_filters(info: FrameworkInfo) -> str | None:
+    """The allocator keeps all of them, and asks every constraint of every kind of agent."""
+    filters = info.filters.values()
+    if (constraints := sum(len(each.constraints) for each in filters)) > _MAX_CONSTRAINTS:
+        return f"filters have at most {_MAX_CONSTRAINTS} constraints together, these {constraints}"
+    if (hosts := sum(len(each.hosts or ()) for each in filters)) > _MAX_HOSTS:
+        return f"filters have at most {_MAX_HOSTS} hosts together, these {hosts}"
     for role, offer_filter in info.filters.items():
         if role not in info.roles:
             return f"there is a filter for role {role!r}, which is not among roles {info.roles}"
@@ -92,10 +106,12 @@ def why_not_kill_policy(policy: KillPolicy) -> str | None:
     return _why_not_seconds("kill_policy.grace_period_s", policy.grace_period_s)
 
 
-def why_not_demand(demands: Sequence[Demand]) -> str | None:
-    """Why a statement of demand makes no sense."""
+def why_not_demand(demands: Sequence[Demand], others: int = 0) -> str | None:
+    """Why a statement of demand makes no sense, or is too much beside so many ``others`` for other roles."""
     if len(demands) > _MAX_DEMANDS:
         return f"a request has at most {_MAX_DEMANDS} demands, this one {len(demands)}"
+    if (together := len(demands) + others) > _MAX_DEMANDS_TOGETHER:
+        return f"a framework has at most {_MAX_DEMANDS_TOGETHER} demands over all its roles, this one {together}"
     for demand in demands:
         if not demand.slice:
             return "a demand needs a slice that is not empty"

@@ -37,6 +37,23 @@ def test_a_request_cannot_give_the_allocator_endless_work(world):
     assert "at most 256 demands" in error.message
 
 
+def test_nor_can_requests_for_many_roles():
+    world = World()
+    info = a_framework("web", *(f"r{number}" for number in range(5)))
+    world.framework(calls.Subscribe(framework=info))
+
+    def request(role, number):
+        demands = [Demand(slice=Resources.of(cpus=n / 1000), count=1) for n in range(1, number + 1)]
+        return world.framework(calls.Request(framework_id="M-F1", role=role, demands=demands))
+
+    assert [request(f"r{number}", 256) for number in range(3)] == [[], [], []]
+    [error] = request("r3", 256)
+    assert "at most 1000 demands over all its roles, this one 1024" in error.message
+    assert request("r0", 200) == request("r3", 256) == []
+    world.framework(calls.Subscribe(framework=info, framework_id="M-F1"))
+    assert request("r4", 256) == []
+
+
 def test_an_answer_does_not_repeat_a_long_offer_id_for_every_task(world):
     tasks = [a_task(f"t{n}") for n in range(1000)]
     call = calls.Accept(framework_id="M-F1", offer_ids=["x" * 1_000_000], operations=[Launch(tasks=tasks)])

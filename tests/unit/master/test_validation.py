@@ -184,6 +184,25 @@ def test_demands():
     assert "from 0 to 10^9, not -1" in why_not_demand([Demand(slice=cpu, count=-1)])
 
 
+def test_demands_of_all_roles_are_bounded_together():
+    demand = Demand(slice=Resources.of(cpus=1), count=1)
+    assert why_not_demand([demand] * 100, others=900) is None
+    assert "at most 1000 demands over all its roles, this one 1001" in why_not_demand([demand] * 100, others=901)
+
+
+def test_filters_of_all_roles_are_bounded_together():
+    roles = [f"r{number}" for number in range(12)]
+
+    def why(**fields):
+        filters = dict.fromkeys(roles, OfferFilter(**fields))
+        return why_not_subscribe(Subscribe(framework=a_framework("f", *roles, filters=filters)))
+
+    constraint = AttributeConstraint(attribute="rack", operator=Operator.EXISTS)
+    assert why(constraints=[constraint] * 83, hosts=["h"] * 833) is None
+    assert "at most 1000 constraints together, these 1200" in why(constraints=[constraint] * 100)
+    assert "at most 10000 hosts together, these 12000" in why(hosts=["h"] * 1000)
+
+
 def test_agents_and_kills():
     assert why_not_agent(an_agent()) is None
     assert "name of 1 to 255" in why_not_agent(an_agent(name="", hostname="h"))

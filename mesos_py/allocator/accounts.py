@@ -213,6 +213,8 @@ class Accounts:
         wanted: dict[str, int] = {}
         for resources in held:
             for name, amount in resources.quantities().items():
+                if not self._sorter.counts(name):
+                    continue
                 wanted[name] = wanted.get(name, 0) + amount
         if amounts != wanted or len(held) != len(claim.held):
             raise InvariantError(f"{claim.framework_id} in {claim.role} holds {wanted} and is charged with {amounts}")

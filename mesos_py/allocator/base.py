@@ -39,7 +39,7 @@ class RoleShare(Struct, frozen=True, kw_only=True, gc=False):
     dominant_share: float
     """0 to 1: its largest share of any resource of the cluster, offered or in use; with the roles below it."""
     allocated: Resources
-    """The scalars of that, reserved and unreserved together."""
+    """The scalars of that which count, reserved and unreserved together."""
     frameworks: int
     """That subscribe to this very role."""
     quota: Quota = Quota()

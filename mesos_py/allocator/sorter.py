@@ -8,7 +8,8 @@
 
 Siblings are compared at each level: roles by what the policy makes of share and weight, the frameworks of one role by
 share alone; ties go to whoever was given something fewer times, then to the first name. A node's share is the largest
-part it holds of any scalar resource of the cluster (Ghodsi et al., NSDI 2011).
+part it holds of any scalar resource of the cluster (Ghodsi et al., NSDI 2011). The resources that count are bounded,
+for it is agents that name them: ``cpus``, ``mem``, ``disk`` and ``gpus`` always, and of others those that came first.
 
 Shares are exact: integers over one common denominator, so equal shares are equal whatever they are shares of. A
 promise or its return moves one node per level by bisection. What changes every share (an agent or a framework comes or
@@ -22,14 +23,18 @@ from collections import Counter
 from collections.abc import Iterator
 from math import lcm
 from operator import add, floordiv, mul
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mesos_py.errors import InvariantError
 from mesos_py.types.ids import FrameworkID, Role
 from mesos_py.types.resources import Resources
 from mesos_py.types.roles import ancestors, is_within
 
-__all__ = ["Client", "Node", "RoleOrder", "Sorter", "Vector"]
+__all__ = ["MOST_OTHERS", "Client", "Node", "RoleOrder", "Sorter", "Vector"]
+
+_ALWAYS: Final = frozenset({"cpus", "mem", "disk", "gpus"})
+MOST_OTHERS: Final = 60
+"""So many other resources count at a time."""
 
 Vector = list[tuple[int, int]]
 """Some scalar resources, each by its place in the sorter's list of names, in the sorter's units at the time."""
@@ -94,7 +99,9 @@ class Sorter(Generic[ClientT]):
         self._weights: dict[Role, float] = {}
         self._clients: dict[ClientT, None] = {}
         self._names: dict[str, int] = {}
-        """The scalar resources of the cluster, numbered."""
+        """The scalar resources of the cluster that count, numbered."""
+        self._uncounted: dict[str, int] = {}
+        """Thousandths the cluster has of the others; none of them counts before there was none of it for a while."""
         self._totals: list[int] = []
         """Thousandths the cluster has of each."""
         self.units: list[int] = []
@@ -135,19 +142,35 @@ class Sorter(Generic[ClientT]):
         """The cluster has this much more."""
         self._spoil()
         quantities = resources.quantities()
-        for name in quantities:
-            if name not in self._names:
-                self._names[name] = len(self._names)
-                for parts in (self.units, self._totals, *(client.parts for client in self._clients)):
-                    parts.append(parts is self.units)
         for name, quantity in quantities.items():
-            self._totals[self._names[name]] += quantity
+            if name not in self._names and not self._take_in(name):
+                self._uncounted[name] = self._uncounted.get(name, 0) + quantity
+            else:
+                self._totals[self._names[name]] += quantity
 
     def remove_total(self, resources: Resources) -> None:
         """The cluster has this much less."""
         self._spoil()
         for name, quantity in resources.quantities().items():
-            self._totals[self._names[name]] -= quantity
+            if name in self._names:
+                self._totals[self._names[name]] -= quantity
+                continue
+            self._uncounted[name] -= quantity
+            if not self._uncounted[name]:
+                del self._uncounted[name]
+
+    def counts(self, name: str) -> bool:
+        """True if a resource of the cluster is one that counts."""
+        return name in self._names
+
+    def _take_in(self, name: str) -> bool:
+        """Count a resource from now on, unless there is some already that did not count, or too many do."""
+        if name in self._uncounted or (name not in _ALWAYS and len(self._names.keys() - _ALWAYS) >= MOST_OTHERS):
+            return False
+        self._names[name] = len(self._names)
+        for parts in (self.units, self._totals, *(client.parts for client in self._clients)):
+            parts.append(parts is self.units)
+        return True
 
     def _spoil(self) -> None:
         """Mark the tree stale, and count in plain thousandths until it is made anew."""
@@ -171,12 +194,12 @@ class Sorter(Generic[ClientT]):
             self._leave(client)
 
     def vector(self, resources: Resources) -> Vector:
-        """The scalars of ``resources``; good while ``units`` is the same object."""
+        """The scalars of ``resources`` that count; good while ``units`` is the same object."""
         names, units = self._names, self.units
         return [
             (names[name], quantity * units[names[name]])
             for name, quantity in resources.quantities().items()
-            if quantity
+            if quantity and name in names
         ]
 
     def charge(self, client: Client, vector: Vector) -> None:

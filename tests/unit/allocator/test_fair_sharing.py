@@ -7,6 +7,7 @@ from allocator_world import World, bag
 
 from mesos_py.allocator.drf import drf
 from mesos_py.allocator.priority import priority
+from mesos_py.allocator.sorter import MOST_OTHERS
 from mesos_py.errors import ConfigError, UserError
 
 
@@ -204,3 +205,30 @@ def test_a_resource_that_leaves_the_cluster_is_forgotten():
     world.allocate()
     (share,) = world.allocator.shares()
     assert (share.dominant_share, share.allocated) == (1.0, bag("cpus:1;mem:100"))
+
+
+def test_agents_cannot_name_resources_without_end():
+    world = World()
+    world.framework("F1", "a")
+    world.agent("A0", "cpus:1;" + ";".join(f"x{number}:1" for number in range(250)))
+    odd = bag("x0:1;x249:1")
+    world.agent("A1", "cpus:1;mem:100;x0:2;x249:2;y:1", used={("F1", "a"): odd})
+    made = world.allocate()
+    (share,) = world.allocator.shares()
+    assert len(dict(share.allocated.items())) == MOST_OTHERS + 2
+    assert (share.allocated.get("x0"), share.allocated.get("mem"), share.allocated.get("x249")) == (3000, 100_000, None)
+    world.allocator.recover("F1", "a", "A1", odd, now=0.0, used=True)
+    for one in made:
+        world.give_back(one)
+    world.allocator.remove_agent("A0")
+    world.allocate()
+    world.agent("A2", "cpus:1;z:1", used={("F1", "a"): bag("z:1")})
+    world.allocate()
+    (share,) = world.allocator.shares()
+    assert (share.allocated.get("z"), share.allocated.get("y")) == (1000, None)
+    for agent_id in ("A1", "A2"):
+        world.allocator.remove_agent(agent_id)
+    world.agent("A3", "cpus:1;y:1")
+    world.allocate()
+    (share,) = world.allocator.shares()
+    assert share.allocated == bag("cpus:1;y:1")

@@ -216,6 +216,8 @@ class AgentDesk:
 
     def _give_up(self, agent_id: AgentID, now: float) -> None:
         def written(then: float) -> None:
+            if agent_id not in self._state.registry.unreachable:
+                return  # its machine was taken down meanwhile, and it was sent away then
             self._state.counters["agents_unreachable"] += 1
             message = "its agent is silent; the task may still run"
             self._remove(agent_id, TaskState.UNREACHABLE, Reason.AGENT_REMOVED, message, then, since=now)

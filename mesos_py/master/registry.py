@@ -156,13 +156,15 @@ class AdmitAgent(Struct, frozen=True, tag=True, gc=False):
 
 
 class MarkUnreachable(Struct, frozen=True, tag=True, gc=False):
-    """An agent has been silent for too long."""
+    """An agent has been silent for too long. One that is not in the cluster, because it left meanwhile, stays out."""
 
     agent_id: AgentID
     time: float
 
     def apply(self, registry: Registry) -> Sequence[AgentID | Document]:
         """Change the registry; gives what of it is another now."""
+        if not registry.knows(self.agent_id):
+            return (self.agent_id,)
         hostname = registry.hostname_of(self.agent_id)
         registry.admitted.pop(self.agent_id, None)
         registry.unreachable.pop(self.agent_id, None)  # the newest is the last

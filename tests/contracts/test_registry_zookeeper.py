@@ -239,9 +239,10 @@ def test_what_is_forgotten_is_no_longer_there(bench):
     only = bench.peer("only")
     store = Store(bench, only).wait_loaded()
     day = 86_400.0
-    for serial, (agent_id, when) in enumerate([("A1", 0.0), ("A2", day), ("A3", 40 * day)], 1):
-        store.store.write(serial, MarkUnreachable(AgentID(agent_id), when), store._written)
-    store.serial = 3
+    for agent_id, when in [("A1", 0.0), ("A2", day), ("A3", 40 * day)]:
+        store.admit(agent_id)
+        store.serial += 1
+        store.store.write(store.serial, MarkUnreachable(AgentID(agent_id), when), store._written)
     store.wait()
     assert Store(bench, only).wait_loaded().registry.unreachable == {"A3": 40 * day}
 

@@ -19,6 +19,7 @@ def state():
     for operation in (
         AdmitAgent("here", "h"),
         AdmitAgent("away", "h"),
+        AdmitAgent("silent", "h"),
         MarkUnreachable("silent", 40.0),
         MarkGone("gone", 50.0),
     ):

@@ -5,30 +5,32 @@ from msgspec.structs import replace
 
 from mesos_py.allocator.base import AllocatorConfig
 from mesos_py.master import effects, events
-from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry
+from mesos_py.master.registry import AdmitAgent, MarkUnreachable, Registry, TakeDown
 from mesos_py.master.state import MasterConfig
 from mesos_py.messages import agent as agents
 from mesos_py.messages import scheduler as calls
 from mesos_py.testing.builders import a_framework, a_master, a_status, a_task, an_agent, an_executor
 from mesos_py.types.infos import OfferFilter
+from mesos_py.types.maintenance import Window
 from mesos_py.types.offers import Launch
 from mesos_py.types.resources import Resources
 from mesos_py.types.tasks import TaskInfo, TaskRecord, TaskState
 
 
 class World:
-    """A master with a registry that answers at once."""
+    """A master with a registry that answers at once, unless it is told not to."""
 
     def __init__(self, config=None, registry=None):
         self.now = 0.0
         self.hears_itself = True
+        self.registry_answers = True
         self.master = a_master(config, AllocatorConfig(), registry)
         self.handle(events.BrokerConnected())
 
     def handle(self, event):
         done = self.master.handle(event, self.now)
         for effect in done:
-            if isinstance(effect, effects.Persist):
+            if isinstance(effect, effects.Persist) and self.registry_answers:
                 done = done + self.handle(events.RegistryWritten(effect.serial))
             if isinstance(effect, effects.SendEcho) and self.hears_itself:
                 for inbox in ("framework", "agent"):
@@ -342,6 +344,26 @@ def test_an_ended_task_whose_acknowledgement_crossed_a_late_report_is_not_kept(w
     answer = a_status(state=TaskState.FINISHED, agent_id="M-A1")
     world.agent(agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=answer))
     assert not framework.tasks
+
+
+def test_an_agent_that_falls_silent_while_its_machine_is_taken_down_is_sent_away_once(world):
+    def persisted(done):
+        return [effect for effect in done if isinstance(effect, effects.Persist)]
+
+    window = Window(hosts=["a"], start=100.0)
+    world.handle(events.OperatorSaid(1, events.OperatorSetSchedule([window])))
+    world.handle(events.QueueGone("a"))
+    world.registry_answers = False
+    writing = persisted(world.handle(events.OperatorSaid(2, events.OperatorTakeDown(["a"]))))
+    for now in (40.0, 80.0, 120.0):
+        world.framework(calls.SchedulerHeartbeat(framework_id="M-F1"))
+        writing += persisted(world.tick(now))
+    assert [type(each.operation) for each in writing] == [TakeDown, MarkUnreachable]
+    told = [effect for each in writing for effect in world.handle(events.RegistryWritten(each.serial))]
+    assert sum(isinstance(getattr(effect, "event", None), calls.Failure) for effect in told) == 1
+    state = world.master.state
+    assert (state.agents, state.registry.unreachable, state.registry.principals) == ({}, {}, {})
+    assert state.counters["agents_unreachable"] == 0
 
 
 # Whether we hear ourselves

@@ -94,6 +94,16 @@ def test_an_agent_is_in_one_place():
         assert at_last.hostname_of("A1") == ""
 
 
+def test_who_has_left_is_not_given_up():
+    admit, lose, _, gone, remove, *_ = EVERY
+    plan, down, _ = OF_MACHINES
+    assert after(lose).unreachable == after(admit, remove, lose).unreachable == {}
+    at_last = after(admit, gone, lose)
+    assert (at_last.unreachable, at_last.gone) == ({}, {"A1": 6.0})
+    taken = after(AdmitAgent("A1", "h", "me"), plan, down, lose)
+    assert (taken.admitted, taken.unreachable, taken.unreachable_hosts, taken.principals) == ({}, {}, {}, {})
+
+
 def test_an_epoch_only_rises():
     assert after(RaiseEpoch(7), RaiseEpoch(3)).epoch == 7
 
@@ -104,6 +114,7 @@ def test_the_shortest_way_leads_to_the_same():
         AdmitAgent("A1", "h1", "p1"),
         AdmitAgent("A2", "h2", "p2"),
         AdmitAgent("A3", "h3"),
+        AdmitAgent("A9", "h9", "p2"),
         MarkUnreachable("A2", 9.0),
         MarkUnreachable("A9", 4.0),
         MarkGone("A3", 10.0),
@@ -117,16 +128,20 @@ def test_the_shortest_way_leads_to_the_same():
 
 
 def test_the_unreachable_are_forgotten_after_a_fortnight():
-    registry = after(AdmitAgent("A1", "h", "p"), MarkUnreachable("A1", 0.0), MarkUnreachable("A2", FORTNIGHT + 1))
+    admitted = (AdmitAgent("A1", "h", "p"), AdmitAgent("A2", "i", "p"))
+    registry = after(*admitted, MarkUnreachable("A1", 0.0), MarkUnreachable("A2", FORTNIGHT + 1))
     assert registry.unreachable == {"A2": FORTNIGHT + 1}
-    assert registry.principals == {}
-    assert registry.unreachable_hosts == {"A2": ""}
+    assert registry.principals == {"A2": "p"}
+    assert registry.unreachable_hosts == {"A2": "i"}
     assert after(MarkGone("A1", 0.0), MarkGone("A2", FORTNIGHT + 1)).gone == {"A2": FORTNIGHT + 1}
 
 
 def test_and_when_they_are_too_many(monkeypatch):
     monkeypatch.setattr(registry_module, "REMEMBERED", 2)
-    registry = after(*(MarkUnreachable(f"A{n}", float(n)) for n in range(5)))
+    registry = Registry()
+    for number in range(5):
+        AdmitAgent(f"A{number}", "h").apply(registry)
+        MarkUnreachable(f"A{number}", float(number)).apply(registry)
     assert list(registry.unreachable) == ["A3", "A4"]
 
 
@@ -154,7 +169,12 @@ def test_an_agent_has_one_mode():
 def test_the_unreachable_that_are_forgotten_have_no_mode():
     drain, _, off, _ = OF_OPERATORS
     old = after(
-        AdmitAgent("A1", "h"), drain, MarkUnreachable("A1", 5.0), AdmitAgent("A2", "h"), MarkUnreachable("A2", 6.0)
+        AdmitAgent("A1", "h"),
+        drain,
+        MarkUnreachable("A1", 5.0),
+        AdmitAgent("A2", "h"),
+        MarkUnreachable("A2", 6.0),
+        AdmitAgent("A3", "h"),
     )
     MarkUnreachable("A3", 7.0 + FORTNIGHT).apply(old)
     assert (old.drains, list(old.unreachable)) == ({}, ["A3"])

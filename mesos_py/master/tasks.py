@@ -48,7 +48,7 @@ class TaskDesk:
         status = message.status
         latest = message.latest_state or status.state
         framework = self._state.frameworks.get(message.framework_id)
-        if framework is None or status.state not in OF_AGENTS or latest not in OF_AGENTS:
+        if framework is None or not _is_sound(status.state, latest):
             self._refuse_update(agent, message)
             return
         if status.agent_id != agent.agent_id:
@@ -293,6 +293,11 @@ class TaskDesk:
             status = task.status
             if status is not None and status.update_id is not None and status.update_id != task.acknowledged:
                 self._desk.tell(framework, Update(status=status))
+
+
+def _is_sound(state: TaskState, latest: TaskState) -> bool:
+    """False for what no agent of ours would report: a state that is not its to say, or life after the end."""
+    return {state, latest} <= OF_AGENTS and not (state in TERMINAL and latest in LIVE)
 
 
 def _kill_task(agent: Agent, framework_id: FrameworkID, task_id: TaskID, policy: KillPolicy | None) -> KillTask:

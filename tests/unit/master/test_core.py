@@ -308,6 +308,16 @@ def test_a_launch_that_never_arrived_is_found_out_by_reconciliation(world):
     assert not [effect for effect in done if isinstance(effect, effects.SendToAgent)]
 
 
+def test_nothing_lives_after_its_end(world):
+    """Its framework would be told of the end, and the agent be charged for ever."""
+    world.launch(a_task("t"))
+    ended = a_status("t", TaskState.FINISHED, update_id=1)
+    update = agents.StatusUpdate(agent_id="M-A1", framework_id="M-F1", status=ended, latest_state=TaskState.RUNNING)
+    assert world.handle(events.AgentSaid("p", "a", update)) == []
+    assert world.master.state.counters["invalid_status_updates"] == 1
+    assert world.master.state.frameworks["M-F1"].tasks["t"].state is TaskState.STAGING
+
+
 def test_an_end_known_only_by_the_latest_state_is_told_when_its_agent_is_lost(world):
     world.launch(a_task("t"))
     running = a_status("t", TaskState.RUNNING, update_id=1, container_id="C1")

@@ -135,6 +135,8 @@ class _JobRun:
         self._host_of: dict[str, str] = {}
         self._urls: dict[str, str] = {}
         self._staged: set[str] = set()
+        self._given: dict[str, dict[int, str]] = {}
+        """To each reduce that runs: by map, the attempt whose output it is to fetch."""
         self._counters: dict[plan.Work, list[tuple[str, str, int]]] = {}
         """Of each piece of work only those of the attempt that counts."""
         self._failure = ""
@@ -297,11 +299,13 @@ class _JobRun:
         if work.kind is plan.Kind.MAP:
             return msgspec.json.encode(replace(order, split=self._splits[work.index]))
         outputs = self._plan.map_outputs()
+        self._given[attempt] = dict(outputs)
         return msgspec.json.encode(
             replace(
                 order,
                 maps=[f"{self._urls[name]}/{name}/{work.index}" for _, name in outputs],
                 map_indices=[index for index, _ in outputs],
+                map_count=self._plan.count(plan.Kind.MAP),
             )
         )
 
@@ -328,7 +332,7 @@ class _JobRun:
             self._watcher.failed(status.task_id, why)
             if self._blacklist.failed(live.host, str(work), time.monotonic()):
                 self._watcher.noted(f"{live.host} is left alone for a while: too much fails there")
-        names = dict(self._plan.map_outputs())
+        given = self._given.pop(status.task_id, {})
         self._happened(
             plan.AttemptEnded(
                 attempt=status.task_id,
@@ -337,7 +341,7 @@ class _JobRun:
                 final=outcome.final or status.state is TaskState.ERROR,
                 why=why,
                 lost=tuple(outcome.lost),
-                lost_at=tuple(names[index] for index in outcome.lost if index in names),
+                lost_at=tuple(given[index] for index in outcome.lost if index in given),
             )
         )
 

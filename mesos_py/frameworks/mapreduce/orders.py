@@ -26,6 +26,8 @@ class Order(Struct, frozen=True, kw_only=True):
     """For a reduce: URLs of its part of each map's output."""
     map_indices: list[int] = []
     """... and which maps these are."""
+    map_count: int = 0
+    """How many there must be: it may be that some had been lost again when this was asked for."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):

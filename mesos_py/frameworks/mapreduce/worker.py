@@ -149,6 +149,9 @@ class Worker:
                 yield b"\n".join(part) + b"\n"
 
     def _fetch(self) -> list[Run]:
+        if missing := sorted(set(range(self._order.map_count)) - set(self._order.map_indices)):
+            raise LostError(missing, f"the output of {len(missing)} maps was lost before it could be fetched")
+
         def fetch(number: int) -> Run | str:
             path = self._directory.parent / f"map{number}"
             try:

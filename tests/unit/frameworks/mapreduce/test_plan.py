@@ -82,6 +82,20 @@ def test_a_reduce_that_cannot_fetch_has_the_map_done_again_and_is_not_to_blame()
     assert job.handle(ended, 2.0) == [plan.Start("map-0.2", MAP0)]
 
 
+def test_a_reduce_that_was_not_given_all_maps_waits_until_they_are_done_again():
+    job = JobPlan(2, 1, PlanPolicy(attempts=1))
+    job.begin()
+    started(job, "map-0.1", site="A")
+    started(job, "map-1.1", site="B")
+    job.handle(well("map-0.1"), 1.0)
+    job.handle(well("map-1.1"), 1.0)
+    started(job, "reduce-0.1", site="B")
+    assert job.handle(plan.SiteLost("A"), 2.0) == [plan.Start("map-0.2", MAP0)]
+    assert job.map_outputs() == [(1, "map-1.1")]
+    assert job.handle(plan.AttemptEnded(attempt="reduce-0.1", lost=(0,)), 3.0) == []
+    assert job.handle(well("map-0.2"), 4.0) == [plan.Start("reduce-0.2", REDUCE0)]
+
+
 def test_committed_output_outlives_its_site():
     job = JobPlan(1, 2)
     job.begin()

@@ -1,12 +1,15 @@
 """Who used what: the fields of the accounting log, and what counts for users' turns."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from mesos_py.frameworks.batch.amounts import format_time
 from mesos_py.frameworks.batch.jobs import Book, Job
 from mesos_py.frameworks.batch.turns import charge
 
 __all__ = ["charge_for", "exec_hosts", "fields", "line"]
+
+_SPACE: Final = re.compile(r"\s")
 
 
 def charge_for(book: Book, job: Job, now: float) -> None:
@@ -49,5 +52,6 @@ def fields(kind: str, job: Job) -> dict[str, Any]:
 
 
 def line(when: str, kind: str, job_id: str, values: dict[str, Any]) -> str:
-    """``11/28/2026 04:00:00;E;12.head;user=ann queue=batch ...``."""
-    return f"{when};{kind};{job_id};{' '.join(f'{name}={value}' for name, value in values.items())}\n"
+    """``11/28/2026 04:00:00;E;12.head;user=ann queue=batch ...``; what users name is one word each."""
+    words = [f"{name}={_SPACE.sub('_', str(value))}" for name, value in values.items()]
+    return f"{when};{kind};{job_id};{' '.join(words)}\n"

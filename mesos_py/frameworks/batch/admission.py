@@ -68,7 +68,7 @@ def jobs_of_request(request: JobRequest, config: BatchConfig, number: int, user:
     """The job, or those of the array, in order."""
     name = request.queue or config.default_queue
     queue = config.queues[name]
-    indices: list[int | None] = [*request.array] or [None]
+    indices: list[int | None] = [*dict.fromkeys(request.array)] or [None]
     return [
         Job(
             number=number,

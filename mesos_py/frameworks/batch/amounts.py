@@ -5,15 +5,16 @@ from typing import Final
 
 from mesos_py.errors import UserError
 
-__all__ = ["MAX_ARRAY", "format_time", "parse_array", "parse_mem", "parse_time"]
+__all__ = ["LONGEST_S", "MAX_ARRAY", "format_time", "parse_array", "parse_mem", "parse_time"]
 
 MAX_ARRAY: Final = 10_000
 """Jobs in one array."""
+LONGEST_S: Final = 365 * 24 * 3600
+"""Walltime of a job."""
 
 _UNITS: Final = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 _SIZE: Final = re.compile(r"(\d{1,12})(b|kb|mb|gb|tb|k|m|g|t)?", re.IGNORECASE)
 _RANGE: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
-_LONGEST_S: Final = 365 * 24 * 3600
 
 
 def parse_time(text: str) -> int:
@@ -22,7 +23,7 @@ def parse_time(text: str) -> int:
     if not all(part.isascii() and part.isdigit() and len(part) < 9 for part in parts) or len(parts) > 4:
         raise UserError(f"{text!r} is no time: [[DD:]HH:]MM:SS or seconds, such as 01:30:00")
     seconds = sum(int(part) * unit for part, unit in zip(reversed(parts), (1, 60, 3600, 86400), strict=False))
-    if not 0 < seconds <= _LONGEST_S:
+    if not 0 < seconds <= LONGEST_S:
         raise UserError(f"{text!r} is no time for a job: from one second to a year")
     return seconds
 

@@ -141,7 +141,7 @@ class Batch:
 
     def _named(self, names: Sequence[str]) -> list[Job]:
         jobs: dict[str, Job] = {}
-        for name in names:
+        for name in dict.fromkeys(names):
             found = jobs_of(self.book, name)
             if not found:
                 hint = f": {name}[] is an array" if jobs_of(self.book, f"{name}[]") else ""

@@ -13,13 +13,10 @@ import msgspec
 
 from mesos_py.errors import UserError
 from mesos_py.frameworks.batch.amounts import parse_array, parse_mem, parse_time
-from mesos_py.frameworks.batch.requests import Condition, Dependency, JobRequest, parse_job_id
+from mesos_py.frameworks.batch.requests import MAX_NODES, MAX_SCRIPT, Condition, Dependency, JobRequest, parse_job_id
 
-__all__ = ["MAX_SCRIPT", "parse_submission", "split_words"]
+__all__ = ["parse_submission", "split_words"]
 
-MAX_SCRIPT: Final = 32 * 1024
-"""Bytes of a script, and of all its environment: both travel in one message."""
-MAX_NODES: Final = 10_000
 _WITH_VALUE: Final = frozenset("ACdejklmMNopqrStvwW")
 _FLAGS: Final = frozenset("hVz")
 _NOTED: Final = {"m": "no mail is sent", "M": "no mail is sent", "k": "output goes where -o and -e say"}
@@ -101,9 +98,11 @@ def parse_submission(
         raise UserError(f"the environment has more than {MAX_SCRIPT // 1024} kB: name what is needed with -v")
     request = JobRequest(script=script, work_dir=work_dir, environment=environment, **fields)
     try:
-        msgspec.json.encode(request)
+        msgspec.json.decode(msgspec.json.encode(request), type=JobRequest)
     except UnicodeEncodeError:
         raise UserError("names, paths and values must be text in UTF-8") from None
+    except msgspec.ValidationError as error:
+        raise UserError(f"the server takes no such job: {error}") from None
     return request, list(dict.fromkeys(notes))
 
 

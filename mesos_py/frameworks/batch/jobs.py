@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct, field
 
 from mesos_py.frameworks.batch.planning import Wish
-from mesos_py.frameworks.batch.requests import Dependency
+from mesos_py.frameworks.batch.requests import Dependency, MemMB, Nodes, WalltimeS
 from mesos_py.types.ids import AgentID, TaskID
 from mesos_py.types.resources import Resources
 
@@ -78,11 +78,11 @@ class Job(Struct, kw_only=True, omit_defaults=True):
     owner: str
     queue: str
     priority: int = 0
-    nodes: int
-    ppn: int
-    mem_mb: int
+    nodes: Nodes
+    ppn: Nodes
+    mem_mb: MemMB
     """Of all chunks."""
-    walltime_s: int
+    walltime_s: WalltimeS
     slots: int = 0
     """Of its array at once; 0 for no limit."""
     dependencies: list[Dependency] = field(default_factory=list)

@@ -100,7 +100,9 @@ class Server:
         """``run`` does it. Raises ConfigError."""
         self._options = options
         self._store = Store(options.work_dir)
-        book = self._store.read()
+        book, refused = self._store.read()
+        for why in refused:
+            print(why, file=sys.stderr, flush=True)
         self._core = Batch(options.config, book, seed=secrets.token_hex(4))
         try:
             self._me = user_name(os.getuid())
@@ -166,7 +168,7 @@ class Server:
             request = msgspec.json.decode(line, type=Request)
         except KeyError:
             return Reply(error=f"there is no user {uid} here")
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return Reply(error=f"the request is not understood: {error}")
         if isinstance(request, JobRequest) and os.getuid() not in (0, uid):
             return Reply(error=f"this batch server runs jobs of {self._me} only")

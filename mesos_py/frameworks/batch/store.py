@@ -15,13 +15,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from mesos_py.errors import ConfigError
 from mesos_py.frameworks.batch import accounting
-from mesos_py.frameworks.batch.jobs import Book
+from mesos_py.frameworks.batch.jobs import Book, Job
 from mesos_py.frameworks.batch.tasks import Submission
 
 __all__ = ["Store"]
+
+
+class _Kept(Struct, kw_only=True):
+    """A book whose jobs are yet to be read."""
+
+    next_number: int = 1
+    jobs: dict[str, msgspec.Raw] = field(default_factory=dict)
+    usage: dict[str, float] = field(default_factory=dict)
+    usage_at: float = 0.0
 
 
 class Store:
@@ -42,13 +52,13 @@ class Store:
         """For Framework(state_file=...)."""
         return self._directory / "framework.json"
 
-    def read(self) -> Book:
-        """What the earlier process wrote. Raises ConfigError."""
+    def read(self) -> tuple[Book, list[str]]:
+        """What the earlier process wrote, and which jobs it let in and we do not. Raises ConfigError."""
         path = self._directory / "book.json"
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Book)
+            return _book(msgspec.json.decode(path.read_bytes(), type=_Kept))
         except FileNotFoundError:
-            return Book()
+            return Book(), []
         except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
         except msgspec.MsgspecError as error:
@@ -104,3 +114,14 @@ class Store:
             fresh.replace(path)
         except OSError as error:
             raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _book(kept: _Kept) -> tuple[Book, list[str]]:
+    book = Book(next_number=kept.next_number, usage=kept.usage, usage_at=kept.usage_at)
+    refused = []
+    for job_id, job in kept.jobs.items():
+        try:
+            book.jobs[job_id] = msgspec.json.decode(job, type=Job)
+        except msgspec.ValidationError as error:
+            refused.append(f"job {job_id} is dropped, as it makes no sense: {error}")
+    return book, refused

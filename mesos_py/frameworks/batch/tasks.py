@@ -126,7 +126,7 @@ def output_paths(job: Job) -> tuple[str, str]:
 def _path(job: Job, said: str, letter: str) -> str:
     number = str(job.number) if job.index is None else f"{job.number}-{job.index}"
     path = PurePosixPath(job.work_dir, said)
-    if not said or said.endswith("/"):
+    if not said or said.endswith("/") or not path.name:
         path /= f"{job.name}.{letter}{number}"
     elif job.index is not None:  # else the jobs of an array would all write to one file
         path = path.with_name(f"{path.name}-{job.index}")

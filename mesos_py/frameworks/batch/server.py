@@ -260,7 +260,10 @@ class Server:
         self._handle(ShareChanged(status=status))
 
     def _on_error(self, error: Error) -> None:
-        raise MesosError(f"the master refused {error.call or 'a call'}: {error.message}")
+        why = f"the master refused {error.call or 'a call'}: {error.message}"
+        if error.fatal:
+            raise MesosError(why)
+        print(why, file=sys.stderr, flush=True)
 
     def _look(self) -> None:
         """What agents there are, and what is used of them, the master tells by HTTP."""

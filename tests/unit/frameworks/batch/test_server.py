@@ -11,6 +11,9 @@ from mesos_py.frameworks.batch.jobs import Book, Job
 from mesos_py.frameworks.batch.server import Server, ServerOptions
 from mesos_py.frameworks.batch.store import Store
 from mesos_py.frameworks.batch.tasks import output_paths
+from mesos_py.messages.scheduler import Subscribe
+from mesos_py.runtime.loop import Loop
+from tests.unit.scheduler.test_framework_driver import SmallMaster
 
 
 def a_server(directory):
@@ -90,3 +93,22 @@ def test_what_users_name_is_one_word_of_the_accounting_log():
 
 def test_output_to_the_root_directory_has_a_name_also_in_arrays():
     assert output_paths(a_job(1, index=2, stdout=".")) == ("/n.o1-2", "/n.e1-2")
+
+
+def test_a_server_whose_framework_was_removed_goes_on_with_a_fresh_id(tmp_path, capsys):
+    store = Store(tmp_path)
+    store.framework_file.write_bytes(msgspec.json.encode({"framework_id": "M-F1"}))
+    store.write(Book(jobs={"1": a_job(1)}))
+    url = "memory://removed-batch"
+    loop = Loop()
+    master = SmallMaster(loop, url)
+    master.removed = {"M-F1"}
+    server = a_server(tmp_path)
+    server._framework.attach(loop, url)
+    for _ in range(400):
+        if not server._framework.connected:
+            loop.turn(0.05)
+    assert [call.framework_id for call in master.heard(Subscribe)] == ["M-F1", None]
+    assert server._framework.connected
+    assert msgspec.json.decode(store.framework_file.read_bytes())["framework_id"] == "F1"
+    assert "the master refused SUBSCRIBE: framework M-F1 was removed" in capsys.readouterr().err

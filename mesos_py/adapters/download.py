@@ -72,11 +72,13 @@ class _Guard:
     def __exit__(self, *_exception: object) -> None:
         self._done.set()
         self._thread.join()
+        for connection in self._connections:
+            connection.close()
 
     def told(self, event: str, about: Mapping[str, Any]) -> None:
-        """What httpx does meanwhile: take note of connections."""
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
-            self._connections.append(about["return_value"].get_extra_info("socket"))
+        """What httpx does meanwhile: take note of connections, with a descriptor of our own that nobody else closes."""
+        if event.endswith("connect_tcp.complete"):
+            self._connections.append(about["return_value"].get_extra_info("socket").dup())
 
     def _watch(self) -> None:
         since, size = time.monotonic(), 0
@@ -93,5 +95,5 @@ class _Guard:
         """Safe to repeat: a redirect may have made another connection meanwhile."""
         self.why = self.why or why
         for connection in tuple(self._connections):
-            with contextlib.suppress(OSError):  # it may be closed
-                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # TLS has nothing more to say
+            with contextlib.suppress(OSError):  # the server may have done so
+                connection.shutdown(socket.SHUT_RDWR)

@@ -359,7 +359,8 @@ class _JobRun:
             self._happened(plan.SiteLost(failure.agent_id))
 
     def _on_error(self, error: Error) -> None:
-        self._give_up(f"the master refused {error.call}: {error.message}")
+        why = f"the master refused {error.call or 'us'}: {error.message}"
+        self._give_up(why) if error.fatal else self._watcher.noted(why)
 
     def _tick(self) -> None:
         self._happened(plan.CopyWanted())

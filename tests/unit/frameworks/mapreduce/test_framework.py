@@ -6,8 +6,22 @@ import pytest
 from mesos_py.frameworks.mapreduce import framework, plan
 from mesos_py.frameworks.mapreduce.job import Job
 from mesos_py.frameworks.mapreduce.orders import Order, Outcome
+from mesos_py.messages.scheduler import Accept, Error, ErrorReason
+from mesos_py.runtime.loop import Loop
 from mesos_py.testing.builders import a_status, an_offer
 from mesos_py.types.tasks import TaskState
+from tests.unit.scheduler.test_framework_driver import SmallMaster
+
+
+class SlowMaster(SmallMaster):
+    """Its tasks do not end."""
+
+    def status(self, task_id, state, update_id):
+        if state != "FINISHED":
+            super().status(task_id, state, update_id)
+
+    def launched(self):
+        return {task.task_id for call in self.heard(Accept) for task in call.operations[0].tasks}
 
 
 class Told:
@@ -81,3 +95,23 @@ def test_what_a_reduce_missed_is_what_it_was_given_and_not_what_has_been_made_si
     told.finish("map-0.2")
     told.miss("reduce-1.1", 0)
     assert told.waiting() == ["reduce-0.2", "reduce-1.2"]
+
+
+def test_a_job_that_the_master_has_removed_goes_on_with_a_fresh_id(tmp_path):
+    told = Told(tmp_path)
+    loop = Loop()
+    master = SlowMaster(loop, "memory://removed-mapreduce")
+    told.run._framework.attach(loop, "memory://removed-mapreduce")
+
+    def until_launched(*attempts):
+        for _ in range(400):
+            if not master.launched() >= set(attempts):
+                loop.turn(0.05)
+        assert master.launched() >= set(attempts)
+
+    until_launched("map-0.1", "map-1.1")
+    master.removed = {"F1"}
+    master.say(Error(reason=ErrorReason.NOT_SUBSCRIBED, message="who are you?"))
+    until_launched("map-0.2", "map-1.2")
+    assert not told.run._failure
+    told.run._server.close()

@@ -62,6 +62,7 @@ def test_it_neither_sees_nor_reaches_another_task_of_its_user(host, neighbour):
     assert int(found[-2]) < 10
     assert "private" not in found
     assert done(host, f"cat {sandbox}/diary") == "private"
+    done(host, f"test -d /proc/{pid}")
 
 
 def test_it_gets_nothing_from_the_agent_without_a_token(host):

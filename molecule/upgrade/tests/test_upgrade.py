@@ -13,3 +13,4 @@ def test_all_daemons_run_the_old_release_again(hosts):
         for daemon in ("master", "agent"):
             words = done(host, f"tr '\\0' ' ' < /proc/$(systemctl show -P MainPID mesos-{daemon})/cmdline")
             assert words.split()[0] == done(host, "readlink -f /opt/mesos/current") + "/bin/python"
+            assert "/releases/1.0.0/" not in words

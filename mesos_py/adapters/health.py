@@ -35,7 +35,6 @@ _MOST: Final = 4
 _LONGEST_S: Final = 3600.0
 """For a request that may take as long as it likes."""
 _FAREWELL_S: Final = 0.5
-_ANYBODY: Final = (range(1 << 32),)
 _SAFE: Final = string.punctuation
 
 
@@ -64,11 +63,11 @@ class HostHealthChecker:
         self,
         loop: Loop,
         entry: Callable[[ContainerID], Entry] = lambda _container_id: Entry(),
-        uids: Sequence[range] = _ANYBODY,
+        uids: Sequence[range] = (),
     ) -> None:
         """``entry`` says how to get into a container; by default nothing has to be entered.
 
-        Commands that name a user of their own may run as those with these ids.
+        Commands that name a user of their own may run as those with these ids, and as the agent's own.
         """
         self._loop = loop
         self._entry = entry

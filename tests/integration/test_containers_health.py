@@ -54,7 +54,7 @@ class Checks:
 def _checks(tmp_path):
     here = psutil.Process()
     files, children = here.num_fds(), set(here.children())
-    checks = Checks(tmp_path)
+    checks = Checks(tmp_path, uids=[range(1000, 65535)])
     yield checks
     checks.it.close()
     checks.loop.close()

@@ -9,7 +9,7 @@ from mesos_py import Framework, UserError, command_task
 from mesos_py.driver.state_file import StateFile
 from mesos_py.errors import ConfigError
 from mesos_py.messages.scheduler import Accept, Acknowledge, Error, ErrorReason, Subscribe
-from tests.unit.scheduler.test_framework_driver import World
+from tests.unit.scheduler.small_master import World
 
 
 @pytest.fixture

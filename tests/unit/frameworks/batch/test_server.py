@@ -13,7 +13,7 @@ from mesos_py.frameworks.batch.store import Store
 from mesos_py.frameworks.batch.tasks import output_paths
 from mesos_py.messages.scheduler import Subscribe
 from mesos_py.runtime.loop import Loop
-from tests.unit.scheduler.test_framework_driver import SmallMaster
+from tests.unit.scheduler.small_master import SmallMaster
 
 
 def a_server(directory):

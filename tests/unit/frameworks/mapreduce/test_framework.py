@@ -10,7 +10,7 @@ from mesos_py.messages.scheduler import Accept, Error, ErrorReason
 from mesos_py.runtime.loop import Loop
 from mesos_py.testing.builders import a_status, an_offer
 from mesos_py.types.tasks import TaskState
-from tests.unit.scheduler.test_framework_driver import SmallMaster
+from tests.unit.scheduler.small_master import SmallMaster
 
 
 class SlowMaster(SmallMaster):
